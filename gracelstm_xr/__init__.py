@@ -1,0 +1,1 @@
+"""GRACE and GRACE-FO accelerometer data in xarray, gaps filled with an LSTM."""
