@@ -1,0 +1,202 @@
+"""Read a Level-1B file: header, body, and what did not match."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+
+from gracelstm_xr.errors import GraceWarning, L1BFormatError
+from gracelstm_xr.l1b import binary, text
+from gracelstm_xr.l1b.header import parse_header, read_until_end
+from gracelstm_xr.l1b.model import (
+    Array,
+    Header,
+    L1BFile,
+    Product,
+    ReadReport,
+    time_ns,
+)
+from gracelstm_xr.l1b.products import product_of
+from gracelstm_xr.l1b.source import Source, load, open_stream
+
+__all__ = ["read", "read_bytes", "read_header"]
+
+
+def read_header(source: Source) -> Header:
+    """Read the header of a Level-1B file; the body is not loaded.
+
+    Parameters
+    ----------
+    source
+        Path, fsspec URL, or ``tar://member::archive``; gzip is transparent.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file, or the member of the archive, does not exist.
+    L1BFormatError
+        Not a Level-1B file, empty, cut short, unknown product, corrupt gzip.
+    """
+    with open_stream(source) as stream:
+        return parse_header(read_until_end(stream, source), source)
+
+
+def read(
+    source: Source, *, strict: bool = False, fields: Collection[str] | None = None
+) -> L1BFile:
+    """Read a Level-1B file of any product and format into numpy arrays.
+
+    Parameters
+    ----------
+    source
+        Path, fsspec URL, or ``tar://member::archive``; gzip is transparent.
+    strict
+        Raise instead of warning when records are missing or incomplete.
+    fields
+        Names of the fields to return, besides the time tag; all by default.
+
+    Returns
+    -------
+    L1BFile
+        Complete records in file order, nothing removed or sorted.
+
+    Raises
+    ------
+    FileNotFoundError
+        The file, or the member of the archive, does not exist.
+    L1BFormatError
+        Not a Level-1B file, empty, header cut short, unknown product, corrupt
+        gzip, wrong checksum, unreadable values; with `strict` also a truncated
+        record or a wrong record count.
+
+    Warns
+    -----
+    GraceWarning
+        Once per file, when the records differ from what the header announces
+        or carry receiver time.
+    """
+    return read_bytes(load(source), source, strict=strict, fields=fields)
+
+
+def read_bytes(
+    data: bytes,
+    source: Source,
+    *,
+    strict: bool = False,
+    fields: Collection[str] | None = None,
+) -> L1BFile:
+    """Do what `read` does, for content in memory; `source` is its name."""
+    header = parse_header(data, source)
+    product = product_of(header.product, header.satellite)
+    if header.columns:
+        product = _reorder(product, header, source)
+    names = None if fields is None else {*fields, *product.time_fields}
+    columns, truncated, lost = _decode(data, header, product, names, source)
+    report, problems = _report(header, product, columns, truncated, lost)
+    if problems:
+        line = f"{os.fspath(source)}: {'; '.join(problems)}"
+        if strict and (truncated or report.records != header.records):
+            raise L1BFormatError(f"{line}; download the file again")
+        warnings.warn(
+            f"{line}; the complete records are returned", GraceWarning, stacklevel=3
+        )
+    return L1BFile(header, product, header.satellite, columns, report)
+
+
+def _decode(
+    data: bytes,
+    header: Header,
+    product: Product,
+    names: set[str] | None,
+    source: Source,
+) -> tuple[dict[str, Array], int, str]:
+    """Columns, the number of incomplete records, and a clause about them."""
+    if header.format == "binary":
+        columns, leftover = binary.decode(data[header.nbytes :], product)
+        if names is not None:
+            columns = {k: v for k, v in columns.items() if k in names}
+        clause = f"the last {leftover} bytes are no complete record"
+        return columns, int(leftover > 0), clause
+    try:
+        columns, bad = text.decode(
+            memoryview(data)[header.nbytes :], product, names=names
+        )
+    except L1BFormatError as error:
+        raise L1BFormatError(f"{os.fspath(source)}: {error}") from error
+    return columns, bad, f"{bad} incomplete lines"
+
+
+def _reorder(product: Product, header: Header, source: Source) -> Product:
+    """Take the column order of a YAML header where it names the known columns.
+
+    MAG1B headers list time_ref before the satellite, the rows do not; the
+    letters in the two columns decide that case after parsing.
+    """
+    listed = header.columns
+    known = product.columns
+    if len(listed) < len(known) or (len(listed) > len(known) and not product.optional):
+        raise L1BFormatError(
+            f"{os.fspath(source)}: the header lists {len(listed)} columns, "
+            f"{product.code} has {len(known)}; the format is not known here"
+        )
+    if product.optional or set(listed) != set(known) or listed == known:
+        return product
+    first = {f.columns[0]: f for f in product.fixed}
+    order = [first[c].name for c in listed if c in first]
+    moved = replace(product, text_order=tuple(order))
+    # A vector whose components are not side by side cannot be expressed.
+    return moved if moved.columns == listed else product
+
+
+def _report(
+    header: Header,
+    product: Product,
+    columns: dict[str, Array],
+    truncated: int,
+    clause: str,
+) -> tuple[ReadReport, list[str]]:
+    """Count what was read against what was announced."""
+    times = time_ns(product, columns)
+    count = len(times)
+    problems = [clause] if truncated else []
+    if header.records is not None and header.records != count:
+        problems.insert(0, f"{count} of {header.records} announced records found")
+    duplicates = backwards = 0
+    if product.dim == "time" and count > 1:
+        steps = np.diff(times)
+        backwards = int((steps < 0).sum())
+        distinct = np.unique(times).size if backwards else count - (steps == 0).sum()
+        duplicates = int(count - distinct)
+    notes = _notes(product, columns)
+    problems += notes
+    report = ReadReport(
+        records=count,
+        announced=header.records,
+        truncated=truncated,
+        duplicates=duplicates,
+        out_of_order=backwards,
+        notes=tuple(notes),
+    )
+    return report, problems
+
+
+def _notes(product: Product, columns: dict[str, Array]) -> list[str]:
+    """Findings about time tags that a user should know of."""
+    notes = []
+    scale = columns.get("time_ref")
+    receiver = 0 if scale is None else int((scale == b"R").sum())
+    if receiver:
+        notes.append(f"{receiver} records carry receiver time (time_ref R)")
+    if len(product.time_fields) > 1:
+        fraction = columns[product.time_fields[1]]
+        limit = 1_000_000_000 if product.frac_units == "ns" else 1_000_000
+        outside = int(((fraction < 0) | (fraction >= limit)).sum())
+        if outside:
+            notes.append(
+                f"{outside} time fractions outside 0 to 1 s in {product.frac_units}"
+            )
+    return notes
