@@ -28,7 +28,7 @@ from gracelstm_xr.l1b.tarball import atomic
 
 __all__ = ["encode", "write"]
 
-_SUFFIX: dict[Format, str] = {"binary": "dat", "ascii": "asc", "text": "txt"}
+_SUFFIX: dict[str, str] = {"binary": "dat", "ascii": "asc", "text": "txt"}
 # Products whose columns are all separated by one blank; the others have two
 # before the flag (THR1B three).
 _SINGLE = ("SCA", "QSA", "QKS", "QSB", "TIM", "VGN", "VGO", "VGB", "VKB", "VSL", "VCM")
@@ -95,12 +95,11 @@ def encode(
     else:
         body = _text_body(layout, data, lossless=format == "text")
     attributes = header.attributes if isinstance(header, Header) else header or {}
-    suffix = {"binary": "dat", "ascii": "asc", "text": "txt"}[format]
     content = Content(
         product=layout,
         satellite=satellite,
         release=release,
-        name=name or f"{_stem(layout, times, satellite, release)}.{suffix}",
+        name=name or f"{_stem(layout, times, satellite, release)}.{_SUFFIX[format]}",
         records=len(times),
         first=int(times.min()) if len(times) else None,
         last=int(times.max()) if len(times) else None,
@@ -272,7 +271,8 @@ def _column(values: Array, f: Field, *, lossless: bool) -> list[str]:
     """Text of every value of one column."""
     if f.kind == "flag":
         width = 8 * np.dtype(f.dtype).itemsize
-        return [format(v, f"0{width}b") for v in values.tolist()]
+        known = {v: format(v, f"0{width}b") for v in np.unique(values).tolist()}
+        return [known[v] for v in values.tolist()]
     if f.dtype.startswith("S"):
         return [v.decode("ascii", "replace") or "?" for v in values.tolist()]
     if not f.dtype.startswith("f"):
@@ -288,15 +288,8 @@ def _reals(values: npt.NDArray[np.floating[Any]], *, lossless: bool) -> list[str
     ``repr`` is the shortest text that reads back to the same double. Where 16
     digits are enough it differs from ``%.16g`` only in a final ``.0``.
     """
-    same = values.size and (values == values[0]).all() and values[0] != 0
-    if same:  # a constant column is formatted once
-        return (
-            _reals(values[:1], lossless=lossless) * len(values)
-            if (len(values) > 1)
-            else [_real(float(values[0]), lossless=lossless)]
-        )
-    return [_real(v, lossless=lossless) for v in values.tolist()]
-
-
-def _real(value: float, *, lossless: bool) -> str:
-    return repr(value).removesuffix(".0") if lossless else f"{value:.16g}"
+    if len(values) > 1 and not (values.any() or np.signbit(values).any()):
+        return ["0"] * len(values)  # angular columns of GRACE-FO
+    if lossless:
+        return [repr(v).removesuffix(".0") for v in values.tolist()]
+    return list(map("%.16g".__mod__, values.tolist()))
