@@ -1,0 +1,159 @@
+"""The variables of the data model on the regular grid, as one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gracelstm_xr.l1b.housekeeping import THRUSTER_NAMES
+
+__all__ = ["LABELS", "VARIABLES", "Variable"]
+
+LABELS: dict[str, tuple[str, ...]] = {
+    "axis": ("x", "y", "z"),
+    "quaternion_component": ("q0", "q1", "q2", "q3"),
+    "thruster": THRUSTER_NAMES,
+}
+"""Labels along the dimensions that have them."""
+
+_VECTOR = ("satellite", "time", "axis")
+_SERIES = ("satellite", "time")
+_PAIRS = ("satellite", "time", "thruster_pair")
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable of the data model.
+
+    Parameters
+    ----------
+    dims
+        Dimensions, in order.
+    units
+        CF unit; empty for flags and labels.
+    long_name
+        Meaning in one line.
+    dtype
+        Type in memory and in files.
+    flag
+        Name of its quality flag variable, empty for none.
+    content
+        ACDD ``coverage_content_type``.
+    extra
+        Further attributes.
+    """
+
+    dims: tuple[str, ...]
+    units: str
+    long_name: str
+    dtype: str = "float64"
+    flag: str = ""
+    content: str = "physicalMeasurement"
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _flag(text: str) -> Variable:
+    extra = {"standard_name": "status_flag"}
+    return Variable(_SERIES, "", text, "uint8", "", "qualityInformation", extra)
+
+
+_MODEL = "modelResult"
+_SRF = "in the science reference frame"
+
+VARIABLES: dict[str, Variable] = {
+    "lin_accl": Variable(
+        _VECTOR, "m s-2", f"linear acceleration {_SRF}, uncalibrated", flag="acc"
+    ),
+    "ang_accl": Variable(
+        _VECTOR, "rad s-2", f"angular acceleration {_SRF}", flag="acc"
+    ),
+    "acl_res": Variable(
+        _VECTOR, "m s-2", "filtered minus unfiltered linear acceleration", flag="acc"
+    ),
+    "acc_qualflg": _flag("quality flags of the accelerometer"),
+    "position": Variable(
+        _VECTOR, "m", "position of the centre of mass, Earth-fixed", flag="gnv"
+    ),
+    "velocity": Variable(
+        _VECTOR, "m s-1", "velocity of the centre of mass, Earth-fixed", flag="gnv"
+    ),
+    "gnv_qualflg": _flag("quality flags of the orbit"),
+    "quaternion": Variable(
+        ("satellite", "time", "quaternion_component"),
+        "1",
+        "attitude quaternion, scalar first, inertial to science reference frame",
+        flag="sca",
+    ),
+    "sca_qualflg": _flag("quality flags of the star cameras"),
+    "thruster_on_time": Variable(
+        ("satellite", "time", "thruster"),
+        "ms",
+        "on-time of each thruster within the second",
+        "float32",
+    ),
+    "lin_accl_filled": Variable(
+        _VECTOR,
+        "m s-2",
+        f"linear acceleration {_SRF}, gaps filled, uncalibrated",
+        content=_MODEL,
+        extra={"ancillary_variables": "lin_accl_filled_sigma lin_accl_fill_method"},
+    ),
+    "lin_accl_filled_sigma": Variable(
+        _VECTOR, "m s-2", "1-sigma error of the filled acceleration", content=_MODEL
+    ),
+    "lin_accl_fill_method": Variable(
+        _VECTOR,
+        "",
+        "origin of the filled acceleration",
+        "uint8",
+        content="qualityInformation",
+        extra={"standard_name": "status_flag"},
+    ),
+    "lin_accl_forecast": Variable(
+        _VECTOR,
+        "m s-2",
+        f"forecast of the linear acceleration {_SRF}, uncalibrated",
+        content=_MODEL,
+        extra={"ancillary_variables": "lin_accl_forecast_sigma"},
+    ),
+    "lin_accl_forecast_sigma": Variable(
+        _VECTOR, "m s-2", "1-sigma error of the forecast acceleration", content=_MODEL
+    ),
+    "lin_accl_transplant": Variable(
+        _VECTOR,
+        "m s-2",
+        f"linear acceleration {_SRF} transplanted from the other satellite",
+        content=_MODEL,
+        extra={"ancillary_variables": "lin_accl_transplant_sigma"},
+    ),
+    "lin_accl_transplant_sigma": Variable(
+        _VECTOR, "m s-2", "1-sigma error of the transplant", content=_MODEL
+    ),
+    "lin_accl_donor": Variable(
+        _VECTOR,
+        "m s-2",
+        "linear acceleration of the donor at the lag, mean removed, rotated into "
+        "the frame of the recipient",
+        content=_MODEL,
+    ),
+    "argument_of_latitude": Variable(
+        _SERIES, "rad", "argument of latitude", content=_MODEL
+    ),
+    "shadow_factor": Variable(
+        _SERIES, "1", "sunlit fraction of the solar disc", content=_MODEL
+    ),
+    "sun_direction": Variable(
+        _VECTOR, "1", f"direction of the Sun {_SRF}, zero in the umbra", content=_MODEL
+    ),
+    "twin_lag": Variable(
+        _SERIES, "s", "time between the two satellites at one place", content=_MODEL
+    ),
+    "thruster_response": Variable(
+        _PAIRS, "ms s-1", "thruster on-time per second, filtered as the accelerometer"
+    ),
+    "donor_thruster_response": Variable(
+        _PAIRS, "ms s-1", "thruster on-time per second of the donor, filtered"
+    ),
+}
+"""Every variable on the regular grid."""

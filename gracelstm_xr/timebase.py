@@ -1,0 +1,383 @@
+"""The time coordinate: a regular-axis index and a lazily parsed one.
+
+`RegularTimeIndex` keeps a time axis as (start, step, size), so that twenty years at
+1 Hz open in milliseconds where a pandas index would take 5 GB. `LazyTimeIndex` parses
+the times of one file on first use. Both are custom xarray indexes that behave as the
+ordinary index does in selections, alignment, concatenation and grouping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from xarray.core.indexing import IndexSelResult
+from xarray.indexes import (
+    CoordinateTransform,
+    CoordinateTransformIndex,
+    Index,
+    PandasIndex,
+)
+
+from gracelstm_xr.axis import (
+    EPOCH,
+    ONE_DAY,
+    ONE_SECOND,
+    RegularAxis,
+    axis_from_times,
+    chain_axes,
+    datetime64_to_gps,
+    day_slices,
+    gps_to_datetime64,
+    join_axes,
+    to_datetime64,
+)
+from gracelstm_xr.conventions import attributes_of, time_encoding
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.lazytime import (
+    AlignsWithPandas,
+    LazyTimeIndex,
+    as_pandas,
+    plain_index,
+)
+
+__all__ = [
+    "EPOCH",
+    "ONE_DAY",
+    "ONE_SECOND",
+    "LazyTimeIndex",
+    "RegularAxis",
+    "RegularTimeIndex",
+    "axis_of",
+    "datetime64_to_gps",
+    "day_slices",
+    "gps_to_datetime64",
+    "regular_coords",
+    "to_datetime64",
+]
+
+# Units of date strings as pandas.Period names them, fine to coarse, in ns
+_UNITS = {
+    "ns": 1,
+    "us": 1_000,
+    "ms": 1_000_000,
+    "s": 1_000_000_000,
+    "min": 60_000_000_000,
+    "h": 3_600_000_000_000,
+    "D": 86_400_000_000_000,
+}
+
+
+class _AxisTransform(CoordinateTransform):
+    """Positions to times of a `RegularAxis`, generated when asked for."""
+
+    def __init__(self, axis: RegularAxis, name: Hashable, dim: str) -> None:
+        super().__init__([name], {dim: axis.size}, dtype=np.dtype("datetime64[ns]"))
+        self.axis = axis
+
+    def forward(self, dim_positions: dict[str, Any]) -> dict[Hashable, Any]:
+        return {self.coord_names[0]: self.axis.at(dim_positions[self.dims[0]])}
+
+    def reverse(self, coord_labels: dict[Hashable, Any]) -> dict[str, Any]:
+        return {self.dims[0]: self.axis.positions(coord_labels[self.coord_names[0]])}
+
+    def equals(
+        self,
+        other: CoordinateTransform,
+        *,
+        exclude: frozenset[Hashable] | None = None,
+    ) -> bool:
+        return isinstance(other, _AxisTransform) and self.axis == other.axis
+
+
+class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
+    """An xarray index over a `RegularAxis`; its coordinate is never materialised.
+
+    Selections by slice keep the regular index; a selection by array, mask or list
+    gives an ordinary pandas index of the selected times.
+
+    Parameters
+    ----------
+    axis : RegularAxis
+        The axis.
+    name : Hashable, default "time"
+        Coordinate name.
+    dim : str, default "time"
+        Dimension name.
+    """
+
+    transform: _AxisTransform
+
+    def __init__(
+        self, axis: RegularAxis, name: Hashable = "time", dim: str = "time"
+    ) -> None:
+        super().__init__(_AxisTransform(axis, name, dim))
+
+    @property
+    def axis(self) -> RegularAxis:
+        """Start, step and size."""
+        return self.transform.axis
+
+    @property
+    def name(self) -> Hashable:
+        """Name of the coordinate."""
+        return self.transform.coord_names[0]
+
+    @property
+    def dim(self) -> str:
+        """Name of the dimension."""
+        return self.transform.dims[0]
+
+    @property
+    def index(self) -> pd.DatetimeIndex:
+        """All times as a pandas index (8 bytes each, built anew at every call)."""
+        return pd.DatetimeIndex(self.axis.values(), name=self.name)
+
+    @property
+    def coord_dtype(self) -> np.dtype[Any]:
+        """Always datetime64[ns]; read by the ordinary index when it joins this one."""
+        return self.transform.dtype  # type: ignore[no-any-return]
+
+    @classmethod
+    def from_variables(
+        cls, variables: Mapping[Any, xr.Variable], *, options: Mapping[str, Any]
+    ) -> Self:
+        """Build from one time variable; used by ``ds.set_xindex``.
+
+        Raises
+        ------
+        GraceError
+            The times are not equally spaced.
+        """
+        name, variable = next(iter(variables.items()))
+        axis = axis_from_times(np.asarray(variable.values), name)
+        return cls(axis, name, str(variable.dims[0]))
+
+    def create_variables(
+        self, variables: Mapping[Any, xr.Variable] | None = None
+    ) -> dict[Any, xr.Variable]:
+        """Return the lazy coordinate variable, with GPS time attributes."""
+        created = super().create_variables(variables)
+        source = (variables or {}).get(self.name)
+        variable = created[self.name]
+        if source is None:
+            variable.attrs.update(attributes_of("time"))
+            variable.encoding = time_encoding()
+        else:
+            variable.encoding = dict(source.encoding)
+        return dict(created)
+
+    def to_pandas_index(self) -> pd.Index:
+        """Return all times as ``pandas.DatetimeIndex``."""
+        return self.index
+
+    def isel(self, indexers: Mapping[Any, Any]) -> Index | None:
+        """Select by position: slices stay regular, arrays give a pandas index."""
+        key = indexers[self.dim]
+        if isinstance(key, slice):
+            if key.step is None or key.step > 0:
+                return type(self)(self.axis.cut(key), self.name, self.dim)
+            return plain_index(self.axis.values(key), self.name, self.dim)
+        if isinstance(key, xr.Variable):
+            if key.dims != (self.dim,):
+                return None
+            key = key.values
+        array = np.asarray(key)
+        if array.ndim != 1:
+            return None
+        if array.dtype.kind == "b":
+            array = np.flatnonzero(array)
+        positions = np.where(array < 0, array + self.axis.size, array)
+        return plain_index(self.axis.at(positions), self.name, self.dim)
+
+    def sel(
+        self, labels: dict[Any, Any], method: Any = None, tolerance: Any = None
+    ) -> IndexSelResult:
+        """Select by times: dates, partial dates, slices, arrays, nearest."""
+        label = labels[self.name]
+        if isinstance(label, slice):
+            return IndexSelResult({self.dim: self._slice(label)})
+        if isinstance(label, str) and method is None:
+            return IndexSelResult({self.dim: self._date(label)})
+        values = getattr(label, "values", label)
+        array = np.asarray(values)
+        if array.dtype.kind == "b":
+            return IndexSelResult({self.dim: label})
+        times = _times(values)
+        found = self.axis.positions(times, method=method, tolerance=tolerance)
+        if np.any(found < 0):
+            raise KeyError(
+                f"not all values found in index {self.name!r}: {self.axis.start} to "
+                f"{self.axis.stop} every {self.axis.step}; try method='nearest'"
+            )
+        result: Any = int(found) if found.ndim == 0 else found
+        if isinstance(label, xr.DataArray):
+            result = xr.DataArray(found, coords=label.coords, dims=label.dims)
+        elif isinstance(label, xr.Variable):
+            result = xr.Variable(label.dims, found)
+        return IndexSelResult({self.dim: result})
+
+    def _slice(self, label: slice) -> slice:
+        """Positions of a slice of times, both ends included, as pandas does."""
+        first = None if label.start is None else _edge(label.start, 0)
+        last = None if label.stop is None else _edge(label.stop, 1)
+        found = self.axis.bounds(first, last)
+        return slice(found.start, found.stop, label.step)
+
+    def _date(self, label: str) -> int | slice:
+        """Position of a full date string, or the slice of a partial one."""
+        try:
+            period = pd.Period(label)
+        except (ValueError, TypeError) as error:
+            raise KeyError(label) from error
+        # As pandas: a string coarser than the times themselves means a range
+        unit = _UNITS.get(str(period.freqstr))
+        if unit is None or self._is_finer_than(unit):
+            found = self._slice(slice(label, label))
+            if found.start == found.stop:
+                raise KeyError(label)
+            return found
+        return self.axis.index_of(period.start_time)
+
+    def _is_finer_than(self, unit: int) -> bool:
+        """Whether some times are no multiple of `unit` [ns]."""
+        step = self.axis.step_ns if self.axis.size > 1 else 0
+        return bool(self.axis.start_ns % unit or step % unit)
+
+    def join(self, other: Any, how: str = "inner") -> Any:
+        """Join with another index, see `xarray.Index.join`."""
+        # xarray calls this unbound, so that `self` may be an earlier, plain result
+        if type(self) is type(other) is RegularTimeIndex:
+            joined = join_axes(self.axis, other.axis, how=how)
+            if joined is not None:
+                return RegularTimeIndex(joined, self.name, self.dim)
+        return as_pandas(self).join(as_pandas(other), how=how)
+
+    def reindex_like(
+        self, other: Any, method: Any = None, tolerance: Any = None
+    ) -> dict[Hashable, Any]:
+        """Positions of the labels of `other` in this index, -1 where absent."""
+        if isinstance(other, RegularTimeIndex):
+            labels = other.axis.values()
+        else:
+            labels = other.index.to_numpy()
+        found = self.axis.positions(labels, method=method, tolerance=tolerance)
+        return {self.dim: found}
+
+    def equals(
+        self, other: Index, *, exclude: frozenset[Hashable] | None = None
+    ) -> bool:
+        """Whether both hold the same axis on the same dimension."""
+        return (
+            isinstance(other, RegularTimeIndex)
+            and self.dim == other.dim
+            and (self.axis == other.axis or self.axis.size == other.axis.size == 0)
+        )
+
+    @classmethod
+    def concat(
+        cls,
+        indexes: Sequence[Any],
+        dim: Hashable,
+        positions: Iterable[Iterable[int]] | None = None,
+    ) -> Any:
+        """Concatenate: consecutive axes stay regular, others become a pandas index."""
+        if positions is None and all(isinstance(i, RegularTimeIndex) for i in indexes):
+            axis = chain_axes([i.axis for i in indexes])
+            if axis is not None:
+                return cls(axis, indexes[0].name, str(dim))
+        return PandasIndex.concat([as_pandas(i) for i in indexes], dim, positions)
+
+    def roll(self, shifts: Mapping[Any, int]) -> Any:
+        """Roll the labels; the result is no longer regular."""
+        return as_pandas(self).roll(shifts)
+
+    def rename(
+        self, name_dict: Mapping[Any, Hashable], dims_dict: Mapping[Any, Hashable]
+    ) -> Self:
+        """Rename coordinate and dimension."""
+        name = name_dict.get(self.name, self.name)
+        return type(self)(self.axis, name, str(dims_dict.get(self.dim, self.dim)))
+
+    def __repr__(self) -> str:
+        axis = self.axis
+        return (
+            f"RegularTimeIndex({axis.start} to {axis.stop} (exclusive), "
+            f"step {axis.step_ns / 1e9:g} s, size {axis.size})"
+        )
+
+    def _repr_inline_(self, max_width: int) -> str:
+        return repr(self)[:max_width]
+
+
+def regular_coords(axis: RegularAxis, *, name: str = "time") -> xr.Coordinates:
+    """Return the lazy time coordinate of `axis`, to build a Dataset with.
+
+    Parameters
+    ----------
+    axis : RegularAxis
+        The axis.
+    name : str, default "time"
+        Coordinate and dimension name.
+
+    Returns
+    -------
+    xarray.Coordinates
+        One coordinate with a `RegularTimeIndex`.
+    """
+    return xr.Coordinates.from_xindex(RegularTimeIndex(axis, name, name))
+
+
+def axis_of(obj: xr.Dataset | xr.DataArray, *, dim: str = "time") -> RegularAxis:
+    """Return the regular axis of the time coordinate, whatever index it has.
+
+    Parameters
+    ----------
+    obj : Dataset or DataArray
+        Object with a time coordinate.
+    dim : str, default "time"
+        Name of the coordinate.
+
+    Returns
+    -------
+    RegularAxis
+        A single time gets a step of 1 s.
+
+    Raises
+    ------
+    GraceError
+        There is no such coordinate, or it is not equally spaced.
+    """
+    index = obj.xindexes.get(dim)
+    if isinstance(index, RegularTimeIndex):
+        return index.axis
+    if dim not in obj.coords or obj[dim].dtype.kind != "M":
+        raise GraceError(
+            f"no datetime64 coordinate {dim!r} found among {list(obj.coords)}; "
+            "expected a Dataset as open_archive and open_store give it"
+        )
+    return axis_from_times(obj[dim].values, dim)
+
+
+def _edge(label: Any, side: int) -> Any:
+    """First (side 0) or last (side 1) instant that a slice bound means."""
+    if not isinstance(label, str):
+        value = label.values if hasattr(label, "values") else label
+        return _times(value)
+    try:
+        period = pd.Period(label)
+    except (ValueError, TypeError) as error:
+        raise KeyError(label) from error
+    edge = period.end_time if side else period.start_time
+    return edge.to_datetime64()
+
+
+def _times(values: Any) -> Any:
+    """Labels as datetime64[ns]; a KeyError, as xarray expects, if they are not."""
+    try:
+        return to_datetime64(values)
+    except GraceError as error:
+        raise KeyError(str(error)) from error
