@@ -1,0 +1,143 @@
+"""Running independent Dask tasks here or on the active cluster, with progress.
+
+Library code never creates a client: `run` uses the active one. `client` is for the
+command line and for recipes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.progress import Bar
+
+__all__ = ["active_client", "client", "run"]
+
+
+def active_client() -> Any | None:
+    """Return the active ``distributed.Client``, None when there is none.
+
+    A client can only be active when distributed has been imported, so that this
+    never imports it.
+    """
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import get_client
+
+    try:
+        return get_client()
+    except ValueError:
+        return None
+
+
+def run(
+    tasks: Sequence[Any],
+    *,
+    label: str = "",
+    unit: str = "block",
+    progress: bool = False,
+) -> list[Any]:
+    """Compute independent Delayed objects on the scheduler in force.
+
+    Parameters
+    ----------
+    tasks : sequence of dask.delayed.Delayed
+        Tasks with small results.
+    label, unit : str, optional
+        Words of the progress line.
+    progress : bool, optional
+        Show progress on standard error.
+
+    Returns
+    -------
+    list
+        One result per task, in order.
+    """
+    with Bar(label, len(tasks), unit=unit, enabled=progress) as bar:
+        cluster = active_client()
+        if cluster is None:
+            return _run_here(tasks, bar)
+        return _run_on(cluster, tasks, bar)
+
+
+def _run_here(tasks: Sequence[Any], bar: Bar) -> list[Any]:
+    import dask
+    from dask.callbacks import Callback
+
+    wanted = {task.key for task in tasks}
+
+    def finished(key: Any, *_: Any) -> None:
+        if key in wanted:
+            bar.update()
+
+    with Callback(posttask=finished):
+        # in one call, so that tasks that need the same file share its parse
+        return list(dask.compute(*tasks))
+
+
+def _run_on(cluster: Any, tasks: Sequence[Any], bar: Bar) -> list[Any]:
+    from distributed import as_completed
+
+    futures = cluster.compute(list(tasks))
+    try:
+        for future in as_completed(futures):
+            if future.status == "error":
+                future.result()
+            bar.update()
+    except BaseException:
+        cluster.cancel(futures)
+        raise
+    return list(cluster.gather(futures))
+
+
+@contextmanager
+def client(
+    *, scheduler: str | None = None, workers: int | None = None
+) -> Iterator[Any | None]:
+    """Connect to a cluster, or start a local one, for the length of a ``with`` block.
+
+    Parameters
+    ----------
+    scheduler : str, optional
+        Address of a running scheduler, e.g. ``"tcp://10.0.0.1:8786"``.
+    workers : int, optional
+        Number of local worker processes, each with one thread.
+
+    Yields
+    ------
+    distributed.Client or None
+        None when neither argument is given: Dask then uses local threads.
+
+    Raises
+    ------
+    GraceError
+        The scheduler does not answer, or `workers` is less than 1.
+    """
+    if scheduler is None and workers is None:
+        yield None
+        return
+    if workers is not None and workers < 1:
+        raise GraceError(f"workers is {workers}; expected 1 or more")
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            connected = Client(scheduler, timeout="15s")
+        except (OSError, ValueError) as error:
+            raise GraceError(
+                f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); "
+                "start one with `dask scheduler` and give its address"
+            ) from error
+        with connected as session:
+            yield session
+        return
+    with (
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, dashboard_address=None
+        ) as local,
+        Client(local) as session,
+    ):
+        yield session

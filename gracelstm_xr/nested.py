@@ -1,0 +1,242 @@
+"""Nested parts of the accessor: ``ds.grace.lstm`` and ``ds.grace.plot``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import xarray as xr
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gracelstm_xr.lstm import FittedModel
+
+__all__ = ["LSTMAccessor", "PlotAccessor"]
+
+
+class LSTMAccessor:
+    """Windows, training and inference: ``ds.grace.lstm``."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    def windows(self, **options: Any) -> xr.Dataset:
+        """Return training windows as (window, lag, feature), lazily.
+
+        Parameters
+        ----------
+        **options
+            See `gracelstm_xr.lstm.windows`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Windows computed on access, never held whole.
+        """
+        from gracelstm_xr.lstm import windows
+
+        return windows(self._ds, **options)
+
+    def fit(self, **options: Any) -> FittedModel:
+        """Train a model; the same as ``ds.grace.fit``.
+
+        Parameters
+        ----------
+        **options
+            See `gracelstm_xr.lstm.fit`.
+
+        Returns
+        -------
+        FittedModel
+            Network, baseline coefficients, training history and scores.
+        """
+        from gracelstm_xr.lstm import fit
+
+        return fit(self._ds, **options)
+
+    def fill(
+        self, model: FittedModel | str | None = None, **options: Any
+    ) -> xr.Dataset:
+        """Fill the gaps; the same as ``ds.grace.fill``.
+
+        Parameters
+        ----------
+        model : FittedModel or str, optional
+            A fitted model or the path of one.
+        **options
+            See `gracelstm_xr.lstm.fill`.
+
+        Returns
+        -------
+        xarray.Dataset
+            The input with the ``lin_accl_filled*`` variables, lazily.
+        """
+        from gracelstm_xr.lstm import fill
+
+        return fill(self._ds, model, **options)
+
+    def forecast(self, model: FittedModel | str, **options: Any) -> xr.Dataset:
+        """Extrapolate past the end; the same as ``ds.grace.forecast``.
+
+        Parameters
+        ----------
+        model : FittedModel or str
+            A fitted model or the path of one.
+        **options
+            See `gracelstm_xr.lstm.forecast`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``lin_accl_forecast`` and its sigma [m s-2].
+        """
+        from gracelstm_xr.lstm import forecast
+
+        return forecast(self._ds, model, **options)
+
+
+class PlotAccessor:
+    """Figures: ``ds.grace.plot``. Every method returns matplotlib Axes."""
+
+    def __init__(self, ds: xr.Dataset) -> None:
+        self._ds = ds
+
+    def series(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw one axis of one satellite against time, gaps shaded.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.series`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Acceleration minus its mean [nm s-2].
+        """
+        from gracelstm_xr.plot import series
+
+        return series(self._ds, ax=ax, **options)
+
+    def overview(self, **options: Any) -> Figure:
+        """Draw the three axes of one satellite under each other.
+
+        Parameters
+        ----------
+        **options
+            See `gracelstm_xr.plot.overview`.
+
+        Returns
+        -------
+        matplotlib Figure
+            Three panels, acceleration minus its mean [nm s-2].
+        """
+        from gracelstm_xr.plot import overview
+
+        return overview(self._ds, **options)
+
+    def gaps(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw when each satellite has data.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.gaps`.
+
+        Returns
+        -------
+        matplotlib Axes
+            One bar per satellite along time.
+        """
+        from gracelstm_xr.plot import gaps
+
+        return gaps(self._ds, ax=ax, **options)
+
+    def spectrum(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw amplitude spectral densities against the design noise.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.spectrum`.
+
+        Returns
+        -------
+        matplotlib Axes
+            ASD [m s-2 Hz-1/2] against frequency [Hz].
+        """
+        from gracelstm_xr.plot import spectrum
+
+        return spectrum(self._ds, ax=ax, **options)
+
+    def training(
+        self, model: FittedModel, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw the loss of a fitted model against the epoch.
+
+        Parameters
+        ----------
+        model : FittedModel
+            What ``ds.grace.fit`` returned.
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.training`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Training and validation loss.
+        """
+        from gracelstm_xr.plot import training
+
+        return training(model, ax=ax, **options)
+
+    def evaluation(
+        self, score: xr.Dataset, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw the error of each method against the gap length.
+
+        Parameters
+        ----------
+        score : xarray.Dataset
+            What ``ds.grace.evaluate`` returned.
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.evaluation`.
+
+        Returns
+        -------
+        matplotlib Axes
+            RMS error [nm s-2] against gap length.
+        """
+        from gracelstm_xr.plot import evaluation
+
+        return evaluation(score, ax=ax, **options)
+
+    def ground_track(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw sub-satellite points coloured by a signal.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.ground_track`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Latitude against longitude [degree].
+        """
+        from gracelstm_xr.plot import ground_track
+
+        return ground_track(self._ds, ax=ax, **options)
