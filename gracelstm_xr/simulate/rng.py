@@ -19,6 +19,8 @@ __all__ = ["Streams", "flicker_weights"]
 Array = npt.NDArray[np.float64]
 
 SECONDS = 86400
+#: Keeps the seed of days before 2000 positive, for processes that look back.
+DAY_OFFSET = 1_000_000
 #: Knot spacings of the flicker noise [s]; each divides a day.
 FLICKER_STEPS = (
     4, 8, 16, 32, 64, 128, 240, 480, 960, 1920, 4320, 8640, 17280, 43200, 86400,
@@ -43,7 +45,7 @@ class Streams:
         """Generator of a stream, of one day or of the whole mission."""
         key = [self.seed, zlib.crc32(name.encode())]
         if day is not None:
-            key.append(day)
+            key.append(day + DAY_OFFSET)
         return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))
 
     def knots(self, name: str, first: int, count: int, per_day: int, k: int) -> Array:
