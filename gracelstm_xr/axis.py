@@ -264,6 +264,19 @@ class RegularAxis:
             bad |= distance > limit.astype("int64")
         return np.where(bad, -1, position)
 
+    def positions_of(
+        self, other: RegularAxis, method: str | None = None, tolerance: Any = None
+    ) -> npt.NDArray[np.int64]:
+        """Positions of all times of `other`, as `positions` gives them."""
+        shift, rest = divmod(other.start_ns - self.start_ns, self.step_ns)
+        if method is not None or rest or other.step_ns != self.step_ns:
+            return self.positions(other.values(), method=method, tolerance=tolerance)
+        # One array of the result's length only: the axes may be decades long
+        found = np.arange(shift, shift + other.size, dtype="int64")
+        found[: max(0, -shift)] = -1
+        found[max(0, self.size - shift) :] = -1
+        return found
+
     def bounds(self, first: Any, last: Any) -> slice:
         """Positions of the times in [first, last], both ends included or None."""
         start, stop = 0, self.size

@@ -261,10 +261,10 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     ) -> dict[Hashable, Any]:
         """Positions of the labels of `other` in this index, -1 where absent."""
         if isinstance(other, RegularTimeIndex):
-            labels = other.axis.values()
+            found = self.axis.positions_of(other.axis, method, tolerance)
         else:
             labels = other.index.to_numpy()
-        found = self.axis.positions(labels, method=method, tolerance=tolerance)
+            found = self.axis.positions(labels, method=method, tolerance=tolerance)
         return {self.dim: found}
 
     def equals(
