@@ -1,0 +1,79 @@
+"""The ``gracelstm`` command: the public API from the shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+
+from gracelstm_xr.cli.parser import build_parser
+
+__all__ = ["main"]
+
+#: What bad input, full disks and missing files raise; anything else is a bug.
+EXPECTED = (ValueError, TypeError, LookupError, OSError, RuntimeError, ImportError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0, 1 when the command failed, 130 when it was interrupted. Wrong usage
+        exits with 2.
+    """
+    arguments = build_parser().parse_args(argv)
+    # TensorFlow writes a page of notices on import unless told before
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        return _run(arguments)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    try:
+        arguments.run(arguments)
+    except KeyboardInterrupt:
+        _tell("gracelstm: interrupted; nothing half-written was left behind")
+        return 130
+    except BrokenPipeError:
+        # the reader of a pipe has seen enough; keep Python from flushing into it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except EXPECTED as error:
+        if arguments.debug:
+            raise
+        _tell(f"gracelstm: error: {_one_line(error)}")
+        return 1
+    return 0
+
+
+def _one_line(error: BaseException) -> str:
+    """Message of `error` without line breaks; KeyError shows its text unquoted."""
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror}"
+    message = error.args[0] if isinstance(error, KeyError) and error.args else error
+    text = " ".join(str(message).split())
+    return text or type(error).__name__
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], *_: object, **__: object
+) -> None:
+    from gracelstm_xr.errors import GraceWarning
+
+    if issubclass(category, GraceWarning):
+        _tell(f"gracelstm: warning: {' '.join(str(message).split())}")
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,291 @@
+"""What each command does: read arguments, call the API, say what came out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+from gracelstm_xr.cli.table import score_table
+from gracelstm_xr.errors import GraceError, StoreError
+from gracelstm_xr.target import beside, is_url
+
+__all__ = [
+    "evaluate",
+    "export",
+    "fill",
+    "fit",
+    "forecast",
+    "gaps",
+    "ingest",
+    "say",
+    "simulate",
+    "write_report",
+]
+
+
+def say(text: str) -> None:
+    """Write one line to standard output."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def simulate(arguments: Namespace) -> None:
+    """``gracelstm simulate``."""
+    from gracelstm_xr.simulate import simulate_archive
+
+    if arguments.days < 1:
+        raise GraceError(f"--days is {arguments.days}; expected 1 or more")
+    folder = simulate_archive(
+        arguments.out,
+        mission=arguments.mission,
+        start=arguments.start,
+        days=arguments.days,
+        seed=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    say(f"{arguments.days} simulated days in {folder}")
+
+
+def ingest(arguments: Namespace) -> None:
+    """``gracelstm ingest``."""
+    from gracelstm_xr import cluster
+    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.store import open_store, to_zarr
+    from gracelstm_xr.summary import describe
+    from gracelstm_xr.target import Target
+
+    mode = "w" if arguments.overwrite else "w-"
+    Target.prepare(arguments.store, mode="w-") if mode == "w-" else None
+    options: dict[str, Any] = {"start": arguments.start, "stop": arguments.stop}
+    if arguments.products:
+        options["products"] = [p.strip() for p in arguments.products.split(",")]
+    if arguments.satellites:
+        options["satellites"] = arguments.satellites
+    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+        ds = open_archive(arguments.sources, **options)
+        to_zarr(ds, arguments.store, mode=mode, progress=not arguments.quiet)
+    say(describe(open_store(arguments.store)))
+
+
+def gaps(arguments: Namespace) -> None:
+    """``gracelstm gaps``."""
+    from gracelstm_xr.gaps import find_gaps
+
+    ds = _open(arguments.store)
+    table = find_gaps(ds, min_length=_duration(arguments.min_length))
+    rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
+    if arguments.csv:
+        _write_text(Path(arguments.csv), rows.to_csv(index=False))
+    if rows.empty:
+        say(f"no gaps of {arguments.min_length} or longer")
+        return
+    say(f"{'satellite':<10}{'start (GPS)':<21}{'stop (GPS)':<21}{'length [s]':>12}")
+    for row in rows.itertuples(index=False):
+        say(
+            f"{row.satellite!s:<10}{row.start:%Y-%m-%dT%H:%M:%S}  "
+            f"{row.stop:%Y-%m-%dT%H:%M:%S}  {row.length:>12g}"
+        )
+
+
+def fit(arguments: Namespace) -> None:
+    """``gracelstm fit``."""
+    from gracelstm_xr import cluster
+    from gracelstm_xr import lstm
+
+    _check_parent(arguments.model)
+    ds = _cut(_open(arguments.store), arguments)
+    options: dict[str, Any] = {"seed": arguments.seed}
+    if arguments.recipient:
+        options["recipient"] = arguments.recipient
+    if arguments.epochs:
+        options["epochs"] = arguments.epochs
+    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+        model = lstm.fit(ds, progress=not arguments.quiet, **options)
+    model.save(arguments.model)
+    say(repr(model))
+    say(score_table(model.scores))
+
+
+def fill(arguments: Namespace) -> None:
+    """``gracelstm fill``."""
+    from gracelstm_xr import cluster, lstm
+
+    write = _writer(arguments.out)
+    model = lstm.load_model(arguments.model)
+    ds = _cut(_open(arguments.store), arguments)
+    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+        write(lstm.fill(ds, model), progress=not arguments.quiet)
+    say(f"filled series in {arguments.out}")
+
+
+def forecast(arguments: Namespace) -> None:
+    """``gracelstm forecast``."""
+    from gracelstm_xr import lstm
+
+    write = _writer(arguments.out)
+    model = lstm.load_model(arguments.model)
+    ds = _open(arguments.store)
+    horizon = _duration(arguments.horizon)
+    write(lstm.forecast(ds, model, horizon=horizon), progress=not arguments.quiet)
+    say(f"forecast of {arguments.horizon} in {arguments.out}")
+
+
+def evaluate(arguments: Namespace) -> None:
+    """``gracelstm evaluate``."""
+    from gracelstm_xr import lstm
+    from gracelstm_xr.evaluate import evaluate as score_gaps
+
+    model = lstm.load_model(arguments.model)
+    score = score_gaps(
+        _open(arguments.store),
+        model,
+        seed=arguments.seed,
+        progress=not arguments.quiet,
+    )
+    write_report(score, model, Path(arguments.report))
+    say(score_table(score))
+    say(f"report in {arguments.report}")
+
+
+def export(arguments: Namespace) -> None:
+    """``gracelstm export``."""
+    from gracelstm_xr import cluster
+    from gracelstm_xr.export import to_l1b, to_netcdf
+
+    folder = Path(arguments.out)
+    if folder.is_file():
+        raise GraceError(f"{folder} is a file; expected the name of a folder")
+    ds = _cut(_open(arguments.store, days=2), arguments)
+    progress = not arguments.quiet
+    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+        if arguments.format == "netcdf":
+            written = [to_netcdf(ds, folder / _netcdf_name(ds), progress=progress)]
+        else:
+            written = to_l1b(ds, folder, progress=progress)
+    say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
+
+
+def write_report(score: xr.Dataset, model: Any, folder: Path) -> list[Path]:
+    """Write scores as netCDF, JSON, a table and figures into `folder`.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    model : FittedModel
+        Its training curve is drawn.
+    folder : pathlib.Path
+        Made when it is not there.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from gracelstm_xr import plot
+
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / "scores.nc", folder / "scores.json", folder / "scores.txt"]
+    work = beside(paths[0])
+    score.to_netcdf(work)
+    work.replace(paths[0])
+    rms = score["rms"].to_dict()
+    _write_text(paths[1], json.dumps(rms, indent=1, default=str))
+    _write_text(paths[2], score_table(score) + "\n")
+    figures = {"training.png": plot.training(model).figure}
+    for letter in map(str, score["satellite"].values):
+        figures[f"evaluation_{letter}.png"] = plot.evaluation_figure(
+            score, satellite=letter
+        )
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=120)
+        plt.close(figure)
+        paths.append(folder / name)
+    return paths
+
+
+def _open(store: str, *, days: int | None = None) -> xr.Dataset:
+    from gracelstm_xr.store import open_store
+    from gracelstm_xr.timebase import axis_of
+
+    ds = open_store(store)
+    if days is None:
+        return ds
+    per_day = max(86_400_000_000_000 // axis_of(ds).step_ns, 1)
+    return open_store(store, chunks={"satellite": 1, "time": days * per_day})
+
+
+def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
+    """Return the span asked for; dates are included whole."""
+    if arguments.start is None and arguments.stop is None:
+        return ds
+    part = ds.sel(time=slice(arguments.start, arguments.stop))
+    if part.sizes["time"] == 0:
+        times = [str(t)[:19] for t in ds["time"].isel(time=[0, -1]).values]
+        raise GraceError(
+            f"no data from {arguments.start} to {arguments.stop}; the store spans "
+            f"{times[0]} to {times[1]}"
+        )
+    return part
+
+
+def _duration(text: str) -> str:
+    """Check a duration such as ``60s`` or ``90min``."""
+    import pandas as pd
+
+    try:
+        length = pd.Timedelta(text)
+    except ValueError as error:
+        raise GraceError(f"{text!r} is not a duration; expected e.g. 90min") from error
+    if not length > pd.Timedelta(0):
+        raise GraceError(f"duration {text} is not positive; expected e.g. 90min")
+    return text
+
+
+def _writer(out: str) -> Callable[..., Any]:
+    """Choose the writer by the suffix of `out`, before anything is computed."""
+    from gracelstm_xr.export import to_netcdf
+    from gracelstm_xr.store import to_zarr
+
+    if out.endswith(".nc"):
+        _check_parent(out)
+        return lambda ds, *, progress: to_netcdf(ds, out, progress=progress)
+    if out.rstrip("/").endswith(".zarr"):
+        if not is_url(out) and Path(out).exists():
+            raise StoreError(f"{out} exists already; choose another name")
+        return lambda ds, *, progress: to_zarr(ds, out, progress=progress)
+    raise GraceError(f"{out} has no known suffix; expected a name in .nc or .zarr")
+
+
+def _check_parent(path: str) -> None:
+    parent = Path(path).absolute().parent
+    if not parent.is_dir():
+        raise GraceError(f"folder {parent} does not exist; make it first")
+
+
+def _netcdf_name(ds: xr.Dataset) -> str:
+    first, last = (str(t)[:10] for t in ds["time"].isel(time=[0, -1]).values)
+    mission = (
+        "gracefo" if {"C", "D"} & set(map(str, ds["satellite"].values)) else "grace"
+    )
+    return f"{mission}_{first}_{last}.nc"
+
+
+def _write_text(path: Path, text: str) -> None:
+    work = beside(path.absolute())
+    try:
+        work.write_text(text, encoding="utf-8")
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)

@@ -1,0 +1,150 @@
+"""``gracelstm info``: what a path is, from as few bytes as possible."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from argparse import Namespace
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from gracelstm_xr.cli.commands import say
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.l1b import FileName, members, parse_name, read_header
+from gracelstm_xr.target import is_url
+
+__all__ = ["info"]
+
+_ARCHIVES = (".tar", ".tgz", ".tar.gz")
+_HDF5, _NETCDF3 = b"\x89HDF\r\n\x1a\n", b"CDF"
+
+
+def info(arguments: Namespace) -> None:
+    """``gracelstm info``."""
+    say(about(arguments.path))
+
+
+def about(path: str) -> str:
+    """Return a few lines on a Level-1B file, tarball, folder, store, netCDF or model.
+
+    Parameters
+    ----------
+    path : str
+        Local path, fsspec URL of a store, or ``tar://member::archive``.
+
+    Returns
+    -------
+    str
+        One fact per line.
+
+    Raises
+    ------
+    FileNotFoundError
+        Nothing is there.
+    GraceError
+        It is none of these.
+    """
+    if path.startswith("tar://"):
+        return _level1b(path)
+    if is_url(path):
+        return _store(path)
+    place = Path(path)
+    if not place.exists():
+        raise FileNotFoundError(2, "no such file or folder", path)
+    if place.is_dir():
+        if (place / "zarr.json").is_file():
+            return _store(path)
+        return _names(_walk(place), f"folder {path}")
+    with place.open("rb") as stream:
+        head = stream.read(8)
+    if head == _HDF5 or head.startswith(_NETCDF3):
+        return _netcdf(path)
+    if zipfile.is_zipfile(place):
+        from gracelstm_xr.lstm import load_model
+
+        return f"model file {path}\n{load_model(path)!r}"
+    if place.name.endswith(_ARCHIVES) or tarfile.is_tarfile(place):
+        return _names(members(path), f"archive {path}")
+    return _level1b(path)
+
+
+def _store(path: str) -> str:
+    from gracelstm_xr.store import open_store
+    from gracelstm_xr.summary import describe
+
+    return f"Zarr store {path}\n{describe(open_store(path))}"
+
+
+def _netcdf(path: str) -> str:
+    import xarray as xr
+
+    from gracelstm_xr.summary import describe
+
+    with xr.open_dataset(path) as ds:
+        title = ds.attrs.get("title", "without a title")
+        return f"netCDF file {path}: {title}\n{describe(ds)}"
+
+
+def _level1b(path: str) -> str:
+    header = read_header(path)
+    lines = [
+        f"Level-1B file {path}",
+        f"product:    {header.product}, release {header.release}, {header.format}",
+        f"satellite:  {header.satellite}",
+        f"records:    {header.records if header.records is not None else 'not said'}",
+    ]
+    if header.start is not None and header.stop is not None:
+        lines.append(f"time:       {_gps(header.start)} to {_gps(header.stop)} GPS")
+    for key in ("title", "institution", "date_created", "software_version"):
+        if header.attributes.get(key):
+            lines.append(f"{key + ':':<12}{_short(header.attributes[key])}")
+    return "\n".join(lines)
+
+
+def _gps(seconds: int) -> str:
+    from gracelstm_xr.axis import gps_to_datetime64
+
+    return str(gps_to_datetime64(seconds))[:19]
+
+
+def _short(value: Any) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 66 else text[:63] + "..."
+
+
+def _walk(folder: Path) -> Iterable[str]:
+    """Names of Level-1B files in a folder and in its tarballs."""
+    for path in sorted(folder.rglob("*")):
+        if path.name.endswith(_ARCHIVES):
+            yield from members(path)
+        elif path.is_file():
+            yield path.name
+
+
+def _names(names: Iterable[str], title: str) -> str:
+    """Table of products found by name."""
+    found: dict[tuple[str, str], list[FileName]] = {}
+    others = 0
+    for name in names:
+        known = parse_name(name)
+        if known is None:
+            others += 1
+        else:
+            found.setdefault((known.product, known.release), []).append(known)
+    if not found:
+        raise GraceError(
+            f"{title} holds no Level-1B file names among {others} files; expected "
+            "names such as ACC1B_2008-01-01_A_02.dat"
+        )
+    lines = [title, f"{'product':<9}{'release':<9}{'satellites':<12}{'days':>6}  span"]
+    for (product, release), files in sorted(found.items()):
+        letters = "".join(sorted({f.satellite for f in files}))
+        days = sorted({f.date for f in files})
+        lines.append(
+            f"{product:<9}{release:<9}{letters:<12}{len(days):>6}  "
+            f"{days[0]} to {days[-1]}"
+        )
+    if others:
+        lines.append(f"and {others} other file{'s' if others > 1 else ''}")
+    return "\n".join(lines)

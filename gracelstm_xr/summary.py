@@ -1,0 +1,79 @@
+"""Datasets in words, from metadata alone: nothing is computed."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from gracelstm_xr.errors import GraceError
+
+__all__ = ["describe", "observed_fractions"]
+
+
+def observed_fractions(ds: xr.Dataset) -> dict[str, float]:
+    """Return the fraction of seconds with accelerations per satellite.
+
+    Known for a whole opened store, which counted them when it was written; empty
+    for anything else, because counting would mean computing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model.
+
+    Returns
+    -------
+    dict of str to float
+        Between 0 and 1.
+    """
+    counts = ds.encoding.get("observed", {})
+    size = ds.sizes.get("time", 0)
+    if not size or counts.get("size") != size or "satellite" not in ds.coords:
+        return {}
+    letters = np.atleast_1d(ds["satellite"].values)
+    return {str(s): counts[str(s)] / size for s in letters if str(s) in counts}
+
+
+def _span(ds: xr.Dataset) -> list[str]:
+    from gracelstm_xr.timebase import axis_of
+
+    try:
+        axis = axis_of(ds)
+    except GraceError as error:
+        return [f"time: {error}"]
+    last = axis.start + max(axis.size - 1, 0) * axis.step
+    first, end = (np.datetime_as_string(t, unit="s") for t in (axis.start, last))
+    days = axis.size * axis.step_ns / 86_400e9
+    return [
+        f"time:       {first} to {end} GPS ({days:.6g} days)",
+        f"sampling:   {axis.step_ns / 1e9:g} s, {axis.size} epochs",
+    ]
+
+
+def describe(ds: xr.Dataset) -> str:
+    """Return a few lines on satellites, span, sampling, variables and gaps.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model; lazy arrays stay lazy.
+
+    Returns
+    -------
+    str
+        One fact per line.
+    """
+    lines = ["<GRACE accelerometer data>"]
+    if "satellite" in ds.coords:
+        letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+        mission = {"GRACE-FO" if s in "CDY" else "GRACE" for s in letters}
+        lines.append(f"satellites: {', '.join(letters)} ({', '.join(sorted(mission))})")
+    lines += _span(ds) if "time" in ds.coords else ["time: none"]
+    names = [str(n) for n in ds.data_vars]
+    lines.append(f"variables:  {', '.join(names) or 'none'}")
+    seen = observed_fractions(ds)
+    gaps = ", ".join(f"{s} {100 * (1 - f):.3g} %" for s, f in seen.items())
+    lines.append(f"missing:    {gaps or 'not counted; ds.grace.gaps() counts'}")
+    methods = "lin_accl_filled" in names
+    lines.append(f"filled:     {'yes' if methods else 'no'}")
+    return "\n".join(lines)
