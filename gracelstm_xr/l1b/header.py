@@ -304,7 +304,10 @@ def _flag_meanings(details: dict[str, Any]) -> Flags:
     """Turn ``bit 3 = Some text`` into (8, "Some_text"); undefined bits drop out."""
     masks = re.findall(r"\d+", str(details.get("flag_masks", "")))
     found: list[tuple[int, str]] = []
-    for i, entry in enumerate(details["flag_meanings"]):
+    for i, listed in enumerate(details["flag_meanings"]):
+        # An unquoted "bit 3: text" is a mapping to YAML.
+        pairs = listed.items() if isinstance(listed, dict) else ()
+        entry = ": ".join(map(str, next(iter(pairs), (listed,))))
         match = _BITS.match(entry)
         if match:
             low, high = int(match[1]), int(match[2] or match[1])

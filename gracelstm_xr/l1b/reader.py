@@ -115,16 +115,15 @@ def _decode(
     source: Source,
 ) -> tuple[dict[str, Array], int, str]:
     """Columns, the number of incomplete records, and a clause about them."""
+    body = memoryview(data)[header.nbytes :]
     if header.format == "binary":
-        columns, leftover = binary.decode(data[header.nbytes :], product)
+        columns, leftover = binary.decode(body, product)
         if names is not None:
             columns = {k: v for k, v in columns.items() if k in names}
         clause = f"the last {leftover} bytes are no complete record"
         return columns, int(leftover > 0), clause
     try:
-        columns, bad = text.decode(
-            memoryview(data)[header.nbytes :], product, names=names
-        )
+        columns, bad = text.decode(body, product, names=names)
     except L1BFormatError as error:
         raise L1BFormatError(f"{os.fspath(source)}: {error}") from error
     return columns, bad, f"{bad} incomplete lines"
@@ -168,6 +167,8 @@ def _report(
     duplicates = backwards = 0
     if product.dim == "time" and count > 1:
         steps = np.diff(times)
+        if steps.min() > 0:
+            steps = steps[:0]  # the usual case: nothing to count
         backwards = int((steps < 0).sum())
         distinct = np.unique(times).size if backwards else count - (steps == 0).sum()
         duplicates = int(count - distinct)

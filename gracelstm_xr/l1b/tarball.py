@@ -15,6 +15,7 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from threading import get_ident
 from typing import IO, BinaryIO
 
 from gracelstm_xr.errors import L1BFormatError
@@ -296,7 +297,7 @@ def write_archive(
         content = {CHECKSUM: "".join(lines).encode("ascii"), **content}
     with atomic(target) as raw:
         if target.name.endswith((".gz", ".tgz")):
-            with gzip.GzipFile("", "wb", 6, raw, mtime=0) as zipped:
+            with gzip.GzipFile("", "wb", 3, raw, mtime=0) as zipped:
                 _write_tar(zipped, content)
         else:
             _write_tar(raw, content)
@@ -315,7 +316,7 @@ def _write_tar(stream: IO[bytes] | gzip.GzipFile, content: Mapping[str, bytes]) 
 @contextlib.contextmanager
 def atomic(target: Path) -> Iterator[BinaryIO]:
     """Write to a temporary neighbour and rename it when all went well."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.part")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")
     try:
         with open(temporary, "wb") as stream:
             yield stream

@@ -46,6 +46,12 @@ def test_flag_meanings_come_from_the_header(yaml_acc):
     )
 
 
+def test_flag_meanings_that_yaml_takes_for_a_mapping(yaml_acc):
+    data = yaml_acc(LINES).replace(b"bits 3-4 = Clock state", b"bits 3-4: Clock state")
+    found = l1b.read_bytes(data, NAME)
+    assert found.flags("acc_qualflg")[1] == (0b11000, "Clock_state")
+
+
 @given(
     st.lists(
         st.floats(allow_nan=False, allow_infinity=False).map(
@@ -106,7 +112,7 @@ def test_line_with_too_few_values_inside_is_left_out_and_counted(yaml_acc):
 
 def test_value_that_is_no_number_is_an_error_with_its_place(yaml_acc):
     lines = [LINES[0], LINES[1].replace("1.07e-05", "1.07x-05")]
-    with pytest.raises(L1BFormatError, match="1.07x-05"):
+    with pytest.raises(L1BFormatError, match=r"1\.07x-05"):
         l1b.read_bytes(yaml_acc(lines), NAME)
 
 
