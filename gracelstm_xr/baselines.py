@@ -1,0 +1,237 @@
+"""Methods a network must beat: one interface, `estimate`, shared by all.
+
+Every method takes a frame, which of its samples may be used, and the positions
+wanted. Estimates are m s-2 in the recipient's SRF, NaN where a method has nothing
+to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.gaps import edge_distance
+from gracelstm_xr.regression import LocalRegression
+
+__all__ = [
+    "BASELINES",
+    "METHOD_CODES",
+    "Baseline",
+    "Interpolation",
+    "PreviousOrbit",
+    "default_baselines",
+]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+#: Value of ``lin_accl_fill_method`` by name of the method.
+METHOD_CODES = {
+    "lstm": 1,
+    "transplant": 2,
+    "ridge": 2,
+    "hold": 3,
+    "linear": 3,
+    "cubic": 3,
+    "harmonic": 4,
+    "previous_orbit": 4,
+    "none": 5,
+}
+#: Names of the baselines, simplest first.
+BASELINES = (
+    "hold",
+    "linear",
+    "cubic",
+    "previous_orbit",
+    "harmonic",
+    "transplant",
+    "ridge",
+)
+#: Terms of the three methods that are regressions.
+REGRESSIONS: dict[str, tuple[str, ...]] = {
+    "harmonic": ("harmonics",),
+    "transplant": ("donor", "own_thrust", "donor_thrust"),
+    "ridge": ("harmonics", "radiation", "donor", "own_thrust", "donor_thrust"),
+}
+
+
+class Baseline(Protocol):
+    """What a gap-filling method offers."""
+
+    def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
+        """Estimate the series at ``index`` from the visible samples.
+
+        Parameters
+        ----------
+        frame : Frame
+            Series and covariates, n samples.
+        visible : ndarray of bool, shape (n, 3)
+            Samples of the own series that may be used.
+        index : ndarray of int64, shape (m,)
+            Positions wanted.
+
+        Returns
+        -------
+        ndarray, shape (m, 3)
+            Estimate [m s-2], NaN where the method has none.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Interpolation:
+    """Fill a gap from the samples at its edges only.
+
+    Attributes
+    ----------
+    kind : {"hold", "linear", "cubic"}
+        Last value; straight line; or the cubic through four samples, two on either
+        side with 5 s between them so that noise does not set the slope.
+    """
+
+    kind: str
+    spacing: float = 5.0
+
+    def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
+        """See `Baseline.estimate`."""
+        step = frame.t[1] - frame.t[0]
+        apart = max(round(self.spacing / step), 1)
+        result = np.full((len(index), 3), np.nan)
+        for k in range(3):
+            before, after = edge_distance(~visible[:, k])
+            result[:, k] = self._axis(
+                frame.own[:, k], index, before[index], after[index], apart
+            )
+        return result
+
+    def _axis(
+        self, y: Array, index: IntArray, before: IntArray, after: IntArray, apart: int
+    ) -> Array:
+        n = len(y)
+        left, right = index - before, index + after
+        has_left, has_right = left >= 0, right < n
+        yl = np.where(has_left, y[np.clip(left, 0, n - 1)], np.nan)
+        yr = np.where(has_right, y[np.clip(right, 0, n - 1)], np.nan)
+        if self.kind == "hold":
+            return np.where(has_left, yl, yr)
+        gap = np.maximum(before + after, 1)
+        line: Array = yl + (yr - yl) * before / gap
+        if self.kind == "linear":
+            return line
+        outer_left, outer_right = left - apart, right + apart
+        inside = (outer_left >= 0) & (outer_right < n) & has_left & has_right
+        yll = y[np.clip(outer_left, 0, n - 1)]
+        yrr = y[np.clip(outer_right, 0, n - 1)]
+        nodes = np.stack(
+            [np.full(len(index), -apart), np.zeros(len(index)), gap, gap + apart]
+        )
+        cubic = _lagrange(nodes, np.stack([yll, yl, yr, yrr]), before.astype(float))
+        return np.where(inside & np.isfinite(cubic), cubic, line)
+
+
+def _lagrange(nodes: Array, values: Array, x: Array) -> Array:
+    """Polynomial through four points, evaluated at ``x``; arrays (4, m), (m,)."""
+    total = np.zeros_like(x)
+    for i in range(len(nodes)):
+        others = [j for j in range(len(nodes)) if j != i]
+        terms = [(x - nodes[j]) / (nodes[i] - nodes[j]) for j in others]
+        total = total + values[i] * np.prod(terms, axis=0)
+    return total
+
+
+@dataclass(frozen=True)
+class PreviousOrbit:
+    """Value at the same argument of latitude in the nearest other revolutions.
+
+    Attributes
+    ----------
+    revolutions : int
+        How many revolutions to look back and ahead; the nearest observed one on
+        either side counts, weighted by closeness.
+    """
+
+    revolutions: int = 8
+
+    def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
+        """See `Baseline.estimate`."""
+        result = np.full((len(index), 3), np.nan)
+        if frame.latitude_argument is None:
+            return result
+        known = np.isfinite(frame.latitude_argument)
+        if known.sum() < 2:
+            return result
+        angle = np.unwrap(frame.latitude_argument[known])
+        t = frame.t[known]
+        own = np.where(visible, frame.own, np.nan)
+        here = np.interp(frame.t[index], t, angle, left=np.nan, right=np.nan)
+        sides = [self._side(frame.t, own, t, angle, here, sign) for sign in (-1, 1)]
+        weights = np.stack([1.0 / away for _, away in sides])
+        values = np.stack([value for value, _ in sides])
+        weights = np.where(np.isfinite(values), weights, 0.0)
+        total = weights.sum(axis=0)
+        mixed = (weights * np.nan_to_num(values)).sum(axis=0)
+        result[:] = np.where(total > 0, mixed / np.where(total > 0, total, 1), np.nan)
+        return result
+
+    def _side(
+        self, grid: Array, own: Array, t: Array, angle: Array, here: Array, sign: int
+    ) -> tuple[Array, Array]:
+        """Nearest observed value on one side, and how many revolutions away."""
+        value = np.full((len(here), 3), np.nan)
+        away = np.full((len(here), 3), np.inf)
+        for turn in range(1, self.revolutions + 1):
+            when = np.interp(
+                here + sign * turn * 2 * np.pi, angle, t, left=np.nan, right=np.nan
+            )
+            found = _linear_at(own, grid, when)
+            take = np.isnan(value) & np.isfinite(found)
+            value[take] = found[take]
+            away[take] = turn
+            if np.isfinite(value).all():
+                break
+        return value, away
+
+
+def _linear_at(values: Array, grid: Array, when: Array) -> Array:
+    """Linear interpolation on a regular grid, NaN next to a NaN or outside."""
+    x = (when - grid[0]) / (grid[1] - grid[0])
+    inside = np.isfinite(x) & (x >= 0) & (x < len(grid) - 1)
+    base = np.floor(np.where(inside, x, 0)).astype(np.int64)
+    s = (np.where(inside, x, 0.0) - base)[:, None]
+    result: Array = values[base] * (1 - s) + values[base + 1] * s
+    result[~inside] = np.nan
+    return result
+
+
+def default_baselines(frames: list[tuple[Frame, BoolArray]]) -> dict[str, Baseline]:
+    """All baselines the data allow, regressions fitted on training samples.
+
+    Parameters
+    ----------
+    frames : list of (Frame, ndarray of bool)
+        Frames of one recipient at the working step, each with its training samples,
+        shape (n,).
+
+    Returns
+    -------
+    dict of str to Baseline
+        In the order of `BASELINES`; ``transplant`` is absent without a donor and
+        ``harmonic``, ``previous_orbit`` without an orbit.
+    """
+    first = frames[0][0]
+    methods: dict[str, Baseline] = {
+        kind: Interpolation(kind) for kind in ("hold", "linear", "cubic")
+    }
+    if first.latitude_argument is not None:
+        methods["previous_orbit"] = PreviousOrbit()
+    for name, terms in REGRESSIONS.items():
+        need = {"harmonic": first.latitude_argument, "transplant": first.donor}
+        if name in need and need[name] is None:
+            continue
+        methods[name] = LocalRegression.fit(frames, terms)
+    return methods

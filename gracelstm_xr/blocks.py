@@ -1,0 +1,161 @@
+"""Lazy functions of time that need some context on either side of a block.
+
+Dask's ``map_blocks`` does not see neighbours and ``map_overlap`` wants arrays of one
+shape; the functions here take several variables, give several outputs, and their
+result does not depend on how time is cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.timebase import EPOCH, axis_of
+
+__all__ = [
+    "Output",
+    "gps_seconds",
+    "iterate_time_blocks",
+    "map_time_blocks",
+    "time_blocks",
+]
+
+#: Shape after time and type of one output of a blockwise function.
+Output = tuple[tuple[int, ...], npt.DTypeLike]
+#: Shortest block [s]: below it the context costs more than the block.
+SHORTEST_BLOCK = 86_400
+#: Block length [s] of data that are not chunked.
+DEFAULT_BLOCK = 5 * 86_400
+
+
+def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.float64]:
+    """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
+    axis = axis_of(ds)
+    first = (axis.start - EPOCH) / np.timedelta64(1, "s")
+    step = axis.step / np.timedelta64(1, "s")
+    start, stop, _ = part.indices(axis.size)
+    result: npt.NDArray[np.float64] = first + step * np.arange(start, stop)
+    return result
+
+
+def time_blocks(ds: xr.Dataset, *, name: str = "lin_accl") -> list[slice]:
+    """Cut the time axis at chunk borders into blocks of at least a day."""
+    axis = axis_of(ds)
+    step = axis.step / np.timedelta64(1, "s")
+    dims = ds[name].dims
+    chunks = ds[name].chunks
+    if chunks is None:
+        length = max(round(DEFAULT_BLOCK / step), 1)
+        edges = list(range(0, axis.size, length))
+    else:
+        borders = np.cumsum((0, *chunks[dims.index("time")]))[:-1]
+        edges = [0]
+        for border in borders[1:].tolist():
+            if (border - edges[-1]) * step >= SHORTEST_BLOCK:
+                edges.append(border)
+    stops = [*edges[1:], axis.size]
+    return [slice(a, b) for a, b in zip(edges, stops, strict=True)]
+
+
+def map_time_blocks(
+    function: Callable[..., Mapping[str, npt.NDArray[Any]]],
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    *args: Any,
+    halo: float,
+    outputs: Mapping[str, Output],
+) -> dict[str, Any]:
+    """Apply ``function`` to overlapping stretches of time, lazily.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(t, arrays, keep, *args)`` with GPS seconds, the loaded
+        inputs including context, and the slice of samples wanted; returns one array
+        per output for ``keep``. Must be importable.
+    inputs : mapping of str to DataArray
+        Variables with time as first dimension, on the axis of ``ds``.
+    ds : xarray.Dataset
+        Gives axis and blocks.
+    *args
+        Further arguments; dask objects among them are computed once.
+    halo : float
+        Context before and after each block [s].
+    outputs : mapping of str to (shape, dtype)
+        Shape after the time dimension and type of each output.
+
+    Returns
+    -------
+    dict of str to dask array
+        With time first.
+    """
+    import dask
+    import dask.array as da
+
+    sources = {name: _as_dask(array) for name, array in inputs.items()}
+    call = dask.delayed(function, pure=False)
+    # one graph node each, so that a model travels to a process once
+    shared = [_node(arg) for arg in args]
+    pieces: dict[str, list[Any]] = {name: [] for name in outputs}
+    for block, wide, keep in _stretches(ds, halo):
+        arrays = {name: source[wide] for name, source in sources.items()}
+        result = call(gps_seconds(ds, wide), arrays, keep, *shared)
+        for name, (shape, dtype) in outputs.items():
+            full = (block.stop - block.start, *shape)
+            pieces[name].append(da.from_delayed(result[name], full, dtype=dtype))
+    return {name: da.concatenate(parts) for name, parts in pieces.items()}
+
+
+def _stretches(ds: xr.Dataset, halo: float) -> Iterator[tuple[slice, slice, slice]]:
+    """Block, block with context, and the first within the second."""
+    axis = axis_of(ds)
+    pad = int(np.ceil(halo / (axis.step / np.timedelta64(1, "s"))))
+    for block in time_blocks(ds):
+        wide = slice(max(block.start - pad, 0), min(block.stop + pad, axis.size))
+        keep = slice(block.start - wide.start, block.stop - wide.start)
+        yield block, wide, keep
+
+
+def _node(arg: Any) -> Any:
+    import dask
+    from dask.base import is_dask_collection
+
+    plain = isinstance(arg, int | float | str | bool | tuple | type(None))
+    return arg if plain or is_dask_collection(arg) else dask.delayed(arg, pure=False)
+
+
+def _as_dask(array: xr.DataArray) -> Any:
+    if array.chunks is None:
+        # name=False: hashing a long series costs more than reading it
+        return array.chunk({"time": DEFAULT_BLOCK}, name_prefix="grace-").data
+    return array.data
+
+
+def iterate_time_blocks(
+    inputs: Mapping[str, xr.DataArray], ds: xr.Dataset, *, halo: float
+) -> Iterator[
+    tuple[slice, npt.NDArray[np.float64], dict[str, npt.NDArray[Any]], slice]
+]:
+    """Load the same stretches one after the other, for eager work in flat memory.
+
+    Yields
+    ------
+    block : slice
+        Samples of the axis this step is about.
+    t : ndarray
+        GPS seconds of the stretch with its context.
+    arrays : dict of str to ndarray
+        Loaded inputs of the stretch.
+    keep : slice
+        Where the block stands in the stretch.
+    """
+    import dask
+
+    for block, wide, keep in _stretches(ds, halo):
+        lazy = {name: array.isel(time=wide).data for name, array in inputs.items()}
+        (arrays,) = dask.compute(lazy)
+        yield block, gps_seconds(ds, wide), arrays, keep

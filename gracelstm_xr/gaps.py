@@ -1,0 +1,234 @@
+"""Masks, gap tables and artificial gaps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["edge_distance", "find_gaps", "log_uniform_gaps", "place_gaps", "runs"]
+
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+
+def runs(mask: BoolArray) -> IntArray:
+    """First and one-past-last position of every run of True.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    ndarray of int64, shape (run, 2)
+    """
+    padded = np.zeros(len(mask) + 2, dtype=np.int8)
+    padded[1:-1] = mask
+    change = np.flatnonzero(np.diff(padded))
+    return change.reshape(-1, 2).astype(np.int64)
+
+
+def edge_distance(missing: BoolArray) -> tuple[IntArray, IntArray]:
+    """Steps from every missing sample to the nearest observed one.
+
+    Parameters
+    ----------
+    missing : ndarray of bool, shape (n,)
+
+    Returns
+    -------
+    before, after : ndarray of int64, shape (n,)
+        Steps back and ahead to an observation; 0 where observed, ``n + 1`` where
+        there is none on that side.
+    """
+    n = len(missing)
+    index = np.arange(n)
+    last = np.maximum.accumulate(np.where(missing, -1, index))
+    ahead = np.where(missing, n, index)[::-1]
+    following = np.minimum.accumulate(ahead)[::-1]
+    before = np.where(last < 0, n + 1, index - last)
+    after = np.where(following >= n, n + 1, following - index)
+    return before.astype(np.int64), after.astype(np.int64)
+
+
+def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
+    """Table of the gaps in ``lin_accl``.
+
+    A sample belongs to a gap when all three axes are missing or any axis is
+    missing that the satellite observes elsewhere in its block of data; an axis
+    that is never observed (a file with x only) is left out of the question.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl`` on a regular axis. Computes that variable,
+        one time chunk at a time.
+    min_length : str or float, default "1s"
+        Shortest gap listed, as a duration ("10s", "2h") or in seconds.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dimension ``gap``; variables ``start`` (first missing epoch), ``stop`` (first
+        epoch observed again), ``length`` [s], ``satellite``; sorted by satellite and
+        start. A satellite without any observation is one gap.
+
+    Raises
+    ------
+    KeyError
+        When the Dataset holds no ``lin_accl``.
+    """
+    import pandas as pd
+    import xarray as xr
+
+    from gracelstm_xr.timebase import axis_of
+
+    if "lin_accl" not in ds:
+        raise KeyError(
+            "found no variable 'lin_accl'; expected the data model of open_archive: "
+            "open ACC1B data first"
+        )
+    shortest = (
+        pd.Timedelta(min_length).total_seconds()
+        if isinstance(min_length, str)
+        else float(min_length)
+    )
+    axis = axis_of(ds)
+    step = axis.step / np.timedelta64(1, "s")
+    accl = ds["lin_accl"]
+    if "satellite" not in accl.dims:
+        accl = accl.expand_dims("satellite")
+    rows: list[tuple[Any, int, int]] = []
+    for name in accl["satellite"].values:
+        missing = missing_samples(accl.sel(satellite=name))
+        rows += [(name, int(a), int(b)) for a, b in runs(missing)]
+    keep = [row for row in rows if (row[2] - row[1]) * step >= shortest]
+    first = np.array([row[1] for row in keep], dtype=np.int64)
+    past = np.array([row[2] for row in keep], dtype=np.int64)
+    epoch = {"long_name": "GPS time", "units_metadata": "leap_seconds: none"}
+    return xr.Dataset(
+        {
+            "start": ("gap", axis.start + first * axis.step, epoch),
+            "stop": ("gap", axis.start + past * axis.step, epoch),
+            "length": (
+                "gap",
+                (past - first) * step,
+                {"units": "s", "long_name": "length of the gap"},
+            ),
+            "satellite": (
+                "gap",
+                np.array([row[0] for row in keep], dtype="<U1"),
+                {"long_name": "satellite"},
+            ),
+        },
+        attrs={"minimum_length": f"{shortest:g} s", "sampling": f"{step:g} s"},
+    )
+
+
+def missing_samples(accl: xr.DataArray) -> BoolArray:
+    """Where ``accl`` (time, axis) of one satellite is missing.
+
+    Returns
+    -------
+    ndarray of bool, shape (time,)
+        True where any axis is missing that is observed somewhere in the series;
+        all True when nothing is observed.
+    """
+    finite = _finite_blocks(accl.transpose("time", "axis"))
+    observed = finite.any(axis=0)
+    if not observed.any():
+        return np.ones(len(finite), dtype=bool)
+    return np.asarray(~finite[:, observed].all(axis=1))
+
+
+def _finite_blocks(accl: xr.DataArray) -> BoolArray:
+    """Finite mask, block by block so that a long series is never held whole."""
+    finite = np.empty(accl.shape, dtype=bool)
+    step = max(accl.chunks[0]) if accl.chunks else 10 * 86400
+    for first in range(0, accl.sizes["time"], step):
+        part = slice(first, first + step)
+        finite[part] = np.isfinite(accl.isel(time=part).values)
+    return finite
+
+
+def place_gaps(
+    allowed: BoolArray,
+    length: int,
+    *,
+    count: int,
+    margin: int,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Random contiguous gaps of one length inside observed data.
+
+    Parameters
+    ----------
+    allowed : ndarray of bool, shape (n,)
+        Samples that may be hidden.
+    length : int
+        Gap length [samples].
+    count : int
+        Gaps wanted; fewer are returned where there is no room.
+    margin : int
+        Fewest samples between two gaps, left visible.
+    rng : numpy.random.Generator
+        Decides the positions.
+
+    Returns
+    -------
+    ndarray of int64, shape (gap, 2)
+        First and one-past-last sample of each gap, in order.
+    """
+    blocked = np.concatenate([[0], np.cumsum(~allowed)])
+    starts = np.flatnonzero(blocked[length:] - blocked[:-length] == 0)
+    chosen: list[int] = []
+    for start in rng.permutation(starts):
+        if len(chosen) == count:
+            break
+        if all(abs(int(start) - other) >= length + margin for other in chosen):
+            chosen.append(int(start))
+    first = np.sort(np.array(chosen, dtype=np.int64))
+    return np.stack([first, first + length], axis=1)
+
+
+def log_uniform_gaps(
+    n: int,
+    *,
+    shortest: int,
+    longest: int,
+    fraction: float,
+    rng: np.random.Generator,
+) -> BoolArray:
+    """Mask of random gaps with log-uniform length, for training.
+
+    Parameters
+    ----------
+    n : int
+        Length of the series [samples].
+    shortest, longest : int
+        Range of gap lengths [samples].
+    fraction : float
+        Part of the samples to hide, between 0 and 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True where hidden. Hidden and visible stretches alternate, so gaps never
+        touch.
+    """
+    hidden = np.zeros(n, dtype=bool)
+    longest = max(min(longest, n // 2), shortest)
+    position = 0
+    while position < n:
+        length = int(np.exp(rng.uniform(np.log(shortest), np.log(longest + 1))))
+        visible = rng.exponential(length * (1 - fraction) / fraction)
+        position += max(int(visible), 1)
+        hidden[position : position + length] = True
+        position += length
+    return hidden

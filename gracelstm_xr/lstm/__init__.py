@@ -1,0 +1,11 @@
+"""The LSTM: settings, training, filling, and the model file.
+
+Keras is imported when a network is built or run, not before.
+"""
+
+from gracelstm_xr.lstm.fitting import fit
+from gracelstm_xr.lstm.inference import fill
+from gracelstm_xr.lstm.model import FittedModel, load_model
+from gracelstm_xr.lstm.settings import Settings, Split
+
+__all__ = ["FittedModel", "Settings", "Split", "fill", "fit", "load_model"]

@@ -1,0 +1,123 @@
+"""`fill`: lazily put estimates into the gaps of a Dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr import conventions
+from gracelstm_xr.baselines import METHOD_CODES
+from gracelstm_xr.blocks import map_time_blocks
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.frames import HALO, build_frame, frame_inputs
+from gracelstm_xr.regression import CONTEXT
+
+if TYPE_CHECKING:
+    from gracelstm_xr.lstm.model import FittedModel
+
+__all__ = ["fill"]
+
+OUTPUTS = ("lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method")
+
+
+def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
+    """Add the filled series, its sigma and the method per sample; lazy.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl`` on a regular axis.
+    model : FittedModel
+        Of `fit`, from the same mission.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``ds`` with ``lin_accl_filled`` [m s-2] (the observation bit for bit where
+        there is one), ``lin_accl_filled_sigma`` [m s-2] (1-sigma, NaN where
+        observed) and ``lin_accl_fill_method`` (CF flags). Satellites the model does
+        not know stay as they are, their gaps marked *none*.
+
+    Raises
+    ------
+    GraceError
+        When the model knows none of the satellites.
+    """
+    satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    if not set(satellites) & set(model.recipients):
+        raise GraceError(
+            f"found satellites {', '.join(satellites)}, expected one of "
+            f"{', '.join(model.recipients)}: fit a model on this mission"
+        )
+    parts = [_filled(ds, model, name) for name in satellites]
+    result = ds.copy()
+    for name in OUTPUTS:
+        stacked = xr.concat([part[name] for part in parts], dim="satellite")
+        stacked = stacked.transpose(*ds["lin_accl"].dims)
+        stacked.attrs = conventions.attributes_of(name)
+        result[name] = (stacked.dims, stacked.data, stacked.attrs)
+    result.attrs = conventions.append_history(
+        ds.attrs, f"gaps filled by gracelstm_xr: {model!r}"
+    )
+    return result
+
+
+def _filled(ds: xr.Dataset, model: FittedModel, satellite: str) -> xr.Dataset:
+    recipient = model.recipients.get(satellite)
+    if recipient is None:
+        return _untouched(ds, satellite)
+    pair = recipient.pair
+    if pair.donor is not None and pair.donor not in ds["satellite"].values:
+        raise GraceError(
+            f"found no satellite {pair.donor!r}, expected it as the donor of "
+            f"{satellite!r}: fill a Dataset with both, or fit on one satellite"
+        )
+    arrays = map_time_blocks(
+        _fill_block,
+        frame_inputs(ds, pair),
+        ds,
+        model,
+        satellite,
+        halo=CONTEXT + HALO + model.settings.window * model.settings.step,
+        outputs={
+            "lin_accl_filled": ((3,), np.float64),
+            "lin_accl_filled_sigma": ((3,), np.float64),
+            "lin_accl_fill_method": ((3,), np.int8),
+        },
+    )
+    return xr.Dataset({name: (("time", "axis"), arrays[name]) for name in OUTPUTS})
+
+
+def _fill_block(
+    t: npt.NDArray[np.float64],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    model: FittedModel,
+    satellite: str,
+) -> dict[str, npt.NDArray[Any]]:
+    recipient = model.recipients[satellite]
+    frame = build_frame(t, arrays, recipient.pair)
+    found = recipient.fill(frame, keep, model.predict, model.settings)
+    return {
+        "lin_accl_filled": found.values,
+        "lin_accl_filled_sigma": found.sigma,
+        "lin_accl_fill_method": found.method,
+    }
+
+
+def _untouched(ds: xr.Dataset, satellite: str) -> xr.Dataset:
+    """Variables of a satellite the model cannot fill."""
+    own = ds["lin_accl"].sel(satellite=satellite).transpose("time", "axis")
+    method = xr.where(own.notnull(), 0, METHOD_CODES["none"]).astype(np.int8)
+    nothing = xr.full_like(own, np.nan)
+    return xr.Dataset(
+        {
+            "lin_accl_filled": (("time", "axis"), own.data),
+            "lin_accl_filled_sigma": (("time", "axis"), nothing.data),
+            "lin_accl_fill_method": (("time", "axis"), method.data),
+        }
+    )

@@ -1,0 +1,319 @@
+"""The fitted model: one object, one file, no code inside."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import threading
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.baselines import Baseline, Interpolation, PreviousOrbit
+from gracelstm_xr.errors import ModelFileError
+from gracelstm_xr.frames import Pair
+from gracelstm_xr.lstm.recipient import Calibration, Recipient
+from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.regression import LocalRegression
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["FittedModel", "load_model"]
+
+FORMAT = "gracelstm_xr model"
+FORMAT_VERSION = 1
+Array32 = npt.NDArray[np.float32]
+
+_networks: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What `fit` learnt: network, regressions, choice of method, sigma.
+
+    Attributes
+    ----------
+    settings : Settings
+        Hyperparameters.
+    split : Split
+        Spans trained on, chosen on, and kept for evaluation [GPS s].
+    recipients : dict of str to Recipient
+        Fitted state per satellite that can be filled.
+    weights : bytes
+        The network as a ``.keras`` file.
+    history : xarray.Dataset
+        ``loss`` and ``val_loss`` over ``epoch``.
+    scores : xarray.Dataset
+        RMS error [m s-2] on the validation span by method, satellite, axis and gap
+        length: what the choice of method rests on.
+    info : dict of str to str
+        Versions, channels, and what the training data were.
+    """
+
+    settings: Settings
+    split: Split
+    recipients: dict[str, Recipient]
+    weights: bytes = field(repr=False)
+    history: xr.Dataset = field(repr=False)
+    scores: xr.Dataset = field(repr=False)
+    info: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Hyperparameters as plain values."""
+        return self.settings.to_dict()
+
+    def __repr__(self) -> str:
+        """Summary: satellites, donors, training span, network."""
+        pairs = ", ".join(
+            f"{name} from {r.pair.donor or 'itself'}"
+            for name, r in self.recipients.items()
+        )
+        first, last = (_date(t) for t in self.split.train)
+        return (
+            f"<FittedModel: fills {pairs}; trained on {first} to {last} "
+            f"({self.info.get('data', 'unknown data')}); LSTM units "
+            f"{self.settings.units}, window {self.settings.window} x "
+            f"{self.settings.step:g} s>"
+        )
+
+    def predict(self, windows: Array32) -> Array32:
+        """Residuals [standard deviations] of windows (w, step, channel).
+
+        The batch is padded to the batch size of the settings, so that a window's
+        result does not depend on its company.
+        """
+        network = _network(self.weights)
+        size = self.settings.batch_size
+        padded = np.zeros((size, *windows.shape[1:]), dtype=np.float32)
+        padded[: len(windows)] = windows
+        with _lock:
+            result = network.predict_on_batch(padded)
+        return np.asarray(result[: len(windows)], dtype=np.float32)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the model to one file.
+
+        A zip of JSON, plain arrays and the ``.keras`` weights: nothing pickled.
+        Written under a temporary name and renamed, so never half there.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Returns
+        -------
+        pathlib.Path
+        """
+        target = Path(path)
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        text = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "settings": self.settings.to_dict(),
+            "split": [self.split.train, self.split.validation, self.split.test],
+            "recipients": {
+                name: _pack(recipient, name, arrays)
+                for name, recipient in self.recipients.items()
+            },
+            "history": self.history.to_dict(),
+            "scores": self.scores.to_dict(),
+            "info": self.info,
+            "sha256": {"network.keras": hashlib.sha256(self.weights).hexdigest()},
+        }
+        packed = io.BytesIO()
+        np.savez(packed, **arrays)  # type: ignore[arg-type]
+        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
+                file.writestr("model.json", json.dumps(text, indent=1))
+                file.writestr("arrays.npz", packed.getvalue())
+                file.writestr("network.keras", self.weights)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+
+def load_model(path: str | os.PathLike[str]) -> FittedModel:
+    """Read a model written by `FittedModel.save`.
+
+    Executes nothing from the file: the network is loaded in Keras' safe mode, the
+    arrays without pickle.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is no such file.
+    ModelFileError
+        When the file is damaged, of another kind, or of a newer format.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise FileNotFoundError(
+            f"found no file {str(path)!r}, expected a model written by model.save(): "
+            "check the path"
+        )
+    try:
+        with zipfile.ZipFile(source) as file:
+            text = json.loads(file.read("model.json"))
+            weights = file.read("network.keras")
+            with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as z:
+                arrays = {name: z[name] for name in z.files}
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise ModelFileError(
+            f"found {str(path)!r} that cannot be read as a model ({error}), "
+            "expected a file written by model.save(): fit and save the model again"
+        ) from error
+    _check_kind(text, weights, path)
+    return _unpack_model(text, arrays, weights)
+
+
+def _check_kind(text: Mapping[str, Any], weights: bytes, path: Any) -> None:
+    if text.get("format") != FORMAT or text.get("format_version", 0) > FORMAT_VERSION:
+        raise ModelFileError(
+            f"found {str(path)!r} of kind {text.get('format')!r} version "
+            f"{text.get('format_version')!r}, expected {FORMAT!r} version up to "
+            f"{FORMAT_VERSION}: use the version of gracelstm_xr that wrote it"
+        )
+    if text["sha256"]["network.keras"] != hashlib.sha256(weights).hexdigest():
+        raise ModelFileError(
+            f"found {str(path)!r} whose network does not match its checksum, expected "
+            "an unchanged file: copy it again or fit again"
+        )
+
+
+def _unpack_model(
+    text: Mapping[str, Any],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    weights: bytes,
+) -> FittedModel:
+    import xarray as xr
+
+    train, validation, test = (tuple(span) for span in text["split"])
+    return FittedModel(
+        settings=Settings.from_keywords(text["settings"]),
+        split=Split(train, validation, test),
+        recipients={
+            name: _unpack(plain, name, arrays)
+            for name, plain in text["recipients"].items()
+        },
+        weights=weights,
+        history=xr.Dataset.from_dict(text["history"]),
+        scores=xr.Dataset.from_dict(text["scores"]),
+        info=text["info"],
+    )
+
+
+def network_bytes(network: Any) -> bytes:
+    """A Keras model as the content of a ``.keras`` file."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        network.save(path, include_optimizer=False)
+        return path.read_bytes()
+
+
+def _network(weights: bytes) -> Any:
+    """The network, built once per process."""
+    import tempfile
+
+    key = hashlib.sha256(weights).hexdigest()
+    with _lock:
+        if key not in _networks:
+            import keras
+
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "network.keras"
+                path.write_bytes(weights)
+                network = keras.saving.load_model(path, compile=False, safe_mode=True)
+            network.compile(jit_compile=False)
+            _networks[key] = network
+        return _networks[key]
+
+
+def _pack(
+    recipient: Recipient, name: str, arrays: dict[str, npt.NDArray[Any]]
+) -> dict[str, Any]:
+    pair = recipient.pair
+    plain: dict[str, Any] = {
+        "donor": pair.donor,
+        "donor_offset": pair.donor_offset,
+        "lag": pair.lag,
+        "observed_axes": recipient.observed_axes,
+        "baselines": {},
+    }
+    arrays[f"{name}.residual_scale"] = recipient.residual_scale
+    arrays[f"{name}.donor_scale"] = recipient.donor_scale
+    for kind, method in recipient.baselines.items():
+        if isinstance(method, LocalRegression):
+            plain["baselines"][kind] = {"terms": method.terms, "step": method.step}
+            arrays[f"{name}.{kind}.mean"] = method.mean
+            arrays[f"{name}.{kind}.penalty"] = method.penalty
+        else:
+            plain["baselines"][kind] = {}
+    if (c := recipient.calibration) is not None:
+        plain["choice"] = c.choice.tolist()
+        arrays[f"{name}.lengths"] = c.lengths
+        arrays[f"{name}.distances"] = c.distances
+        arrays[f"{name}.sigma"] = c.sigma
+    return plain
+
+
+def _unpack(
+    plain: Mapping[str, Any], name: str, arrays: Mapping[str, npt.NDArray[Any]]
+) -> Recipient:
+    baselines: dict[str, Baseline] = {}
+    for kind, options in plain["baselines"].items():
+        if "terms" in options:
+            baselines[kind] = LocalRegression(
+                tuple(options["terms"]),
+                arrays[f"{name}.{kind}.mean"],
+                arrays[f"{name}.{kind}.penalty"],
+                options["step"],
+            )
+        elif kind == "previous_orbit":
+            baselines[kind] = PreviousOrbit()
+        else:
+            baselines[kind] = Interpolation(kind)
+    calibration = None
+    if "choice" in plain:
+        calibration = Calibration(
+            arrays[f"{name}.lengths"],
+            np.array(plain["choice"]),
+            arrays[f"{name}.distances"],
+            arrays[f"{name}.sigma"],
+        )
+    x, y, z = plain["donor_offset"]
+    ax, ay, az = plain["observed_axes"]
+    return Recipient(
+        Pair(name, plain["donor"], (x, y, z), plain["lag"]),
+        baselines,
+        arrays[f"{name}.residual_scale"],
+        arrays[f"{name}.donor_scale"],
+        (ax, ay, az),
+        calibration,
+    )
+
+
+def _date(seconds: float) -> str:
+    epoch = np.datetime64("2000-01-01T12:00:00", "s")
+    return str((epoch + np.timedelta64(round(seconds), "s")).astype("datetime64[m]"))

@@ -1,0 +1,298 @@
+"""Everything a fit knows about filling one satellite, on numpy frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.baselines import METHOD_CODES, Baseline
+from gracelstm_xr.cleaning import upsample
+from gracelstm_xr.frames import Frame, Pair
+from gracelstm_xr.gaps import edge_distance, runs
+from gracelstm_xr.lstm.sequences import (
+    Channels,
+    make_channels,
+    static_channels,
+    window_batch,
+    window_starts,
+)
+from gracelstm_xr.lstm.settings import Settings
+from gracelstm_xr.regression import LocalRegression
+
+__all__ = ["Calibration", "Filled", "Predictor", "Recipient"]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+#: Windows (w, step, channel) to residuals (w, step, 3).
+Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+#: Steps on either side of a gap whose residual shapes the interpolation to 1 s.
+REACH = 8
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What held-out gaps taught about choice and error.
+
+    Attributes
+    ----------
+    lengths : ndarray, shape (l,)
+        Gap lengths tried [s], increasing.
+    choice : ndarray of str, shape (l, 3)
+        Best method per length and axis.
+    distances : ndarray, shape (d,)
+        Upper edges of the distance to the nearest observation [s].
+    sigma : ndarray, shape (l, d, 3)
+        RMS error of the chosen method [m s-2].
+    """
+
+    lengths: Array
+    choice: npt.NDArray[np.str_]
+    distances: Array
+    sigma: Array
+
+    def nearest(self, seconds: float) -> int:
+        """Number of the tried length closest to ``seconds`` in ratio."""
+        return int(np.argmin(np.abs(np.log(self.lengths / seconds))))
+
+    def sigma_at(self, length: int, axis: int, distance: Array) -> Array:
+        """1-sigma [m s-2] at distances [s] from the nearest observation."""
+        table = self.sigma[length, :, axis]
+        result: Array = np.interp(
+            np.log(distance), np.log(self.distances), table, right=table[-1]
+        )
+        return result
+
+
+@dataclass(frozen=True)
+class Filled:
+    """Result of `Recipient.fill`, shape (n, 3) each.
+
+    Attributes
+    ----------
+    values, sigma : ndarray
+        [m s-2]; sigma NaN where observed.
+    method : ndarray of int8
+        Flag values of ``lin_accl_fill_method``.
+    """
+
+    values: Array
+    sigma: Array
+    method: npt.NDArray[np.int8]
+
+    def take(self, keep: slice) -> Filled:
+        """Samples in ``keep``."""
+        return Filled(self.values[keep], self.sigma[keep], self.method[keep])
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Fitted state of one satellite.
+
+    Attributes
+    ----------
+    pair : Pair
+        Recipient, donor and their constants.
+    baselines : dict of str to Baseline
+        Fitted baselines; always holds ``ridge``, the network's starting point.
+    residual_scale : ndarray, shape (3,)
+        Standard deviation of the ridge residual on the training span [m s-2].
+    donor_scale : ndarray, shape (3,)
+        Standard deviation of the donor series [m s-2].
+    observed_axes : tuple of bool
+        Axes that had training data; others are never filled.
+    calibration : Calibration or None
+        None while fitting.
+    """
+
+    pair: Pair
+    baselines: dict[str, Baseline]
+    residual_scale: Array
+    donor_scale: Array
+    observed_axes: tuple[bool, bool, bool]
+    calibration: Calibration | None = None
+
+    @property
+    def ridge(self) -> LocalRegression:
+        """The regression whose residual the network learns."""
+        ridge = self.baselines["ridge"]
+        if not isinstance(ridge, LocalRegression):
+            raise TypeError(f"found {type(ridge).__name__}, expected LocalRegression")
+        return ridge
+
+    def with_calibration(self, calibration: Calibration) -> Recipient:
+        """Same state with choice and sigma known."""
+        return replace(self, calibration=calibration)
+
+    def channels(
+        self, thin: Frame, visible: BoolArray, static: npt.NDArray[np.float32] | None
+    ) -> tuple[Channels, Array]:
+        """Channels of a frame at the working step, and the ridge estimate under them.
+
+        ``static`` may be passed where it is known already.
+        """
+        if static is None:
+            static = static_channels(thin, self.donor_scale)
+        ridge = self.ridge
+        baseline = ridge.predict(thin, ridge.coefficients(thin, visible))
+        made = make_channels(static, thin.own, baseline, visible, self.residual_scale)
+        return made, baseline
+
+    def lstm(
+        self,
+        frame: Frame,
+        visible: BoolArray,
+        index: IntArray,
+        predict: Predictor,
+        settings: Settings,
+    ) -> Array:
+        """Estimate of the network at ``index``; see `Baseline.estimate`."""
+        thin, places = frame.every(self.ridge.step)
+        seen = visible[places]
+        coefficients = self.ridge.coefficients(thin, seen)
+        baseline = self.ridge.predict(thin, coefficients)
+        static = static_channels(thin, self.donor_scale)
+        made = make_channels(static, thin.own, baseline, seen, self.residual_scale)
+        ratio = places.step or 1
+        wanted = np.zeros(len(frame), dtype=bool)
+        wanted[index] = True
+        axes = np.array(self.observed_axes)
+        hidden = ~seen[:, axes].all(axis=1)
+        needed = hidden & _near(wanted, places, REACH * ratio)
+        residual = np.where(made.visible > 0, made.residual, 0.0).astype(np.float64)
+        first = round(float(thin.t[0]) / self.ridge.step)
+        guess = _predict(made, needed, first, predict, settings)
+        unknown = (made.visible == 0) & needed[:, None]
+        residual[unknown] = guess[unknown]
+        fine = upsample(residual * self.residual_scale, ratio, reach=REACH)
+        position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
+        smooth = self.ridge.predict(frame.take(index), coefficients)
+        return np.asarray(smooth + fine[position])
+
+    def estimates(
+        self,
+        frame: Frame,
+        visible: BoolArray,
+        index: IntArray,
+        predict: Predictor,
+        settings: Settings,
+        *,
+        methods: set[str] | None = None,
+    ) -> dict[str, Array]:
+        """Estimates of all (or the named) methods at ``index``, shape (m, 3)."""
+        names = [*self.baselines, "lstm"]
+        result: dict[str, Array] = {}
+        for name in names:
+            if methods is not None and name not in methods:
+                continue
+            if name == "lstm":
+                result[name] = self.lstm(frame, visible, index, predict, settings)
+            else:
+                result[name] = self.baselines[name].estimate(frame, visible, index)
+        return result
+
+    def fill(
+        self, frame: Frame, keep: slice, predict: Predictor, settings: Settings
+    ) -> Filled:
+        """Fill the gaps in ``keep``, by the method that held-out gaps favour."""
+        visible = np.isfinite(frame.own)
+        method = np.where(visible, 0, METHOD_CODES["none"]).astype(np.int8)
+        sigma = np.full(visible.shape, np.nan)
+        values = frame.own.copy()
+        missing = ~visible & np.array(self.observed_axes)
+        inside = np.zeros(len(frame), dtype=bool)
+        inside[keep] = True
+        index = np.flatnonzero(missing.any(axis=1) & inside)
+        if len(index) == 0 or self.calibration is None:
+            return Filled(values, sigma, method).take(keep)
+        plan = self._plan(frame, missing)
+        names = {str(n) for n in np.unique(plan[index])} | set(FALLBACKS)
+        found = self.estimates(frame, visible, index, predict, settings, methods=names)
+        step = frame.t[1] - frame.t[0]
+        for k in np.flatnonzero(self.observed_axes):
+            here = missing[index, k]
+            rows = index[here]
+            for name in _preference(plan[rows, k], found):
+                open_ = np.isnan(values[rows, k])
+                allowed = (plan[rows, k] == name) | np.isin(name, FALLBACKS)
+                estimate = found[name][here, k]
+                put = open_ & allowed & np.isfinite(estimate)
+                values[rows[put], k] = estimate[put]
+                method[rows[put], k] = METHOD_CODES[name]
+            sigma[rows, k] = self._sigma(missing[:, k], rows, int(k), step)
+        sigma[np.isnan(values)] = np.nan
+        return Filled(values, sigma, method).take(keep)
+
+    def _plan(self, frame: Frame, missing: BoolArray) -> npt.NDArray[np.str_]:
+        """Method wanted per sample and axis, from the length of its gap."""
+        plan = np.full(missing.shape, "none", dtype="<U16")
+        if self.calibration is None:
+            return plan
+        step = frame.t[1] - frame.t[0]
+        for k in range(3):
+            for first, past in runs(missing[:, k]):
+                row = self.calibration.nearest((past - first) * step)
+                plan[first:past, k] = self.calibration.choice[row, k]
+        return plan
+
+    def _sigma(
+        self, missing: BoolArray, rows: IntArray, axis: int, step: float
+    ) -> Array:
+        before, after = edge_distance(missing)
+        result = np.full(len(missing), np.nan)
+        if self.calibration is None:
+            return result[rows]
+        for first, past in runs(missing):
+            length = self.calibration.nearest((past - first) * step)
+            distance = np.minimum(before[first:past], after[first:past]) * step
+            result[first:past] = self.calibration.sigma_at(length, axis, distance)
+        return result[rows]
+
+
+#: Tried in this order where the wanted method has no estimate (no donor, no orbit).
+FALLBACKS = ("ridge", "harmonic", "linear", "hold")
+
+
+def _preference(plan: npt.NDArray[np.str_], found: dict[str, Array]) -> list[str]:
+    wanted = [str(name) for name in np.unique(plan) if str(name) in found]
+    return wanted + [name for name in FALLBACKS if name in found]
+
+
+def _near(wanted: BoolArray, places: slice, reach: int) -> BoolArray:
+    """Working steps within ``reach`` samples of a wanted one."""
+    counts = np.concatenate([[0], np.cumsum(wanted)])
+    at = np.arange(len(wanted))[places]
+    low = np.clip(at - reach, 0, len(wanted))
+    high = np.clip(at + reach + 1, 0, len(wanted))
+    return np.asarray(counts[high] > counts[low])
+
+
+def _predict(
+    channels: Channels,
+    needed: BoolArray,
+    first: int,
+    predict: Predictor,
+    settings: Settings,
+) -> Array:
+    """Average the overlapping windows' residuals at the needed steps, 0 elsewhere.
+
+    Windows weigh less toward their ends, where they lack context.
+    """
+    window = settings.window
+    starts = window_starts(needed, first, window, max(window // 4, 1))
+    ramp = 1 - np.abs(np.arange(window) - (window - 1) / 2) / (window / 2 + 1)
+    n = len(needed)
+    total, weight = np.zeros((n, 3)), np.zeros(n)
+    for low in range(0, len(starts), settings.batch_size):
+        chosen = starts[low : low + settings.batch_size]
+        output = predict(window_batch(channels, chosen, window))
+        for start, values in zip(chosen, output, strict=True):
+            a, b = max(start, 0), min(start + window, n)
+            part = ramp[a - start : b - start]
+            total[a:b] += part[:, None] * values[a - start : b - start]
+            weight[a:b] += part
+    result: Array = total / np.where(weight > 0, weight, 1.0)[:, None]
+    return result

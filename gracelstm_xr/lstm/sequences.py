@@ -1,0 +1,174 @@
+"""From frames to the channels, masks and batches a network sees.
+
+Windows are start positions into one array of channels; they are cut when a batch
+is made and never held together.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.frames import Frame
+
+__all__ = [
+    "Channels",
+    "channel_names",
+    "make_channels",
+    "window_batch",
+    "window_starts",
+]
+
+Array = npt.NDArray[np.float64]
+Array32 = npt.NDArray[np.float32]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+#: How far before and after the lag the donor is also shown [s].
+DONOR_REACH = 30.0
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What the network sees of one frame, at the working step.
+
+    Attributes
+    ----------
+    static : ndarray of float32, shape (n, f)
+        Covariates, order one, 0 where missing.
+    residual : ndarray of float32, shape (n, 3)
+        Series minus the ridge baseline, in residual standard deviations; 0 where
+        unknown.
+    visible : ndarray of float32, shape (n, 3)
+        1 where the residual may be shown.
+    """
+
+    static: Array32
+    residual: Array32
+    visible: Array32
+
+
+def channel_names(frame: Frame) -> list[str]:
+    """Names of the static channels a frame allows, in order."""
+    names: list[str] = []
+    axes = ("x", "y", "z")
+    if frame.donor is not None:
+        for part in ("", "_before", "_after", "_detail"):
+            names += [f"donor{part}_{axis}" for axis in axes]
+        names.append("donor_known")
+    if frame.latitude_argument is not None:
+        names += [f"{f}_{k}u" for k in (1, 2) for f in ("sin", "cos")]
+    if frame.sun is not None:
+        names += ["shadow", *(f"sun_{axis}" for axis in axes)]
+    for role, fired in (("own", frame.own_thrust), ("donor", frame.donor_thrust)):
+        if fired is not None:
+            names += [f"{role}_thrust_{pair}" for pair in range(1, 7)]
+    return [*names, "sin_day", "cos_day", "leads"]
+
+
+def static_channels(frame: Frame, donor_scale: Array) -> Array32:
+    """Covariates of a frame as channels, shape (n, f); see `channel_names`."""
+    parts: list[Array] = []
+    if frame.donor is not None:
+        donor = frame.donor / donor_scale
+        shift = max(round(DONOR_REACH / (frame.t[1] - frame.t[0])), 1)
+        before, after = _moved(donor, shift), _moved(donor, -shift)
+        # the fast part is small beside the swing of a revolution: show it enlarged
+        detail = 10 * (donor - (before + after) / 2)
+        known = np.isfinite(donor[:, :1]).astype(np.float64)
+        parts += [donor, before, after, detail, known]
+    if (u := frame.latitude_argument) is not None:
+        parts += [f(k * u)[:, None] for k in (1, 2) for f in (np.sin, np.cos)]
+    if frame.sun is not None and frame.shadow is not None:
+        parts += [frame.shadow[:, None], frame.sun]
+    parts += [f / 5 for f in (frame.own_thrust, frame.donor_thrust) if f is not None]
+    day = 2 * np.pi * (frame.t % 86_400.0) / 86_400.0
+    leads = np.zeros(len(frame)) if frame.lag is None else np.sign(frame.lag)
+    parts += [np.stack([np.sin(day), np.cos(day), leads], axis=1)]
+    return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)
+
+
+def _moved(values: Array, shift: int) -> Array:
+    """Values ``shift`` steps earlier (later when negative), edges repeated."""
+    index = np.clip(np.arange(len(values)) - shift, 0, len(values) - 1)
+    return values[index]
+
+
+def make_channels(
+    static: Array32, own: Array, baseline: Array, visible: BoolArray, scale: Array
+) -> Channels:
+    """Channels of one masking of a frame.
+
+    Parameters
+    ----------
+    static : ndarray, shape (n, f)
+        Of `static_channels`.
+    own, baseline : ndarray, shape (n, 3)
+        Series and its ridge estimate [m s-2].
+    visible : ndarray of bool, shape (n, 3)
+        Samples that may be shown.
+    scale : ndarray, shape (3,)
+        Standard deviation of the residual [m s-2].
+    """
+    residual = (own - baseline) / scale
+    known = np.isfinite(residual)
+    # an outlier shown at full size would rule the window
+    clipped = np.clip(np.where(known, residual, 0.0), -20, 20)
+    return Channels(
+        static, clipped.astype(np.float32), (visible & known).astype(np.float32)
+    )
+
+
+def window_batch(channels: Channels, starts: IntArray, window: int) -> Array32:
+    """Cut windows and put the visible residual and its mask in front.
+
+    Parameters
+    ----------
+    channels : Channels
+    starts : ndarray of int64, shape (w,)
+        First step of each window; may reach past either end, where all channels
+        are 0.
+    window : int
+        Steps per window.
+
+    Returns
+    -------
+    ndarray of float32, shape (w, window, 6 + f)
+    """
+    index = starts[:, None] + np.arange(window)
+    inside = (index >= 0) & (index < len(channels.static))
+    index = np.where(inside, index, 0)
+    visible = channels.visible[index]
+    batch = np.concatenate(
+        [channels.residual[index] * visible, visible, channels.static[index]], axis=2
+    )
+    if not inside.all():
+        batch[~inside] = 0.0
+    return batch
+
+
+def window_starts(wanted: BoolArray, first: int, window: int, stride: int) -> IntArray:
+    """Starts of the windows that cover the wanted steps.
+
+    Parameters
+    ----------
+    wanted : ndarray of bool, shape (n,)
+    first : int
+        Absolute number of the first step; windows start at multiples of ``stride``
+        in that count, so that a cut of time elsewhere gives the same windows.
+    window, stride : int
+        Steps per window and between windows.
+
+    Returns
+    -------
+    ndarray of int64
+        Relative to the first step; may be negative.
+    """
+    low = -(-(first - window + 1) // stride) * stride
+    starts = np.arange(low, first + len(wanted), stride) - first
+    counts = np.concatenate([[0], np.cumsum(wanted)])
+    a = np.clip(starts, 0, len(wanted))
+    b = np.clip(starts + window, 0, len(wanted))
+    return starts[counts[b] > counts[a]]

@@ -1,0 +1,209 @@
+"""Training of the network: hidden gaps, batches, and the loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.gaps import log_uniform_gaps
+from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.lstm.sequences import Channels, static_channels, window_batch
+from gracelstm_xr.lstm.settings import Settings
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Masked", "Trainer", "mask_frame", "train_network"]
+
+Array32 = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+Report = Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Masked:
+    """One masking of a training frame: channels and the weight of each target."""
+
+    channels: Channels
+    weight: Array32
+
+
+def mask_frame(
+    thin: Frame,
+    static: Array32,
+    recipient: Recipient,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> Masked:
+    """Hide random gaps, refit the ridge baseline without them, keep its residual.
+
+    Refitting makes the residual in a hidden gap as large in training as it will be
+    in a real one.
+    """
+    hidden = log_uniform_gaps(
+        len(thin),
+        shortest=max(round(settings.shortest_gap / settings.step), 1),
+        longest=max(round(settings.longest_gap / settings.step), 1),
+        fraction=settings.hidden_fraction,
+        rng=rng,
+    )
+    known = np.isfinite(thin.own)
+    channels, baseline = recipient.channels(thin, known & ~hidden[:, None], static)
+    scored = known & hidden[:, None] & np.isfinite(baseline)
+    return Masked(channels, scored.astype(np.float32))
+
+
+class Trainer:
+    """Batches of one epoch after another, each epoch with new hidden gaps.
+
+    Parameters
+    ----------
+    frames : list of (Frame, Recipient)
+        Training frames at the working step.
+    settings : Settings
+    stream : int
+        Distinguishes the random gaps of training from those of validation.
+    fixed : bool
+        Keep the gaps of the first epoch, for validation.
+    """
+
+    def __init__(
+        self,
+        frames: list[tuple[Frame, Recipient]],
+        settings: Settings,
+        *,
+        stream: int,
+        windows: int,
+        fixed: bool = False,
+    ) -> None:
+        self.settings = settings
+        self.frames = frames
+        self.static = [static_channels(f, r.donor_scale) for f, r in frames]
+        self.stream, self.windows, self.fixed = stream, windows, fixed
+        self.epoch = 0
+        self.prepare()
+
+    @property
+    def batches(self) -> int:
+        """Batches per epoch."""
+        return -(-self.windows // self.settings.batch_size)
+
+    def prepare(self) -> None:
+        """Draw gaps and window positions of the current epoch."""
+        rng = np.random.default_rng([self.settings.seed, self.stream, self.epoch])
+        self.masked = [
+            mask_frame(frame, static, recipient, self.settings, rng)
+            for (frame, recipient), static in zip(self.frames, self.static, strict=True)
+        ]
+        room = [max(len(f) - self.settings.window + 1, 1) for f, _ in self.frames]
+        share = np.array(room) / sum(room)
+        self.owner = rng.choice(len(room), size=self.windows, p=share)
+        self.starts = np.array([rng.integers(room[i]) for i in self.owner])
+
+    def next_epoch(self) -> None:
+        """Move on, unless fixed."""
+        if not self.fixed:
+            self.epoch += 1
+            self.prepare()
+
+    def batch(self, number: int) -> tuple[Array32, Array32]:
+        """Inputs (w, step, channel) and targets with weights (w, step, 6)."""
+        size = self.settings.batch_size
+        part = slice(number * size, (number + 1) * size)
+        owner, starts = self.owner[part], self.starts[part]
+        window = self.settings.window
+        x, y = [], []
+        for i, masked in enumerate(self.masked):
+            mine = starts[owner == i]
+            if len(mine) == 0:
+                continue
+            x.append(window_batch(masked.channels, mine, window))
+            index = np.minimum(
+                mine[:, None] + np.arange(window), len(masked.weight) - 1
+            )
+            weight = masked.weight[index]
+            if len(masked.weight) < window:
+                weight[:, len(masked.weight) :] = 0.0
+            y.append(np.concatenate([masked.channels.residual[index], weight], axis=2))
+        return np.concatenate(x), np.concatenate(y)
+
+
+def train_network(
+    training: list[tuple[Frame, Recipient]],
+    validation: list[tuple[Frame, Recipient]],
+    settings: Settings,
+    *,
+    report: Report | None = None,
+) -> tuple[Any, xr.Dataset]:
+    """Train one network on the frames of all recipients.
+
+    Parameters
+    ----------
+    training, validation : list of (Frame, Recipient)
+        Frames at the working step.
+    settings : Settings
+    report : callable, optional
+        Called with a text and the finished part, 0 to 1, after every batch.
+
+    Returns
+    -------
+    network : keras.Model
+    history : xarray.Dataset
+        ``loss`` and ``val_loss`` over ``epoch``.
+    """
+    import keras
+
+    from gracelstm_xr.lstm.network import build_network, compile_network
+
+    source = Trainer(training, settings, stream=1, windows=settings.windows_per_epoch)
+    held = Trainer(
+        validation,
+        settings,
+        stream=2,
+        windows=min(4 * settings.batch_size, settings.windows_per_epoch),
+        fixed=True,
+    )
+    keras.utils.set_random_seed(settings.seed)
+    features = source.batch(0)[0].shape[2]
+    network = build_network(features, settings)
+    compile_network(network, settings, steps=settings.epochs * source.batches)
+    losses: list[float] = []
+    checks: list[float] = []
+    steps = settings.epochs * source.batches
+    for epoch in range(settings.epochs):
+        network.reset_metrics()
+        for number in range(source.batches):
+            # Keras returns the mean over the epoch so far
+            loss = float(network.train_on_batch(*source.batch(number)))
+            if report is not None:
+                done = (epoch * source.batches + number + 1) / steps
+                report(f"epoch {epoch + 1} of {settings.epochs}", done)
+        losses.append(loss)
+        network.reset_metrics()
+        for number in range(held.batches):
+            check = float(network.test_on_batch(*held.batch(number)))
+        checks.append(check)
+        source.next_epoch()
+    return network, _history(losses, checks)
+
+
+def _history(losses: list[float], checks: list[float]) -> xr.Dataset:
+    import xarray as xr
+
+    what = "Huber loss on hidden samples, in residual standard deviations"
+    return xr.Dataset(
+        {
+            "loss": ("epoch", losses, {"long_name": f"training: {what}", "units": "1"}),
+            "val_loss": (
+                "epoch",
+                checks,
+                {"long_name": f"validation: {what}", "units": "1"},
+            ),
+        },
+        coords={"epoch": ("epoch", np.arange(1, len(losses) + 1))},
+    )
