@@ -126,7 +126,8 @@ def parse_header(data: bytes, source: Source) -> Header:
     return _parse_yaml(text, length, source)
 
 
-def _parse_legacy(text: str, length: int, source: Source) -> Header:
+def _legacy_fields(text: str) -> tuple[dict[str, str], list[str]]:
+    """Values by label, and the repeated history records in their order."""
     fields: dict[str, str] = {}
     history: list[str] = []
     for line in text.splitlines():
@@ -135,6 +136,11 @@ def _parse_legacy(text: str, length: int, source: Source) -> Header:
             history.append(f"{label} : {value}")
         elif line[LABEL_WIDTH : LABEL_WIDTH + 1] == ":":
             fields[label] = value
+    return fields, history
+
+
+def _parse_legacy(text: str, length: int, source: Source) -> Header:
+    fields, history = _legacy_fields(text)
     attributes: dict[str, Attribute] = {
         name: fields[label]
         for label, name in ATTRIBUTE_OF_LABEL.items()

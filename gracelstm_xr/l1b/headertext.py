@@ -89,25 +89,34 @@ def _history(content: Content) -> list[tuple[str, str]]:
     return found
 
 
-def legacy_header(content: Content, *, binary: bool) -> bytes:
-    """Header of 81-byte records; its size is part of ``FILESIZE``."""
+_DEFAULTS = {
+    "producer_agency": "none",
+    "institution": "gracelstm_xr",
+    "software_version": "gracelstm_xr",
+    "references": "GRACE Level 1 Software Handbook",
+}
+
+
+def _fixed_labels(content: Content) -> list[str]:
+    """Labels of the 19 records that every legacy header starts with."""
+    link = "BUILD" if is_grace_fo(content.satellite) else "LINK"
+    return [
+        *("PRODUCER AGENCY", "PRODUCER INSTITUTION"),
+        f"FILE TYPE {content.product.file_type_name}",
+        *("FILE FORMAT 0=BINARY 1=ASCII", "NUMBER OF HEADER RECORDS"),
+        *("SOFTWARE VERSION", f"SOFTWARE {link} TIME", "REFERENCE DOCUMENTATION"),
+        *("SATELLITE NAME", "SENSOR NAME", "TIME EPOCH (GPS TIME)"),
+        *("TIME FIRST OBS(SEC PAST EPOCH)", "TIME LAST OBS(SEC PAST EPOCH)"),
+        *("NUMBER OF DATA RECORDS", "PRODUCT CREATE START TIME(UTC)"),
+        *("PRODUCT CREATE END TIME(UTC)", "FILESIZE (BYTES)", "FILENAME"),
+        "PROCESS LEVEL (1A OR 1B)",
+    ]
+
+
+def _computed(content: Content, count: int, *, binary: bool) -> dict[str, str]:
+    """Values that follow from the data, by label; `count` records before the end."""
     product = content.product
-    defaults = {
-        "producer_agency": "none",
-        "institution": "gracelstm_xr",
-        "software_version": "gracelstm_xr",
-        "references": "GRACE Level 1 Software Handbook",
-        "instrument": product.sensor,
-        "epoch_time": "2000-01-01 12:00:00",
-    }
-    value = {
-        label: content.text(key, defaults.get(key, _UNKNOWN))
-        for label, key in ATTRIBUTE_OF_LABEL.items()
-    }
-    history = _history(content)
-    count = 19 + len(history)
-    size = (count + 1) * 81 + content.body_bytes
-    computed = {
+    return {
         f"FILE TYPE {product.file_type_name}": str(_file_type(product)),
         "FILE FORMAT 0=BINARY 1=ASCII": "0" if binary else "1",
         "NUMBER OF HEADER RECORDS": str(count),
@@ -116,29 +125,23 @@ def legacy_header(content: Content, *, binary: bool) -> bytes:
         "TIME FIRST OBS(SEC PAST EPOCH)": _stamp(content.first),
         "TIME LAST OBS(SEC PAST EPOCH)": _stamp(content.last),
         "NUMBER OF DATA RECORDS": str(content.records),
-        "FILESIZE (BYTES)": str(size),
+        "FILESIZE (BYTES)": str((count + 1) * 81 + content.body_bytes),
         "FILENAME": content.name,
         "PROCESS LEVEL (1A OR 1B)": "1B",
     }
-    link = (
-        "SOFTWARE BUILD TIME"
-        if is_grace_fo(content.satellite)
-        else ("SOFTWARE LINK TIME")
-    )
-    labels = [
-        *("PRODUCER AGENCY", "PRODUCER INSTITUTION"),
-        *(f"FILE TYPE {product.file_type_name}", "FILE FORMAT 0=BINARY 1=ASCII"),
-        *("NUMBER OF HEADER RECORDS", "SOFTWARE VERSION", link),
-        *("REFERENCE DOCUMENTATION", "SATELLITE NAME", "SENSOR NAME"),
-        *("TIME EPOCH (GPS TIME)", "TIME FIRST OBS(SEC PAST EPOCH)"),
-        *("TIME LAST OBS(SEC PAST EPOCH)", "NUMBER OF DATA RECORDS"),
-        *("PRODUCT CREATE START TIME(UTC)", "PRODUCT CREATE END TIME(UTC)"),
-        *("FILESIZE (BYTES)", "FILENAME", "PROCESS LEVEL (1A OR 1B)"),
-    ]
-    records = [(label, computed.get(label, value.get(label, ""))) for label in labels]
-    lines = [
-        f"{label:<30}: {text[:_VALUE_WIDTH]:<48}" for label, text in records + history
-    ]
+
+
+def legacy_header(content: Content, *, binary: bool) -> bytes:
+    """Header of 81-byte records; its size is part of ``FILESIZE``."""
+    defaults = {**_DEFAULTS, "instrument": content.product.sensor}
+    carried = {
+        label: content.text(key, defaults.get(key, _UNKNOWN))
+        for label, key in ATTRIBUTE_OF_LABEL.items()
+    }
+    labels, history = _fixed_labels(content), _history(content)
+    values = carried | _computed(content, len(labels) + len(history), binary=binary)
+    records = [(label, values[label]) for label in labels] + history
+    lines = [f"{label:<30}: {text[:_VALUE_WIDTH]:<48}" for label, text in records]
     lines.append(f"{'END OF HEADER':<80}")
     return "".join(f"{line}\n" for line in lines).encode("ascii", "replace")
 
