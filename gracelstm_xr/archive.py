@@ -1,0 +1,360 @@
+"""Many Level-1B files as one lazy Dataset on the regular GPS axis."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from gracelstm_xr import l1b
+from gracelstm_xr.axis import EPOCH, ONE_DAY, RegularAxis, day_slices, to_datetime64
+from gracelstm_xr.catalogue import ACCELERATIONS, Catalogue, Entry, Sources, find_files
+from gracelstm_xr.conventions import (
+    attributes_of,
+    coverage_attributes,
+    flag_attributes,
+    global_attributes,
+    labels_of,
+)
+from gracelstm_xr.datamodel import VARIABLES
+from gracelstm_xr.errors import ArchiveError, L1BFormatError
+from gracelstm_xr.gridding import Block, Errors, load_block
+from gracelstm_xr.scan import count_records
+from gracelstm_xr.timebase import regular_coords
+
+__all__ = ["FAMILIES", "count_records", "open_archive", "open_catalogue"]
+
+FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "acc": (ACCELERATIONS, ("lin_accl", "ang_accl", "acl_res", "acc_qualflg")),
+    "gnv": (("GNV1B",), ("position", "velocity", "gnv_qualflg")),
+    "sca": (("SCA1B",), ("quaternion", "sca_qualflg")),
+    "thr": (("THR1B",), ("thruster_on_time",)),
+}
+"""Products and variables of each family; products of one family replace each other."""
+
+_EPOCH_NS = int(EPOCH.astype("int64"))
+# Days of a monthly tarball that one pass takes out together
+_MONTHLY_WINDOW = 8
+
+
+def open_archive(
+    sources: Sources,
+    *,
+    products: str | Sequence[str] = ("ACC1B", "GNV1B", "SCA1B", "THR1B"),
+    satellites: str | Iterable[str] | None = None,
+    start: Any = None,
+    stop: Any = None,
+    releases: str | Iterable[str] | None = None,
+    chunks: Any = None,
+    scan: bool = False,
+    errors: Errors = "raise",
+) -> xr.Dataset:
+    """Open many Level-1B files as one lazy Dataset on the 1 s GPS axis.
+
+    Nothing is read but one header per GRACE-FO product, for the flag meanings. Each
+    satellite and day is one chunk, computed from the file of that day alone.
+
+    Parameters
+    ----------
+    sources : str, PathLike or iterable of them
+        Folders (searched recursively), globs, single files, daily or monthly
+        tarballs, fsspec URLs, ``tar://member::archive``, or a list of these.
+    products : str or sequence of str
+        Product codes. Of ACC1B, ACT1B, ACH1B, ACU1B, AC01B and AC11B several may be
+        named: for each satellite and day the first named that has a file is taken,
+        so ``["ACC1B", "ACT1B"]`` uses the transplant where ACC1B is absent.
+    satellites : str or iterable of str, optional
+        Letters, for example ``"AB"``; by default all that have files.
+    start, stop : str, date, datetime or datetime64, optional
+        First and last GPS time. A stop without a time of day (``"2008-05"``,
+        ``date(2008, 5, 31)``) includes that whole period; one with a time of day is
+        the exclusive end. Default: whole days from the first to the last file.
+    releases : str or iterable of str, optional
+        Releases to use, in order of preference; by default the newest first.
+        Within a release binary files go before text, plain files before tarballs.
+    chunks : int, dict or "auto", optional
+        Chunks other than one per satellite and day, as in ``Dataset.chunk``.
+    scan : bool, default False
+        Read every file now to put the totals of duplicate epochs, truncated files
+        and so on into the attributes; see `count_records`.
+    errors : {"raise", "warn"}
+        What a damaged file does when its day is computed: raise, or warn and leave
+        the day empty.
+
+    Returns
+    -------
+    xarray.Dataset
+        Data model with dims ``satellite``, ``time``, ``axis``,
+        ``quaternion_component``, ``thruster``; absent seconds are NaN, flags 0.
+
+    Raises
+    ------
+    ArchiveError
+        Nothing found, an unknown product, or one that is not on the 1 s grid, or an
+        empty time range.
+    """
+    wanted = _check_products(products)
+    catalogue = find_files(
+        sources, products=wanted, satellites=satellites, releases=releases
+    )
+    letters = catalogue.satellites if satellites is None else sorted(set(satellites))
+    ds = open_catalogue(
+        catalogue, satellites=letters, start=start, stop=stop, errors=errors
+    )
+    if scan:
+        ds.attrs.update(count_records(ds))
+    return ds if chunks is None else ds.chunk(chunks)
+
+
+def open_catalogue(
+    catalogue: Catalogue,
+    *,
+    satellites: Sequence[str] | None = None,
+    start: Any = None,
+    stop: Any = None,
+    errors: Errors = "raise",
+) -> xr.Dataset:
+    """Build the lazy Dataset of a catalogue; parameters as for `open_archive`."""
+    letters = list(satellites or catalogue.satellites)
+    axis = _axis(catalogue, start, stop)
+    inside = _limited(catalogue, axis)
+    if not inside.entries:
+        days = catalogue.days
+        raise ArchiveError(
+            f"no files from {axis.start} to {axis.stop}; the sources hold "
+            f"{days[0]} to {days[-1]}"
+        )
+    variables: dict[str, xr.Variable] = {}
+    used = set()
+    for codes, names in FAMILIES.values():
+        chosen = [p for p in catalogue.products if p in codes]
+        if any(e.name.product in chosen for e in inside.entries):
+            used.update(chosen)
+            blocks = _blocks(inside, chosen, letters, axis, errors)
+            flags = _flags(inside, chosen)
+            for name in names:
+                variables[name] = _variable(name, blocks, letters, axis, flags)
+    ds = xr.Dataset(variables, coords=regular_coords(axis))
+    ds = ds.assign_coords(_labels(ds, letters))
+    ds.attrs = _attributes(inside, letters, axis)
+    ds.encoding["catalogue"] = inside
+    return ds
+
+
+def _check_products(products: str | Sequence[str]) -> list[str]:
+    names = [products] if isinstance(products, str) else list(products)
+    on_grid = [p for codes, _ in FAMILIES.values() for p in codes]
+    for name in names:
+        if name in on_grid:
+            continue
+        if name in l1b.PRODUCTS:
+            raise ArchiveError(
+                f"{name} is not on the 1 s grid of an archive, expected one of "
+                f"{', '.join(on_grid)}; open its files with "
+                "xr.open_mfdataset(files, engine='grace_l1b')"
+            )
+        raise ArchiveError(f"unknown product {name!r}; expected {', '.join(on_grid)}")
+    if not names:
+        raise ArchiveError(f"no products requested; expected {', '.join(on_grid)}")
+    return names
+
+
+def _axis(catalogue: Catalogue, start: Any, stop: Any) -> RegularAxis:
+    """Whole days of the files, or the given limits."""
+    days = catalogue.days
+    first = np.datetime64(days[0], "ns") if start is None else _begin(start)
+    last = np.datetime64(days[-1], "ns") + ONE_DAY if stop is None else _end(stop)
+    if last <= first:
+        raise ArchiveError(
+            f"start {first} is not before stop {last} (exclusive); the sources hold "
+            f"{days[0]} to {days[-1]}"
+        )
+    # The axis lies on whole seconds whatever the limits
+    first = first.astype("datetime64[s]").astype("datetime64[ns]")
+    return RegularAxis.between(first, last)
+
+
+def _period(value: Any) -> pd.Period | None:
+    """Return the whole days a date without time of day means, else None."""
+    if isinstance(value, str):
+        try:
+            period = pd.Period(value)
+        except ValueError:
+            return None
+        return (
+            None
+            if period.end_time - period.start_time < pd.Timedelta("23h")
+            else period
+        )
+    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
+        return pd.Period(value, "D")
+    if isinstance(value, np.datetime64):
+        unit = np.datetime_data(value.dtype)[0]
+        return pd.Period(str(value)) if unit in "YMD" else None
+    return None
+
+
+def _begin(value: Any) -> np.datetime64:
+    period = _period(value)
+    return np.datetime64(to_datetime64(value if period is None else period.start_time))
+
+
+def _end(value: Any) -> np.datetime64:
+    period = _period(value)
+    after = value if period is None else (period + 1).start_time
+    return np.datetime64(to_datetime64(after))
+
+
+def _limited(catalogue: Catalogue, axis: RegularAxis) -> Catalogue:
+    """Return the part of a catalogue that the axis touches."""
+    first = axis.start.astype("datetime64[D]").item()
+    last = (axis.stop - np.timedelta64(1, "ns")).astype("datetime64[D]").item()
+    entries = tuple(e for e in catalogue.entries if first <= e.name.date <= last)
+    return Catalogue(entries, catalogue.products)
+
+
+def _blocks(
+    catalogue: Catalogue,
+    products: Sequence[str],
+    satellites: Sequence[str],
+    axis: RegularAxis,
+    errors: Errors,
+) -> list[list[Block]]:
+    """Records of the tasks: one list per satellite, one Block per day."""
+    siblings = _siblings(catalogue)
+    starts = [(int(day.start), int(day.stop - day.start)) for day in day_slices(axis)]
+    table = []
+    for satellite in satellites:
+        row = []
+        for position, size in starts:
+            begin = axis.start + position * axis.step
+            date = begin.astype("datetime64[D]").item()
+            found = catalogue.candidates(products, satellite, date)
+            others = siblings.get(_bundle(found[0]), ()) if found else ()
+            row.append(
+                Block(
+                    int(begin.astype("int64")) - _EPOCH_NS,
+                    size,
+                    tuple(e.source for e in found),
+                    others,
+                    errors,
+                )
+            )
+        table.append(row)
+    return table
+
+
+def _bundle(entry: Entry) -> tuple[str, int]:
+    """Name the members of a tarball that are read in one pass."""
+    return entry.archive, entry.name.date.toordinal() // _MONTHLY_WINDOW
+
+
+def _siblings(catalogue: Catalogue) -> dict[tuple[str, int], tuple[str, ...]]:
+    """Members to take along by tarball (nothing for plain files)."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for entry in catalogue.entries:
+        if entry.in_tarball:
+            member = entry.source[len("tar://") :].partition("::")[0]
+            found.setdefault(_bundle(entry), []).append(member)
+    return {key: tuple(members) for key, members in found.items()}
+
+
+def _variable(
+    name: str,
+    blocks: list[list[Block]],
+    satellites: Sequence[str],
+    axis: RegularAxis,
+    flags: Mapping[str, Any],
+) -> xr.Variable:
+    """Return one lazy variable of the data model."""
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    item = VARIABLES[name]
+    dtype = np.dtype(item.dtype)
+    token = hashlib.blake2b(repr(blocks).encode(), digest_size=16).hexdigest()
+    key = f"grace-files-{token}"
+    graph = {
+        (key, i, j): block
+        for i, row in enumerate(blocks)
+        for j, block in enumerate(row)
+    }
+    chunks = ((1,) * len(satellites), tuple(block.size for block in blocks[0]))
+    files = da.Array(
+        HighLevelGraph.from_collections(key, graph, dependencies=()),
+        key,
+        chunks,
+        dtype=object,
+    )
+    inner = item.dims[2:]
+    meta = np.empty((0,) * len(item.dims), dtype)
+    data = da.blockwise(
+        load_block,
+        item.dims,
+        files,
+        item.dims[:2],
+        variable=name,
+        new_axes={dim: len(labels_of(dim)) for dim in inner},
+        dtype=dtype,
+        meta=meta,
+        name=f"grace-{name}-{token}",
+    )
+    attrs = attributes_of(name)
+    if name.endswith("_qualflg"):
+        attrs.update(flags)
+    chunk = int(ONE_DAY / axis.step)
+    encoding = {"preferred_chunks": {"satellite": 1, "time": chunk}}
+    return xr.Variable(item.dims, data, attrs, encoding)
+
+
+def _flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:
+    """Flag meanings of a family; the header's own for GRACE-FO, which lists them."""
+    entries = [e for e in catalogue.entries if e.name.product in products]
+    entry = next(e for e in entries)
+    product = l1b.product_of(entry.name.product, entry.name.satellite)
+    known = next(iter(product.flags.values()), ())
+    if l1b.is_grace_fo(entry.name.satellite):
+        # A header that cannot be read says so when its day is computed
+        with contextlib.suppress(OSError, L1BFormatError):
+            listed = l1b.read_header(entry.source).flags
+            known = listed.get("qualflg") or known
+    return flag_attributes(known, "uint8")
+
+
+def _labels(ds: xr.Dataset, satellites: Sequence[str]) -> dict[str, Any]:
+    coords: dict[str, Any] = {
+        "satellite": ("satellite", np.array(satellites), attributes_of("satellite"))
+    }
+    for dim in ("axis", "quaternion_component", "thruster"):
+        if dim in ds.dims:
+            coords[dim] = (dim, np.array(labels_of(dim)), attributes_of(dim))
+    return coords
+
+
+def _attributes(
+    catalogue: Catalogue, satellites: Sequence[str], axis: RegularAxis
+) -> dict[str, Any]:
+    """Global attributes: what was found, in numbers (the list would be too long)."""
+    mission = {"A": "GRACE", "B": "GRACE", "C": "GRACE-FO", "D": "GRACE-FO"}
+    names = sorted({mission.get(s, "GRACE") for s in satellites})
+    products = [
+        p
+        for p in catalogue.products
+        if any(e.name.product == p for e in catalogue.entries)
+    ]
+    releases = ", ".join(catalogue.releases)
+    attrs = global_attributes(
+        title=f"{' and '.join(names)} Level-1B data",
+        source=f"Level-1B files {', '.join(products)}, release {releases}",
+        satellites=satellites,
+    )
+    attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))
+    attrs["product_version"] = releases
+    attrs["source_files"] = len(catalogue.entries)
+    return attrs
