@@ -187,11 +187,8 @@ def _period(value: Any) -> pd.Period | None:
             period = pd.Period(value)
         except ValueError:
             return None
-        return (
-            None
-            if period.end_time - period.start_time < pd.Timedelta("23h")
-            else period
-        )
+        whole_days = period.end_time - period.start_time > pd.Timedelta("23h")
+        return period if whole_days else None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return pd.Period(value, "D")
     if isinstance(value, np.datetime64):
@@ -280,11 +277,8 @@ def _variable(
     dtype = np.dtype(item.dtype)
     token = hashlib.blake2b(repr(blocks).encode(), digest_size=16).hexdigest()
     key = f"grace-files-{token}"
-    graph = {
-        (key, i, j): block
-        for i, row in enumerate(blocks)
-        for j, block in enumerate(row)
-    }
+    rows = enumerate(blocks)
+    graph = {(key, i, j): block for i, row in rows for j, block in enumerate(row)}
     chunks = ((1,) * len(satellites), tuple(block.size for block in blocks[0]))
     files = da.Array(
         HighLevelGraph.from_collections(key, graph, dependencies=()),
@@ -343,18 +337,16 @@ def _attributes(
     """Global attributes: what was found, in numbers (the list would be too long)."""
     mission = {"A": "GRACE", "B": "GRACE", "C": "GRACE-FO", "D": "GRACE-FO"}
     names = sorted({mission.get(s, "GRACE") for s in satellites})
-    products = [
-        p
-        for p in catalogue.products
-        if any(e.name.product == p for e in catalogue.entries)
-    ]
-    releases = ", ".join(catalogue.releases)
+    chosen = [candidates[0].name for candidates in catalogue.slots()]
+    found = {name.product for name in chosen}
+    products = ", ".join(p for p in catalogue.products if p in found)
+    releases = ", ".join(sorted({name.release for name in chosen}))
     attrs = global_attributes(
         title=f"{' and '.join(names)} Level-1B data",
-        source=f"Level-1B files {', '.join(products)}, release {releases}",
+        source=f"Level-1B files {products}, release {releases}",
         satellites=satellites,
     )
     attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))
     attrs["product_version"] = releases
-    attrs["source_files"] = len(catalogue.entries)
+    attrs["source_files"] = len(chosen)
     return attrs

@@ -88,8 +88,8 @@ class L1BArray(BackendArray):
             values = file.columns[self.name]
         if values.shape[0] != self.shape[0]:
             raise L1BFormatError(
-                f"{self.source}: {values.shape[0]} readable records found, "
-                f"{self.shape[0]} expected from header and size; open it with eager=True"
+                f"{self.source}: {values.shape[0]} readable records found, expected "
+                f"{self.shape[0]} from its header and size; open it with eager=True"
             )
         if self.dtype == object:
             values = np.char.decode(values, "ascii").astype(object)
@@ -223,7 +223,9 @@ def _dataset(
     flag = next((f.name for f in product.fields if f.name.endswith("_qualflg")), "")
     make = functools.partial(_variable, source=source, count=count, strict=strict)
     variables: dict[str, xr.Variable] = {}
-    coords: dict[str, Any] = {"satellite": ((), header.satellite)}
+    coords: dict[str, Any] = {
+        "satellite": ((), header.satellite, attributes_of("satellite"))
+    }
     for item in product.fields:
         if item.name in _ABSORBED:
             continue
@@ -239,7 +241,6 @@ def _dataset(
         "time", (dim,), (), np.dtype("datetime64[ns]"), _time_attributes(product)
     )
     time.encoding.update(time_encoding())
-    coords["satellite"] = ((), header.satellite, attributes_of("satellite"))
     attrs = {"title": product.title, **header_attributes(header)}
     if dim == "record":
         return xr.Dataset(variables, coords={**coords, "time": time}, attrs=attrs)

@@ -229,8 +229,8 @@ def coverage_attributes(
     last = max(start, stop - step)
     length = (stop - start) / np.timedelta64(1, "s")
     return {
-        "time_coverage_start": np.datetime_as_string(start, unit="s"),
-        "time_coverage_end": np.datetime_as_string(last, unit="s"),
+        "time_coverage_start": str(np.datetime_as_string(start, unit="s")),
+        "time_coverage_end": str(np.datetime_as_string(last, unit="s")),
         "time_coverage_duration": f"PT{length:.0f}S",
         "time_coverage_resolution": f"PT{seconds:g}S",
     }

@@ -97,14 +97,14 @@ def count_records(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, int]:
-    """Read every file of an archive and return the totals, as attributes.
+    """Read the files an archive is made of and return the totals, as attributes.
 
     Parameters
     ----------
     archive : Dataset or Catalogue
         As `open_archive` returns it (before any operation), or its catalogue.
     progress : callable, optional
-        Called as ``progress(done, total)`` after each file.
+        Called as ``progress(done, total)`` after each satellite, day and product.
 
     Returns
     -------
@@ -128,11 +128,15 @@ def count_records(
             "the files of this Dataset are not known; pass the Dataset that "
             "open_archive returned, or a Catalogue"
         )
-    found = []
-    for entry in catalogue.entries:
-        found.append(scan_file(entry))
+    found: list[FileCounts] = []
+    slots = list(catalogue.slots())
+    for done, candidates in enumerate(slots, start=1):
+        for entry in candidates:
+            found.append(scan_file(entry))
+            if not found[-1].absent:
+                break
         if progress is not None:
-            progress(len(found), len(catalogue.entries))
+            progress(done, len(slots))
     return totals(found)
 
 
