@@ -41,7 +41,7 @@ class _Nested(Generic[T]):
         return self._cls if obj is None else self._cls(obj._ds)  # type: ignore[call-arg]
 
 
-@xr.register_dataset_accessor("grace")
+@xr.register_dataset_accessor("grace")  # type: ignore[no-untyped-call]
 class GraceAccessor:
     """GRACE and GRACE-FO accelerometer verbs on a Dataset: ``ds.grace``.
 
@@ -271,15 +271,13 @@ class GraceAccessor:
 
         return fit(self._ds, **options)
 
-    def fill(
-        self, model: FittedModel | str | None = None, **options: Any
-    ) -> xr.Dataset:
+    def fill(self, model: FittedModel, **options: Any) -> xr.Dataset:
         """Fill the gaps of every satellite, lazily.
 
         Parameters
         ----------
-        model : FittedModel or str, optional
-            A fitted model or the path of one.
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
         **options
             See `gracelstm_xr.lstm.fill`.
 
@@ -294,14 +292,14 @@ class GraceAccessor:
         return fill(self._ds, model, **options)
 
     def forecast(
-        self, model: FittedModel | str, *, horizon: Any = "90min", **options: Any
+        self, model: FittedModel, *, horizon: Any = "90min", **options: Any
     ) -> xr.Dataset:
         """Extrapolate past the end of the data.
 
         Parameters
         ----------
-        model : FittedModel or str
-            A fitted model or the path of one.
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
         horizon : str or timedelta, optional
             How far to go.
         **options
@@ -317,13 +315,13 @@ class GraceAccessor:
         return forecast(self._ds, model, horizon=horizon, **options)
 
     def evaluate(
-        self, model: FittedModel | str | None = None, **options: Any
+        self, model: FittedModel | None = None, **options: Any
     ) -> xr.Dataset:
         """Hide observed spans, fill them by every method, and score.
 
         Parameters
         ----------
-        model : FittedModel or str, optional
+        model : FittedModel, optional
             Scored beside the baselines.
         **options
             ``truth``, ``lengths``, ``seed``, ``progress`` and more: see

@@ -178,7 +178,7 @@ def _write_day(job: _Job, columns: Mapping[str, Array]) -> str | None:
     from gracelstm_xr import l1b
 
     values = columns[job.source]
-    present = np.isfinite(values).all(axis=-1)
+    present: Array = np.asarray(np.isfinite(values).all(axis=-1))
     if not present.any():
         return None
     times = job.axis.values()[present]

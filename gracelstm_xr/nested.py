@@ -55,15 +55,13 @@ class LSTMAccessor:
 
         return fit(self._ds, **options)
 
-    def fill(
-        self, model: FittedModel | str | None = None, **options: Any
-    ) -> xr.Dataset:
+    def fill(self, model: FittedModel, **options: Any) -> xr.Dataset:
         """Fill the gaps; the same as ``ds.grace.fill``.
 
         Parameters
         ----------
-        model : FittedModel or str, optional
-            A fitted model or the path of one.
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
         **options
             See `gracelstm_xr.lstm.fill`.
 
@@ -76,13 +74,13 @@ class LSTMAccessor:
 
         return fill(self._ds, model, **options)
 
-    def forecast(self, model: FittedModel | str, **options: Any) -> xr.Dataset:
+    def forecast(self, model: FittedModel, **options: Any) -> xr.Dataset:
         """Extrapolate past the end; the same as ``ds.grace.forecast``.
 
         Parameters
         ----------
-        model : FittedModel or str
-            A fitted model or the path of one.
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
         **options
             See `gracelstm_xr.lstm.forecast`.
 

@@ -186,15 +186,17 @@ def gaps(
     matplotlib Axes
         Gaps wider than drawn in reality where they would be thinner than a pixel.
     """
-    import matplotlib.dates as mdates
+    from matplotlib import dates
 
     from gracelstm_xr.gaps import find_gaps
+
+    number: Any = dates.date2num  # without annotations in matplotlib
 
     table = find_gaps(ds, min_length=min_length)
     axis = axis_of(ds)
     letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     ax = new_axes(ax, size=(10, 1.2 + 0.6 * len(letters)))
-    first, last = mdates.date2num([axis.start, axis.stop])
+    first, last = number([axis.start, axis.stop])
     thinnest = (last - first) / 800
     options = {"color": COLOURS["vermillion"], "lw": 0, **style}
     labels = []
@@ -203,8 +205,8 @@ def gaps(
             [(first, last - first)], (row - 0.35, 0.7), color=COLOURS["sky"], lw=0
         )
         own = table.isel(gap=table["satellite"].values == letter)
-        left = mdates.date2num(own["start"].values)
-        width = np.maximum(mdates.date2num(own["stop"].values) - left, thinnest)
+        left = number(own["start"].values)
+        width = np.maximum(number(own["stop"].values) - left, thinnest)
         ax.broken_barh(
             list(zip(left, width, strict=True)), (row - 0.35, 0.7), **options
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
@@ -146,7 +146,7 @@ def track(
         Each item of `items`.
     """
     if total is None:
-        total = len(items) if hasattr(items, "__len__") else 0
+        total = len(items) if isinstance(items, Sized) else 0
     with Bar(label, total, **options) as bar:
         for item in items:
             yield item

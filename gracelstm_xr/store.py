@@ -149,7 +149,7 @@ def open_store(
         int(meta["time"]["size"]),
     )
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds = xr.open_zarr(
+    ds: xr.Dataset = xr.open_zarr(
         where,
         chunks=None,
         consolidated=False,
@@ -163,8 +163,9 @@ def open_store(
     )
     attrs = {k: v for k, v in ds.attrs.items() if k != META}
     order = [n for n in VARIABLES if n in ds]
-    ds = ds[[*order, *(n for n in ds.data_vars if n not in VARIABLES)]]
-    ds = ds.assign_coords(regular_coords(axis))
+    ds = ds[[*order, *(n for n in ds.data_vars if n not in VARIABLES)]].assign_coords(
+        regular_coords(axis)
+    )
     ds.attrs = attrs
     ds.encoding["source"] = where
     ds.encoding["observed"] = {"size": axis.size, **meta.get("observed", {})}

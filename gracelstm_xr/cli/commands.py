@@ -61,7 +61,9 @@ def ingest(arguments: Namespace) -> None:
     from gracelstm_xr.target import Target
 
     mode = "w" if arguments.overwrite else "w-"
-    Target.prepare(arguments.store, mode="w-") if mode == "w-" else None
+    if mode == "w-":
+        # says so before hours of reading rather than after
+        Target.prepare(arguments.store, mode=mode)
     options: dict[str, Any] = {"start": arguments.start, "stop": arguments.stop}
     if arguments.products:
         options["products"] = [p.strip() for p in arguments.products.split(",")]
@@ -95,8 +97,7 @@ def gaps(arguments: Namespace) -> None:
 
 def fit(arguments: Namespace) -> None:
     """``gracelstm fit``."""
-    from gracelstm_xr import cluster
-    from gracelstm_xr import lstm
+    from gracelstm_xr import cluster, lstm
 
     _check_parent(arguments.model)
     ds = _cut(_open(arguments.store), arguments)
@@ -203,7 +204,7 @@ def write_report(score: xr.Dataset, model: Any, folder: Path) -> list[Path]:
     rms = score["rms"].to_dict()
     _write_text(paths[1], json.dumps(rms, indent=1, default=str))
     _write_text(paths[2], score_table(score) + "\n")
-    figures = {"training.png": plot.training(model).figure}
+    figures: dict[str, Any] = {"training.png": plot.training(model).figure}
     for letter in map(str, score["satellite"].values):
         figures[f"evaluation_{letter}.png"] = plot.evaluation_figure(
             score, satellite=letter

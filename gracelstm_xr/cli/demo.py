@@ -6,6 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from gracelstm_xr.cli.commands import say, write_report
@@ -76,7 +77,9 @@ def _draw(ds: xr.Dataset, folder: Path) -> None:
 
     table = find_gaps(ds, min_length="10s")
     worst = (
-        table.isel(gap=int(table["length"].argmax())) if table.sizes["gap"] else None
+        table.isel(gap=int(np.argmax(table["length"].values)))
+        if table.sizes["gap"]
+        else None
     )
     letter = str(
         ds["satellite"].values[-1] if worst is None else worst["satellite"].item()

@@ -88,17 +88,20 @@ def _netcdf(path: str) -> str:
 
 def _level1b(path: str) -> str:
     header = read_header(path)
+    records = "not said" if header.records is None else header.records
     lines = [
         f"Level-1B file {path}",
-        f"product:    {header.product}, release {header.release}, {header.format}",
-        f"satellite:  {header.satellite}",
-        f"records:    {header.records if header.records is not None else 'not said'}",
+        f"product:          {header.product}, {header.format}",
+        f"release:          {header.release}",
+        f"satellite:        {header.satellite}",
+        f"records:          {records}",
     ]
     if header.start is not None and header.stop is not None:
-        lines.append(f"time:       {_gps(header.start)} to {_gps(header.stop)} GPS")
-    for key in ("title", "institution", "date_created", "software_version"):
-        if header.attributes.get(key):
-            lines.append(f"{key + ':':<12}{_short(header.attributes[key])}")
+        span = f"{_gps(header.start)} to {_gps(header.stop)} GPS"
+        lines.append(f"time:             {span}")
+    keys = ("title", "institution", "date_created", "software_version")
+    told = [k for k in keys if header.attributes.get(k)]
+    lines += [f"{k + ':':<17} {_short(header.attributes[k])}" for k in told]
     return "\n".join(lines)
 
 

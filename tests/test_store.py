@@ -1,0 +1,217 @@
+"""Stores: round trip, layout on disk, atomic writing, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+
+from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store import open_store, to_zarr
+from gracelstm_xr.timebase import RegularTimeIndex
+
+DAY = 86_400
+
+
+@pytest.fixture
+def two_days(make_grid: Any) -> xr.Dataset:
+    return make_grid(size=2 * DAY, gaps={"B": [(1000, 5000), (DAY, 2 * DAY)]})
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_round_trip_is_identical(
+    two_days: xr.Dataset, tmp_path: Path, lazy: bool
+) -> None:
+    ds = two_days.chunk(satellite=1, time=DAY) if lazy else two_days
+    to_zarr(ds, tmp_path / "a.zarr")
+    back = open_store(tmp_path / "a.zarr")
+    xr.testing.assert_identical(back.load(), two_days)
+    assert isinstance(back.xindexes["time"], RegularTimeIndex)
+    assert back["satellite"].dtype.kind == "U"
+    assert entries(tmp_path) == ["a.zarr"]
+
+
+def test_plain_xarray_reads_the_same(two_days: xr.Dataset, tmp_path: Path) -> None:
+    to_zarr(two_days, tmp_path / "a.zarr")
+    plain = xr.open_zarr(tmp_path / "a.zarr", consolidated=False).load()
+    np.testing.assert_array_equal(plain["time"].values, two_days["time"].values)
+    for name in two_days.data_vars:
+        np.testing.assert_array_equal(plain[name].values, two_days[name].values)
+    assert plain["time"].attrs["units_metadata"] == "leap_seconds: none"
+
+
+def test_layout_on_disk(two_days: xr.Dataset, tmp_path: Path) -> None:
+    to_zarr(two_days, tmp_path / "a.zarr", shard_days=1)
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    assert group.metadata.zarr_format == 3
+    accl = group["lin_accl"]
+    assert accl.chunks == (1, DAY, 3)
+    assert accl.shards == (1, DAY, 3)
+    assert np.isnan(accl.fill_value)
+    codec = json.dumps([c.to_dict() for c in accl.compressors])
+    assert '"zstd"' in codec
+    assert '"bitshuffle"' in codec
+    # the second day of B has no observation: its shard is not there
+    shards = sorted(
+        p.relative_to(tmp_path / "a.zarr" / "lin_accl" / "c").as_posix()
+        for p in (tmp_path / "a.zarr" / "lin_accl" / "c").rglob("*")
+        if p.is_file()
+    )
+    assert shards == ["0/0/0", "0/1/0", "1/0/0"]
+    time = group["time"]
+    assert time.attrs["units"] == "seconds since 2000-01-01T12:00:00"
+    # 2008-01-01T00:00:00 is 2921.5 days past the epoch
+    assert time[0] == 252_417_600
+    assert time.nbytes_stored() < 0.02 * time.nbytes
+
+
+def test_shard_is_no_longer_than_the_data(make_grid: Any, tmp_path: Path) -> None:
+    to_zarr(make_grid(size=1000), tmp_path / "a.zarr")
+    group = zarr.open_group(tmp_path / "a.zarr", mode="r")
+    assert group["lin_accl"].chunks == group["lin_accl"].shards == (1, 1000, 3)
+    assert open_store(tmp_path / "a.zarr").chunksizes["time"] == (1000,)
+
+
+def test_opening_computes_nothing_and_reads_what_is_asked(
+    make_grid: Any, tmp_path: Path, no_compute: None
+) -> None:
+    import dask
+
+    with dask.config.set(scheduler="sync"):
+        to_zarr(make_grid(size=3 * DAY), tmp_path / "a.zarr", shard_days=1)
+    ds = open_store(tmp_path / "a.zarr", chunks={"satellite": 1, "time": DAY})
+    assert ds.chunksizes["time"] == (DAY, DAY, DAY)
+    # all shards but one may go: a point of the second day of B needs only that
+    for path in (tmp_path / "a.zarr" / "lin_accl" / "c").rglob("0"):
+        if path.is_file() and path.parts[-3:] != ("1", "1", "0"):
+            path.write_bytes(b"broken")
+    point = ds["lin_accl"].sel(satellite="B", time="2008-01-02T03:00:00", axis="x")
+    with dask.config.set(scheduler="sync"):
+        assert np.isfinite(point.values)
+
+
+def test_compute_false_writes_later(two_days: xr.Dataset, tmp_path: Path) -> None:
+    later = to_zarr(two_days, tmp_path / "a.zarr", compute=False)
+    assert not (tmp_path / "a.zarr").exists()
+    later.compute()
+    xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), two_days)
+
+
+def test_counts_and_attributes_travel(two_days: xr.Dataset, tmp_path: Path) -> None:
+    two_days.attrs["duplicates"] = np.int64(3)
+    to_zarr(two_days, tmp_path / "a.zarr")
+    back = open_store(tmp_path / "a.zarr")
+    assert back.attrs == {**two_days.attrs, "duplicates": 3}
+    assert back.encoding["observed"] == {"size": 2 * DAY, "A": 2 * DAY, "B": DAY - 4000}
+
+
+def test_existing_store_is_kept_unless_told(
+    two_days: xr.Dataset, tmp_path: Path
+) -> None:
+    to_zarr(two_days, tmp_path / "a.zarr")
+    with pytest.raises(StoreError, match="exists already; choose another name"):
+        to_zarr(two_days * 0, tmp_path / "a.zarr")
+    xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), two_days)
+
+
+def test_replacing_a_store_from_itself(two_days: xr.Dataset, tmp_path: Path) -> None:
+    to_zarr(two_days, tmp_path / "a.zarr")
+    lazy = open_store(tmp_path / "a.zarr")
+    lazy["lin_accl"] = lazy["lin_accl"] * 2
+    to_zarr(lazy, tmp_path / "a.zarr", mode="w")
+    back = open_store(tmp_path / "a.zarr")
+    np.testing.assert_array_equal(back["lin_accl"], two_days["lin_accl"] * 2)
+    assert entries(tmp_path) == ["a.zarr"]
+
+
+@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
+def test_interrupted_write_leaves_nothing(
+    make_grid: Any, tmp_path: Path, error: BaseException
+) -> None:
+    import dask.array as da
+
+    ds = make_grid(size=2 * DAY).chunk(satellite=1, time=DAY)
+
+    def fail(block: np.ndarray, block_info: Any = None) -> np.ndarray:
+        if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
+            raise error
+        return block
+
+    ds["lin_accl"].data = da.map_blocks(fail, ds["lin_accl"].data, dtype="f8")
+    with pytest.raises(type(error)):
+        to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    assert entries(tmp_path) == []
+
+
+def test_unfinished_store_is_refused(two_days: xr.Dataset, tmp_path: Path) -> None:
+    to_zarr(two_days, tmp_path / "a.zarr")
+    root = zarr.open_group(tmp_path / "a.zarr", mode="r+")
+    root.attrs["grace_store"] = {**root.attrs["grace_store"], "complete": False}
+    with pytest.raises(StoreError, match=r"incomplete.*mode='w'"):
+        open_store(tmp_path / "a.zarr")
+
+
+def test_refusals_are_clear(two_days: xr.Dataset, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"no Zarr store at .*gracelstm ingest"):
+        open_store(tmp_path / "none.zarr")
+    (tmp_path / "file").write_text("text")
+    with pytest.raises(StoreError, match=r"no Zarr store|not a readable"):
+        open_store(tmp_path / "file")
+    two_days.drop_vars("time")[["lin_accl"]].to_zarr(
+        tmp_path / "other.zarr", consolidated=False
+    )
+    with pytest.raises(StoreError, match="another kind"):
+        open_store(tmp_path / "other.zarr")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "precious.txt").write_text("keep")
+    with pytest.raises(StoreError, match="not a Zarr store and will not be replaced"):
+        to_zarr(two_days, tmp_path / "data", mode="w")
+    assert (tmp_path / "data" / "precious.txt").read_text() == "keep"
+    with pytest.raises(StoreError, match="'time' expected"):
+        to_zarr(xr.Dataset({"a": ("x", [1])}), tmp_path / "a.zarr")
+    with pytest.raises(StoreError, match="drop_vars"):
+        to_zarr(two_days.assign(name=("time", ["a"] * (2 * DAY))), tmp_path / "a.zarr")
+
+
+def test_remote_store_in_memory(two_days: xr.Dataset) -> None:
+    url = "memory://bucket/a.zarr"
+    to_zarr(two_days, url, mode="w")
+    xr.testing.assert_identical(open_store(url).load(), two_days)
+    with pytest.raises(StoreError, match="exists already"):
+        to_zarr(two_days, url)
+
+
+def test_interrupted_remote_write_is_refused(two_days: xr.Dataset) -> None:
+    url = "memory://bucket/b.zarr"
+    to_zarr(two_days, url, mode="w", compute=False)
+    with pytest.raises(StoreError, match="incomplete"):
+        open_store(url)
+
+
+@pytest.mark.distributed
+def test_writing_on_a_cluster(two_days: xr.Dataset, tmp_path: Path) -> None:
+    from gracelstm_xr import cluster
+
+    with cluster.client(workers=2):
+        to_zarr(two_days.chunk(time=DAY), tmp_path / "a.zarr", shard_days=1)
+    xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), two_days)
+
+
+def test_subsecond_axis_round_trip(tmp_path: Path) -> None:
+    from gracelstm_xr.timebase import RegularAxis, regular_coords
+
+    axis = RegularAxis("2008-01-01T00:00:00.1", np.timedelta64(100_000_000, "ns"), 50)
+    ds = xr.Dataset({"a": ("time", np.arange(50.0))}, coords=regular_coords(axis))
+    to_zarr(ds, tmp_path / "a.zarr")
+    xr.testing.assert_equal(open_store(tmp_path / "a.zarr").load(), ds)
+    plain = xr.open_zarr(tmp_path / "a.zarr", consolidated=False)
+    np.testing.assert_array_equal(plain["time"].values, ds["time"].values)
