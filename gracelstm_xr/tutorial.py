@@ -148,7 +148,10 @@ def open_dataset(
 
     path = archive_path(name, cache_dir=cache_dir, days=days, progress=progress)
     ds: xr.Dataset = open_archive(path, **options)
-    return ds
+    return ds.assign_attrs(
+        title=f"Simulated {ds.attrs.get('title', 'Level-1B data')}",
+        source=f"simulated: gracelstm_xr.simulate; {ds.attrs.get('source', '')}",
+    )
 
 
 def open_truth(

@@ -72,6 +72,8 @@ def test_open_dataset_and_its_truth(cache):
     truth = tutorial.open_truth("grace-2008", cache_dir=cache, days=1)
     assert ds["lin_accl"].dims == ("satellite", "time", "axis")
     assert ds["lin_accl"].chunks is not None
+    assert ds.attrs["title"].startswith("Simulated")
+    assert ds.attrs["source"].startswith("simulated")
     part = {"time": slice(1000, 4600)}
     seen = ds["lin_accl"].isel(part).to_numpy()
     true = truth["lin_accl"].isel(part).to_numpy()
