@@ -83,7 +83,7 @@ class L1BArray(BackendArray):
     def _get(self, key: Any) -> Any:
         file = parsed(self.source, strict=self.strict)
         if self.name == "time":
-            values = EPOCH + file.time_ns.astype("timedelta64[ns]")
+            values: Any = EPOCH + file.time_ns.astype("timedelta64[ns]")
         else:
             values = file.columns[self.name]
         if values.shape[0] != self.shape[0]:
@@ -106,7 +106,7 @@ class GraceL1BBackend(BackendEntrypoint):
     description = "Open GRACE and GRACE-FO Level-1B files lazily"
     open_dataset_parameters = ("filename_or_obj", "drop_variables", "eager", "strict")
 
-    def open_dataset(  # type: ignore[override]
+    def open_dataset(
         self,
         filename_or_obj: Any,
         *,
