@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -61,7 +62,8 @@ def to_l1b(
     product : str, optional
         Product code; ``"ACT1B"`` for filled series, ``"ACC1B"`` otherwise.
     release : str, optional
-        Two digits; ``"02"`` for GRACE and ``"04"`` for GRACE-FO by default.
+        Two digits; by default that of the source files, where it is one, else
+        ``"02"`` for GRACE and ``"04"`` for GRACE-FO.
     progress : bool, optional
         Show progress on standard error.
 
@@ -111,7 +113,7 @@ def to_l1b(
                 chosen,
                 str(letter),
                 format,
-                release,
+                release or _release(ds),
                 axis.cut(span),
                 _provenance(ds),
             )
@@ -154,6 +156,12 @@ def _source(ds: xr.Dataset) -> str:
     raise GraceError(
         "neither 'lin_accl_filled' nor 'lin_accl' found; open ACC1B data first"
     )
+
+
+def _release(ds: xr.Dataset) -> str | None:
+    """Release of the source, where there is one."""
+    text = str(ds.attrs.get("product_version", ""))
+    return text if re.fullmatch(r"\d\d", text) else None
 
 
 def _whole(variable: xr.DataArray) -> Any:

@@ -58,12 +58,12 @@ def ingest(arguments: Namespace) -> None:
     from gracelstm_xr.archive import open_archive
     from gracelstm_xr.store import open_store, to_zarr
     from gracelstm_xr.summary import describe
-    from gracelstm_xr.target import Target
 
     mode = "w" if arguments.overwrite else "w-"
-    if mode == "w-":
-        # says so before hours of reading rather than after
-        Target.prepare(arguments.store, mode=mode)
+    if mode == "w-" and not is_url(arguments.store) and Path(arguments.store).exists():
+        raise StoreError(
+            f"{arguments.store} exists already; choose another name or --overwrite"
+        )
     options: dict[str, Any] = {"start": arguments.start, "stop": arguments.stop}
     if arguments.products:
         options["products"] = [p.strip() for p in arguments.products.split(",")]

@@ -119,6 +119,8 @@ def _short(value: Any) -> str:
 def _walk(folder: Path) -> Iterable[str]:
     """Names of Level-1B files in a folder and in its tarballs."""
     for path in sorted(folder.rglob("*")):
+        if any(p.suffix == ".zarr" for p in path.relative_to(folder).parents):
+            continue
         if path.name.endswith(_ARCHIVES):
             yield from members(path)
         elif path.is_file():
