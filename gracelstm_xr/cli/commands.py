@@ -64,7 +64,11 @@ def ingest(arguments: Namespace) -> None:
         raise StoreError(
             f"{arguments.store} exists already; choose another name or --overwrite"
         )
-    options: dict[str, Any] = {"start": arguments.start, "stop": arguments.stop}
+    options: dict[str, Any] = {
+        "start": arguments.start,
+        "stop": arguments.stop,
+        "scan": arguments.scan,
+    }
     if arguments.products:
         options["products"] = [p.strip() for p in arguments.products.split(",")]
     if arguments.satellites:

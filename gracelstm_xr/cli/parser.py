@@ -113,6 +113,11 @@ def _ingest(commands: Any) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing store"
     )
+    parser.add_argument(
+        "--scan",
+        action="store_true",
+        help="read every file once more to count duplicates and damage",
+    )
     _span(parser)
     _cluster(parser)
 

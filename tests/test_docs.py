@@ -1,0 +1,45 @@
+"""The pages name what exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import xarray as xr
+
+import gracelstm_xr as gx
+
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = sorted(DOCS.glob("*.md"))
+
+
+def test_pages_are_there() -> None:
+    assert [p.stem for p in PAGES] >= ["api", "contributing", "index", "user-guide"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+\.md)\)", page.read_text()):
+        assert (DOCS / target).is_file(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_methods_named_exist(page: Path) -> None:
+    text = page.read_text()
+    for name in re.findall(r"\.grace\.([a-z_0-9.]+)\(", text):
+        found = xr.Dataset.grace
+        for part in name.split("."):
+            found = getattr(found, part)
+        assert callable(found)
+    for name in re.findall(r"\bgx\.([a-z_]+)", text):
+        assert name in gx.__all__
+
+
+def test_commands_named_exist() -> None:
+    from gracelstm_xr.cli.parser import build_parser
+
+    text = " ".join(p.read_text() for p in PAGES)
+    usage = build_parser().format_help()
+    for name in set(re.findall(r"^gracelstm ([a-z]+)", text, re.MULTILINE)):
+        assert name in usage
