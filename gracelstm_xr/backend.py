@@ -74,6 +74,10 @@ class L1BArray(BackendArray):
         self.shape = shape
         self.dtype = dtype
         self.strict = strict
+        self._times: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_times": None}
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
         return indexing.explicit_indexing_adapter(
@@ -81,6 +85,8 @@ class L1BArray(BackendArray):
         )
 
     def _get(self, key: Any) -> Any:
+        if self._times is not None:
+            return self._times[key]
         file = parsed(self.source, strict=self.strict)
         if self.name == "time":
             values: Any = EPOCH + file.time_ns.astype("timedelta64[ns]")
@@ -93,6 +99,10 @@ class L1BArray(BackendArray):
             )
         if self.dtype == object:
             values = np.char.decode(values, "ascii").astype(object)
+        if self.name == "time":
+            # Shared by the coordinate and its index: once they are known, neither
+            # needs the file again, which may be gone after Dataset.load
+            self._times = values
         return values[key]
 
 
@@ -237,9 +247,8 @@ def _dataset(
         if item.dim:
             labels = np.array(labels_of(item.dim))
             coords[item.dim] = (item.dim, labels, attributes_of(item.dim))
-    time = make(
-        "time", (dim,), (), np.dtype("datetime64[ns]"), _time_attributes(product)
-    )
+    stamp = np.dtype("datetime64[ns]")
+    time = make("time", (dim,), (), stamp, _time_attributes(product))
     time.encoding.update(time_encoding())
     attrs = {"title": product.title, **header_attributes(header)}
     if dim == "record":

@@ -187,8 +187,9 @@ def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
     with MEMBERS.alone(place):
         found = MEMBERS.pop((place, member))
         if found is None:
-            wanted = [m for m in siblings if MEMBERS.get((place, m)) is None]
-            content = _take(archive, member, [member, *wanted])
+            others = [m for m in siblings if MEMBERS.get((place, m)) is None]
+            wanted = list(dict.fromkeys([member, *others]))
+            content = _take(archive, member, wanted)
             found = content.pop(member, None)
             for name, data in content.items():
                 MEMBERS.put((place, name), data, len(data))
@@ -203,13 +204,14 @@ def _take(archive: str, member: str, wanted: list[str]) -> dict[str, bytes]:
         return l1b.read_members(archive, wanted)
     except FileNotFoundError:
         bases = {name.rsplit("/", 1)[-1] for name in l1b.members(archive)}
-        present = [name for name in wanted if name in bases]
         if member not in bases:
             return {}
-        return l1b.read_members(archive, present)
+        return _take(archive, member, [name for name in wanted if name in bases])
     except L1BFormatError:
+        if wanted == [member]:
+            raise
         # A sibling may be the damaged one
-        return l1b.read_members(archive, [member])
+        return _take(archive, member, [member])
 
 
 def forget(source: str) -> None:

@@ -11,7 +11,13 @@ import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import Index, PandasIndex
 
-__all__ = ["AlignsWithPandas", "LazyTimeIndex", "as_pandas", "plain_index"]
+__all__ = [
+    "AlignsWithPandas",
+    "LazyTimeIndex",
+    "TimeVariable",
+    "as_pandas",
+    "plain_index",
+]
 
 
 class AlignsWithPandas(type):
@@ -27,6 +33,19 @@ class AlignsWithPandas(type):
 
     def __eq__(cls, other: object) -> bool:
         return other is PandasIndex or type(other) is AlignsWithPandas
+
+
+class TimeVariable(xr.Variable):
+    """A lazy time coordinate that ``Dataset.chunk`` leaves alone.
+
+    xarray does not cut the variables of ordinary indexes into Dask chunks; those of
+    other indexes it does, after which every Dataset with two chunkings along time
+    would be called inconsistent.
+    """
+
+    def chunk(self, *_: Any, **__: Any) -> Any:
+        """Return a shallow copy, as the variable of an ordinary index does."""
+        return self.copy(deep=False)
 
 
 def plain_index(times: Any, name: Hashable, dim: Hashable) -> PandasIndex:
@@ -54,7 +73,9 @@ class LazyTimeIndex(Index, metaclass=AlignsWithPandas):
     """
 
     def __init__(self, variable: xr.Variable, name: Hashable = "time") -> None:
-        self.variable = variable
+        self.variable = TimeVariable(
+            variable.dims, variable._data, variable.attrs, variable.encoding
+        )
         self.name = name
         self._parsed: PandasIndex | None = None
 

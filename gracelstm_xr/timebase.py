@@ -40,6 +40,7 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lazytime import (
     AlignsWithPandas,
     LazyTimeIndex,
+    TimeVariable,
     as_pandas,
     plain_index,
 )
@@ -160,15 +161,11 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
         self, variables: Mapping[Any, xr.Variable] | None = None
     ) -> dict[Any, xr.Variable]:
         """Return the lazy coordinate variable, with GPS time attributes."""
-        created = super().create_variables(variables)
+        (made,) = super().create_variables(variables).values()
         source = (variables or {}).get(self.name)
-        variable = created[self.name]
-        if source is None:
-            variable.attrs.update(attributes_of("time"))
-            variable.encoding = time_encoding()
-        else:
-            variable.encoding = dict(source.encoding)
-        return dict(created)
+        attrs = attributes_of("time") if source is None else made.attrs
+        encoding = time_encoding() if source is None else source.encoding
+        return {self.name: TimeVariable(made.dims, made._data, attrs, encoding)}
 
     def to_pandas_index(self) -> pd.Index:
         """Return all times as ``pandas.DatetimeIndex``."""

@@ -202,6 +202,16 @@ def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
     assert xr.open_dataset(path).lin_accl[0, 0].item() == pytest.approx(5e-9)
 
 
+@pytest.mark.parametrize("chunks", [None, {}])
+def test_a_loaded_file_is_not_needed_any_more(path: Path, chunks: Any) -> None:
+    ds = xr.open_dataset(path, chunks=chunks).load()
+    ds.close()
+    path.unlink()
+    part = ds.sel(time=slice("2008-01-01T00:00:10", "2008-01-01T00:00:19"))
+    assert part.lin_accl.shape == (10, 3)
+    assert part.time.values[0] == np.datetime64("2008-01-01T00:00:10")
+
+
 def test_close_frees_the_memory(path: Path, reads: list[str]) -> None:
     ds = xr.open_dataset(path)
     ds.load()

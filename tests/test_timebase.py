@@ -395,6 +395,16 @@ def test_twenty_years_open_in_no_time_and_stay_lazy() -> None:
     assert not any(v._in_memory for v in ds.variables.values())
 
 
+@pytest.mark.parametrize("make", [lambda: regular(axis()), lambda: lazy()[0]])
+def test_chunking_leaves_the_coordinate_alone(make: Any) -> None:
+    ds = make().assign(y=("time", np.zeros(576)))
+    chunked = ds.chunk(time=100)
+    again = chunked.assign(y=chunked.y.chunk(time=576))
+    assert chunked.time.chunks is None
+    assert chunked.chunksizes["time"] == (100,) * 5 + (76,)
+    assert again.isel(time=slice(50, 250)).unify_chunks().x.chunks == ((50, 100, 50),)
+
+
 def test_axis_of_any_index() -> None:
     assert axis_of(regular(axis())) == axis()
     assert axis_of(ordinary(axis()).x) == axis()
