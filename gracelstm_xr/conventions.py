@@ -209,7 +209,7 @@ def global_attributes(
         "platform": ", ".join(names),
         "instrument": "ACC (SuperSTAR accelerometer), GPS receiver, star cameras",
         "processing_level": "1B",
-        "standard_name_vocabulary": "CF Standard Name Table v85",
+        "standard_name_vocabulary": "CF Standard Name Table v93",
         "references": (
             "GRACE Level 1B Data Product User Handbook, JPL D-22027; "
             "GRACE Algorithm Theoretical Basis Document, JPL D-27672"
@@ -277,7 +277,7 @@ def netcdf_encoding(
     Returns
     -------
     dict
-        Floats get NaN as ``_FillValue``, flags and times none.
+        Floats get NaN as ``_FillValue``, flags and times none; labels are characters.
     """
     found: dict[Hashable, dict[str, Any]] = {}
     for name, variable in variables.items():
@@ -288,6 +288,10 @@ def netcdf_encoding(
         if kind == "f":
             # A coordinate must not have a fill value
             entry["_FillValue"] = None if name in variable.dims else np.nan
+        if kind in "UOT":
+            # CF 6.1: labels are characters; a one-dimensional string variable with
+            # the name of its dimension would count as a coordinate, not a label
+            entry["dtype"] = "S1"
         if kind in "fiuM" and variable.ndim:
             entry.update({"zlib": True, "complevel": complevel, "shuffle": True})
         found[name] = entry
@@ -325,6 +329,10 @@ def zarr_encoding(
             entry.update(time_encoding())
         if kind == "f":
             entry.update({"_FillValue": np.nan, "fill_value": np.nan})
+        if kind in "UOT":
+            entry["dtype"] = (
+                object  # variable length: the string type Zarr v3 specifies
+            )
         if kind in "fiuM" and variable.ndim:
             codec = BloscCodec(
                 typesize=width, cname="zstd", clevel=5, shuffle="bitshuffle"
