@@ -14,7 +14,7 @@ import xarray as xr
 
 from gracelstm_xr import l1b
 from gracelstm_xr.axis import EPOCH, ONE_DAY, RegularAxis, day_slices, to_datetime64
-from gracelstm_xr.catalogue import ACCELERATIONS, Catalogue, Entry, Sources, find_files
+from gracelstm_xr.catalogue import ACCELERATIONS, Catalogue, Sources, find_files
 from gracelstm_xr.conventions import (
     attributes_of,
     coverage_attributes,
@@ -39,8 +39,6 @@ FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 """Products and variables of each family; products of one family replace each other."""
 
 _EPOCH_NS = int(EPOCH.astype("int64"))
-# Days of a monthly tarball that one pass takes out together
-_MONTHLY_WINDOW = 8
 
 
 def open_archive(
@@ -100,10 +98,10 @@ def open_archive(
         empty time range.
     """
     wanted = _check_products(products)
+    letters = None if satellites is None else _check_satellites(satellites)
     catalogue = find_files(
-        sources, products=wanted, satellites=satellites, releases=releases
+        sources, products=wanted, satellites=letters, releases=releases
     )
-    letters = catalogue.satellites if satellites is None else sorted(set(satellites))
     ds = open_catalogue(
         catalogue, satellites=letters, start=start, stop=stop, errors=errors
     )
@@ -130,16 +128,16 @@ def open_catalogue(
             f"no files from {axis.start} to {axis.stop}; the sources hold "
             f"{days[0]} to {days[-1]}"
         )
+    found = {e.name.product for e in inside.entries}
     variables: dict[str, xr.Variable] = {}
-    used = set()
     for codes, names in FAMILIES.values():
         chosen = [p for p in catalogue.products if p in codes]
-        if any(e.name.product in chosen for e in inside.entries):
-            used.update(chosen)
-            blocks = _blocks(inside, chosen, letters, axis, errors)
-            flags = _flags(inside, chosen)
+        if not found.isdisjoint(chosen):
+            tasks = _tasks(_blocks(inside, chosen, letters, axis, errors), inside)
+            has_flag = any(name.endswith("_qualflg") for name in names)
+            flags = _flags(inside, chosen) if has_flag else {}
             for name in names:
-                variables[name] = _variable(name, blocks, letters, axis, flags)
+                variables[name] = _variable(name, tasks, flags)
     ds = xr.Dataset(variables, coords=regular_coords(axis))
     ds = ds.assign_coords(_labels(ds, letters))
     ds.attrs = _attributes(inside, letters, axis)
@@ -163,6 +161,16 @@ def _check_products(products: str | Sequence[str]) -> list[str]:
     if not names:
         raise ArchiveError(f"no products requested; expected {', '.join(on_grid)}")
     return names
+
+
+def _check_satellites(satellites: str | Iterable[str]) -> list[str]:
+    letters = sorted(set(satellites))
+    if not letters or not set(letters) <= set("ABCD"):
+        raise ArchiveError(
+            f"satellites {satellites!r} found; expected letters of A, B (GRACE) and "
+            "C, D (GRACE-FO), for example 'AB'"
+        )
+    return letters
 
 
 def _axis(catalogue: Catalogue, start: Any, stop: Any) -> RegularAxis:
@@ -224,7 +232,6 @@ def _blocks(
     errors: Errors,
 ) -> list[list[Block]]:
     """Records of the tasks: one list per satellite, one Block per day."""
-    siblings = _siblings(catalogue)
     starts = [(int(day.start), int(day.stop - day.start)) for day in day_slices(axis)]
     table = []
     for satellite in satellites:
@@ -233,7 +240,7 @@ def _blocks(
             begin = axis.start + position * axis.step
             date = begin.astype("datetime64[D]").item()
             found = catalogue.candidates(products, satellite, date)
-            others = siblings.get(_bundle(found[0]), ()) if found else ()
+            others = catalogue.siblings(found[0]) if found else ()
             row.append(
                 Block(
                     int(begin.astype("int64")) - _EPOCH_NS,
@@ -247,64 +254,50 @@ def _blocks(
     return table
 
 
-def _bundle(entry: Entry) -> tuple[str, int]:
-    """Name the members of a tarball that are read in one pass."""
-    return entry.archive, entry.name.date.toordinal() // _MONTHLY_WINDOW
+def _tasks(blocks: list[list[Block]], catalogue: Catalogue) -> Any:
+    """Return a Dask array of the Blocks: one element per (satellite, day) task.
 
-
-def _siblings(catalogue: Catalogue) -> dict[tuple[str, int], tuple[str, ...]]:
-    """Members to take along by tarball (nothing for plain files)."""
-    found: dict[tuple[str, int], list[str]] = {}
-    for entry in catalogue.entries:
-        if entry.in_tarball:
-            member = entry.source[len("tar://") :].partition("::")[0]
-            found.setdefault(_bundle(entry), []).append(member)
-    return {key: tuple(members) for key, members in found.items()}
-
-
-def _variable(
-    name: str,
-    blocks: list[list[Block]],
-    satellites: Sequence[str],
-    axis: RegularAxis,
-    flags: Mapping[str, Any],
-) -> xr.Variable:
-    """Return one lazy variable of the data model."""
+    Its name stands for the files, their sizes and times, so that equal archives share
+    tasks and a changed file does not.
+    """
     import dask.array as da
     from dask.highlevelgraph import HighLevelGraph
 
-    item = VARIABLES[name]
-    dtype = np.dtype(item.dtype)
-    token = hashlib.blake2b(repr(blocks).encode(), digest_size=16).hexdigest()
-    key = f"grace-files-{token}"
+    content = hashlib.blake2b(digest_size=16)
+    content.update(repr(blocks).encode())
+    files = [(e.source, e.size, e.mtime_ns) for e in catalogue.entries]
+    content.update(repr(files).encode())
+    key = f"grace-files-{content.hexdigest()}"
     rows = enumerate(blocks)
     graph = {(key, i, j): block for i, row in rows for j, block in enumerate(row)}
-    chunks = ((1,) * len(satellites), tuple(block.size for block in blocks[0]))
-    files = da.Array(
-        HighLevelGraph.from_collections(key, graph, dependencies=()),
-        key,
-        chunks,
-        dtype=object,
-    )
+    layers = HighLevelGraph.from_collections(key, graph, dependencies=())
+    chunks = ((1,) * len(blocks), tuple(block.size for block in blocks[0]))
+    return da.Array(layers, key, chunks, dtype=object)
+
+
+def _variable(name: str, tasks: Any, flags: Mapping[str, Any]) -> xr.Variable:
+    """Return one lazy variable of the data model."""
+    import dask.array as da
+
+    item = VARIABLES[name]
+    dtype = np.dtype(item.dtype)
     inner = item.dims[2:]
     meta = np.empty((0,) * len(item.dims), dtype)
     data = da.blockwise(
         load_block,
         item.dims,
-        files,
+        tasks,
         item.dims[:2],
         variable=name,
         new_axes={dim: len(labels_of(dim)) for dim in inner},
         dtype=dtype,
         meta=meta,
-        name=f"grace-{name}-{token}",
+        name=tasks.name.replace("files", name),
     )
     attrs = attributes_of(name)
     if name.endswith("_qualflg"):
         attrs.update(flags)
-    chunk = int(ONE_DAY / axis.step)
-    encoding = {"preferred_chunks": {"satellite": 1, "time": chunk}}
-    return xr.Variable(item.dims, data, attrs, encoding)
+    return xr.Variable(item.dims, data, attrs)
 
 
 def _flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:

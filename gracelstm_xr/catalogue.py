@@ -34,6 +34,8 @@ _GRACE_FO = re.compile(
     r"\.(?P<kind>noLRI|LRI|ACX2?)\.tgz$"
 )
 _TARBALL = re.compile(r"\.(tar\.gz|tgz|tar)$")
+# Days of a monthly tarball that one pass takes out together
+_MONTHLY_WINDOW = 8
 # What the official archives hold; ACT1B came with RL03, the AC* variants with ACX
 _REPROCESSED = {"SCA1B", "KBR1B", "ACT1B"}
 _ALTERNATIVE = {"AC01B", "AC11B", "ACH1B", "ACU1B"}
@@ -113,14 +115,35 @@ class Catalogue:
         )
 
     def slots(self) -> Iterator[tuple[Entry, ...]]:
-        """Yield the candidates of every family, satellite and day that has any."""
+        """Yield the candidates of every day, family and satellite that has any.
+
+        In order of days, so that a tarball is finished before the next one.
+        """
         slots: dict[tuple[str, str, dt.date], list[Entry]] = {}
         for entry in self.entries:
             name = entry.name
             family = "acc" if name.product in ACCELERATIONS else name.product
             slots.setdefault((family, name.satellite, name.date), []).append(entry)
-        for entries in slots.values():
-            yield tuple(entries)
+        for key in sorted(slots, key=lambda k: (k[2], k[0], k[1])):
+            yield tuple(slots[key])
+
+    def siblings(self, entry: Entry) -> tuple[str, ...]:
+        """Members to take out of the tarball of `entry` in the same pass.
+
+        Those of its day; of a monthly tarball those of some days around it.
+        """
+        if not entry.in_tarball:
+            return ()
+        return tuple(self._bundles[_bundle(entry)])
+
+    @cached_property
+    def _bundles(self) -> dict[tuple[str, int], list[str]]:
+        bundles: dict[tuple[str, int], list[str]] = {}
+        for entry in self.entries:
+            if entry.in_tarball:
+                member = entry.source.removeprefix("tar://").partition("::")[0]
+                bundles.setdefault(_bundle(entry), []).append(member)
+        return bundles
 
     @cached_property
     def _index(self) -> dict[tuple[str, str, dt.date], list[Entry]]:
@@ -131,6 +154,10 @@ class Catalogue:
                 entry
             )
         return index
+
+
+def _bundle(entry: Entry) -> tuple[str, int]:
+    return entry.archive, entry.name.date.toordinal() // _MONTHLY_WINDOW
 
 
 def find_files(
@@ -233,7 +260,8 @@ def _expand(source: str) -> Iterator[tuple[str, int, int]]:
     path = normalised(source)
     if os.path.isdir(path):
         for folder, subfolders, names in os.walk(path):
-            subfolders.sort()
+            # A store beside the files holds thousands of chunks and none of ours
+            subfolders[:] = sorted(n for n in subfolders if not n.endswith(".zarr"))
             for name in sorted(n for n in names if not n.startswith(".")):
                 full = os.path.join(folder, name)
                 yield full, *_stat(full)

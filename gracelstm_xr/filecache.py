@@ -112,10 +112,12 @@ class LimitedCache(Generic[Value]):
         """Let one thread at a time make the entry of `key`."""
         with self._lock:
             lock = self._making.setdefault(key, threading.Lock())
-        with lock:
-            yield
-        with self._lock:
-            self._making.pop(key, None)
+        try:
+            with lock:
+                yield
+        finally:
+            with self._lock:
+                self._making.pop(key, None)
 
     def get_or_make(
         self, key: Any, make: Callable[[], Value], size: Callable[[Value], int]

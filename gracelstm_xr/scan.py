@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +54,15 @@ class FileCounts:
     absent: bool = False
 
 
-def scan_file(entry: Entry) -> FileCounts:
+def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
     """Read one file and count.
 
     Parameters
     ----------
     entry : Entry
         From a catalogue.
+    siblings : sequence of str
+        Members to take along, as ``Catalogue.siblings`` gives them.
 
     Returns
     -------
@@ -71,7 +73,7 @@ def scan_file(entry: Entry) -> FileCounts:
         with warnings.catch_warnings():
             # What the reader warns of is in the counts
             warnings.simplefilter("ignore", GraceWarning)
-            file = parsed(entry.source)
+            file = parsed(entry.source, siblings=siblings)
     except FileNotFoundError as error:
         return FileCounts(absent=entry.in_tarball, problem=str(error))
     except L1BFormatError as error:
@@ -132,7 +134,7 @@ def count_records(
     slots = list(catalogue.slots())
     for done, candidates in enumerate(slots, start=1):
         for entry in candidates:
-            found.append(scan_file(entry))
+            found.append(scan_file(entry, siblings=catalogue.siblings(entry)))
             if not found[-1].absent:
                 break
         if progress is not None:

@@ -324,6 +324,10 @@ def test_one_pass_over_a_tarball_for_all_its_members(
     assert len(reads.passes) == 1
     assert len(reads) == len(set(reads)) == 8
     assert not ds.quaternion.isnull().all()
+    for key in filecache.FILES.keys():  # noqa: SIM118
+        filecache.FILES.pop(key)
+    assert count_records(open_archive(tmp_path / f"grace_1B_{DAY}_02.tar.gz"))
+    assert len(reads.passes) == 2
 
 
 def test_members_that_were_predicted_but_are_absent(tmp_path: Path) -> None:
@@ -432,6 +436,9 @@ def test_equal_archives_get_equal_names(tmp_path: Path) -> None:
     first, second = open_archive(tmp_path), open_archive(tmp_path)
     assert first.lin_accl.data.name == second.lin_accl.data.name
     assert first.lin_accl.data.name != first.acl_res.data.name
+    changed = tmp_path / "2008-01" / "ACC1B_2008-01-02_A_02.dat"
+    changed.write_bytes(changed.read_bytes()[:-78])
+    assert open_archive(tmp_path).lin_accl.data.name != first.lin_accl.data.name
 
 
 def test_fifteen_years_of_names_open_fast(tmp_path: Path) -> None:
@@ -515,6 +522,7 @@ def test_a_damaged_sibling_harms_only_itself(tmp_path: Path) -> None:
         (lambda p: [], {}, "no Level-1B files found in an empty list"),
         (lambda p: p / "a", {"products": ["GNV1B"]}, "found products ACC1B"),
         (lambda p: p / "a", {"satellites": "D"}, "satellites D found"),
+        (lambda p: p / "a", {"satellites": "A,B"}, "expected letters of A, B"),
         (lambda p: p / "a", {"releases": "03"}, "releases 03 found"),
         (lambda p: p / "a", {"products": ["KBR1B"]}, "not on the 1 s grid"),
         (lambda p: p / "a", {"products": ["XYZ"]}, "unknown product 'XYZ'"),
