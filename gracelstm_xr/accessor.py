@@ -314,9 +314,7 @@ class GraceAccessor:
 
         return forecast(self._ds, model, horizon=horizon, **options)
 
-    def evaluate(
-        self, model: FittedModel | None = None, **options: Any
-    ) -> xr.Dataset:
+    def evaluate(self, model: FittedModel | None = None, **options: Any) -> xr.Dataset:
         """Hide observed spans, fill them by every method, and score.
 
         Parameters

@@ -105,11 +105,18 @@ def series(
     if "lin_accl_filled" in part:
         draw_fill(ax, part, times, values, mean, sigma)
     ax.set_ylabel(f"{axis} acceleration - mean\n[nm s$^{{-2}}$]")
-    ax.set_title(title(ds, letter))
+    ax.set_title(title(ds, letter), loc="left")
     time_axis(ax)
     ax.margins(x=0.01)
     if legend:
-        ax.legend(loc="upper right", fontsize="small", ncols=4, framealpha=0.9)
+        # above the panel, where it hides no data
+        ax.legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            fontsize="small",
+            ncols=4,
+            frameon=False,
+        )
     return ax
 
 
@@ -157,7 +164,7 @@ def overview(
             **options,
         )
         if i > 0:
-            ax.set_title("")
+            ax.set_title("", loc="left")
         if i < len(names) - 1:
             ax.set_xlabel("")
     figure.align_ylabels()

@@ -173,11 +173,9 @@ def draw_fill(
 
 
 def named_origin(ds: xr.Dataset) -> str:
-    """Say whether data are simulated or real, as far as attributes tell."""
-    text = " ".join(str(ds.attrs.get(k, "")) for k in ("title", "source", "comment"))
-    if not text.strip():
-        return ""
-    return ", simulated data" if "simulated" in text.lower() else ""
+    """Say that data are simulated, where any attribute tells."""
+    text = " ".join(map(str, ds.attrs.values())).lower()
+    return ", simulated data" if "simulat" in text else ""
 
 
 def title(ds: xr.Dataset, letter: str) -> str:
@@ -193,7 +191,7 @@ def time_axis(ax: Axes) -> None:
 
     # matplotlib's date classes carry no annotations
     dates: Any = mdates
-    locator = dates.AutoDateLocator(maxticks=9)
+    locator = dates.AutoDateLocator()
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
     ax.set_xlabel("GPS time")

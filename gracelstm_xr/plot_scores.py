@@ -29,6 +29,7 @@ __all__ = ["evaluation", "evaluation_figure", "training"]
 METHODS = {
     "lstm": ("vermillion", "o"),
     "transplant": ("blue", "s"),
+    "tracked": ("green", "P"),
     "ridge": ("green", "D"),
     "harmonic": ("purple", "^"),
     "previous_orbit": ("orange", "v"),
@@ -129,6 +130,7 @@ def evaluation(
         options = {
             "color": COLOURS[colour],
             "marker": marker,
+            "ls": "--" if name == "ridge" else "-",
             "ms": 7 if own else 5,
             "lw": 2.4 if own else 1.1,
             "zorder": 3 if own else 2,

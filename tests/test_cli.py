@@ -229,7 +229,9 @@ def test_score_table_stars_the_best() -> None:
     )
     lines = score_table(score).splitlines()
     assert lines[0] == "RMS error on satellite B, axes x y z [nm s-2]; * = best"
-    assert lines[2].split() == ["1.57", "h", "1*", "9", "-", "2", "3*", "4*"]
+    assert lines[1].split() == ["gap", "1.57", "h"]
+    assert lines[2].split() == ["lstm", "1.00*", "9.00", "-"]
+    assert lines[3].split() == ["linear", "2.00", "3.00*", "4.00*"]
 
 
 @pytest.mark.lstm

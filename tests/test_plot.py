@@ -58,7 +58,7 @@ def test_series_lines_units_and_shading(day: xr.Dataset) -> None:
     drawn = filled.get_ydata()
     assert np.nanmin(drawn) == pytest.approx(1e9 * (made.min() - np.nanmean(values)))
     assert "nm s" in ax.get_ylabel()
-    assert ax.get_title() == "GRACE B, simulated data"
+    assert ax.get_title(loc="left") == "GRACE B, simulated data"
     assert ax.get_xlabel() == "GPS time"
     labels = [t.get_text() for t in ax.get_legend().get_texts()]
     assert labels == ["observed", "gap", "filled", "$\\pm$2 sigma"]
