@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -73,9 +74,31 @@ def _run_here(tasks: Sequence[Any], bar: Bar) -> list[Any]:
         if key in wanted:
             bar.update()
 
-    with Callback(posttask=finished):
+    with Callback(posttask=finished), _own_threads():
         # in one call, so that tasks that need the same file share its parse
         return list(dask.compute(*tasks))
+
+
+@contextmanager
+def _own_threads() -> Iterator[None]:
+    """Run Dask on threads that have ended when the block is left.
+
+    Dask's own threads go on writing after an interrupt, behind the back of a caller
+    who removes what was half-written.
+    """
+    import dask
+
+    chosen = dask.config.get("scheduler", None)
+    if chosen not in (None, "threads", "threading") or dask.config.get("pool", None):
+        yield
+        return
+    count = dask.config.get("num_workers", None) or dask.system.CPU_COUNT
+    pool = ThreadPoolExecutor(count)
+    try:
+        with dask.config.set(pool=pool):
+            yield
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _run_on(cluster: Any, tasks: Sequence[Any], bar: Bar) -> list[Any]:

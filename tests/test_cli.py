@@ -181,7 +181,10 @@ def test_debug_shows_where_an_error_comes_from() -> None:
         main(["--debug", "info", "nowhere"])
 
 
-def test_interrupt_ends_in_one_line_with_130(files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("scheduler", ["sync", "threads"])
+def test_interrupt_ends_in_one_line_with_130(
+    files: Path, tmp_path: Path, scheduler: str
+) -> None:
     """A signal while the store is written leaves nothing and no traceback."""
     code = """
 import sys, time, gracelstm_xr.store
@@ -189,15 +192,17 @@ import dask, numpy
 whole = gracelstm_xr.store._write_shard
 def slow(*arguments):
     print("writing", file=sys.stderr, flush=True)
-    time.sleep(30)
+    time.sleep(3)
     return whole(*arguments)
 gracelstm_xr.store._write_shard = slow
-dask.config.set(scheduler="sync")
+if sys.argv.pop(1) == "sync":
+    dask.config.set(scheduler="sync")
 from gracelstm_xr.cli import main
 sys.exit(main(sys.argv[1:]))
 """
     out = tmp_path / "out.zarr"
-    command = [sys.executable, "-c", code, "ingest", str(files), str(out), "--quiet"]
+    ingest = ["ingest", str(files), str(out), "--quiet"]
+    command = [sys.executable, "-c", code, scheduler, *ingest]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         line = process.stderr.readline()

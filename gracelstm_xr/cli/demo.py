@@ -44,7 +44,9 @@ def demo(arguments: Namespace) -> None:
     )
     say("2/6 read them into a Zarr store")
     store = folder / "grace.zarr"
-    gx.open_archive(str(archive)).grace.to_zarr(store, progress=progress)
+    simulated = gx.open_archive(str(archive))
+    simulated.attrs["title"] = f"Simulated {MISSION.upper()} twin archive"
+    simulated.grace.to_zarr(store, progress=progress)
     ds = gx.open_store(store)
     say(repr(ds.grace))
     say("3/6 train the network on the residuals of the baselines")
