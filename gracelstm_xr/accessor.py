@@ -314,15 +314,15 @@ class GraceAccessor:
 
         return forecast(self._ds, model, horizon=horizon, **options)
 
-    def evaluate(self, model: FittedModel | None = None, **options: Any) -> xr.Dataset:
+    def evaluate(self, model: FittedModel, **options: Any) -> xr.Dataset:
         """Hide observed spans, fill them by every method, and score.
 
         Parameters
         ----------
-        model : FittedModel, optional
-            Scored beside the baselines.
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
         **options
-            ``truth``, ``lengths``, ``seed``, ``progress`` and more: see
+            ``lengths``, ``count``, ``seed``, ``span`` and ``progress``: see
             `gracelstm_xr.evaluate.evaluate`.
 
         Returns

@@ -21,7 +21,7 @@ class LSTMAccessor:
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
 
-    def windows(self, **options: Any) -> xr.Dataset:
+    def windows(self, **options: Any) -> xr.DataArray:
         """Return training windows as (window, lag, feature), lazily.
 
         Parameters
@@ -31,7 +31,7 @@ class LSTMAccessor:
 
         Returns
         -------
-        xarray.Dataset
+        xarray.DataArray
             Windows computed on access, never held whole.
         """
         from gracelstm_xr.lstm import windows

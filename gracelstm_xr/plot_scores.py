@@ -29,13 +29,14 @@ __all__ = ["evaluation", "evaluation_figure", "training"]
 METHODS = {
     "lstm": ("vermillion", "o"),
     "transplant": ("blue", "s"),
+    "fill": ("black", "*"),
     "tracked": ("green", "P"),
     "ridge": ("green", "D"),
     "harmonic": ("purple", "^"),
     "previous_orbit": ("orange", "v"),
     "linear": ("sky", "x"),
     "cubic": ("grey", "+"),
-    "hold": ("black", "."),
+    "hold": ("grey", "."),
 }
 
 
