@@ -35,6 +35,7 @@ METHOD_CODES = {
     "lstm": 1,
     "transplant": 2,
     "ridge": 2,
+    "tracked": 2,
     "hold": 3,
     "linear": 3,
     "cubic": 3,
@@ -56,7 +57,13 @@ BASELINES = (
 REGRESSIONS: dict[str, tuple[str, ...]] = {
     "harmonic": ("harmonics",),
     "transplant": ("donor", "own_thrust", "donor_thrust"),
-    "ridge": ("harmonics", "radiation", "donor", "own_thrust", "donor_thrust"),
+    "ridge": (
+        "harmonics",
+        "radiation",
+        "donor",
+        "own_thrust",
+        "donor_thrust",
+    ),
 }
 
 

@@ -189,8 +189,8 @@ def build_frame(t: Array, inputs: Mapping[str, npt.ArrayLike], pair: Pair) -> Fr
         fired = _thrust(t, data["donor.thruster_on_time"])
         frame = replace(frame, donor_thrust=_at(fired, t, t + lag, fill=0.0))
     raw = data["donor.lin_accl"] - np.array(pair.donor_offset)
-    shifted = _at(raw, t, t + lag)
-    return replace(frame, donor=_into_recipient(shifted, t, lag, data))
+    rotation = _rotation(t, lag, data)
+    return replace(frame, donor=_rotated(_at(raw, t, t + lag), rotation))
 
 
 def _nodes(t: Array, data: Mapping[str, Array], role: str) -> orbit.StateNodes | None:
@@ -257,23 +257,28 @@ def _at(values: Array, t: Array, query: Array, *, fill: float = np.nan) -> Array
     return result
 
 
-def _into_recipient(
-    shifted: Array, t: Array, lag: Array, data: Mapping[str, Array]
-) -> Array:
-    """Rotate the donor's vectors into the recipient's SRF.
-
-    Without attitude of both, the nominal half turn about z of two satellites that
-    face each other.
-    """
+def _rotation(t: Array, lag: Array, data: Mapping[str, Array]) -> Array | None:
+    """Matrices from the donor's SRF at the lag to the recipient's, shape (n, 3, 3)."""
     own = _quaternion_at(t, data.get("own.quaternion"), t)
     twin = _quaternion_at(t, data.get("donor.quaternion"), t + lag)
     if own is None or twin is None:
-        return np.asarray(shifted * FACING)
-    inertial: Array = np.einsum("nji,nj->ni", orbit.quaternion_matrix(twin), shifted)
-    rotated: Array = np.einsum("nij,nj->ni", orbit.quaternion_matrix(own), inertial)
-    missing = ~np.isfinite(rotated).all(axis=1)
-    rotated[missing] = shifted[missing] * FACING
-    return rotated
+        return None
+    turned = orbit.quaternion_matrix(twin).transpose(0, 2, 1)
+    return np.asarray(orbit.quaternion_matrix(own) @ turned)
+
+
+def _rotated(shifted: Array, rotation: Array | None) -> Array:
+    """Donor vectors in the recipient's SRF.
+
+    Without attitude of both, by the nominal half turn about z of two satellites that
+    face each other.
+    """
+    nominal: Array = shifted * FACING
+    if rotation is None:
+        return nominal
+    turned = (rotation @ shifted[:, :, None])[:, :, 0]
+    known = np.isfinite(turned).all(axis=1, keepdims=True)
+    return np.asarray(np.where(known, turned, nominal), dtype=np.float64)
 
 
 def _quaternion_at(t: Array, sparse: Array | None, query: Array) -> Array | None:

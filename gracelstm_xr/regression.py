@@ -93,16 +93,23 @@ class LocalRegression:
         Strength of the pull toward the mean, in samples.
     step : float
         Sampling interval the regression works at [s].
+    change : float
+        0, or the time over which changes are fitted [s].
     """
 
     terms: tuple[str, ...]
     mean: Array
     penalty: Array
     step: float
+    change: float = 0.0
 
     @classmethod
     def fit(
-        cls, frames: list[tuple[Frame, BoolArray]], terms: tuple[str, ...]
+        cls,
+        frames: list[tuple[Frame, BoolArray]],
+        terms: tuple[str, ...],
+        *,
+        change: float = 0.0,
     ) -> LocalRegression:
         """Learn the prior from training samples.
 
@@ -112,12 +119,15 @@ class LocalRegression:
             Frames at the working step and which samples are for training.
         terms : tuple of str
             See `design`.
+        change : float, default 0
+            Fit the covariates to changes over so many seconds instead of to the
+            series; for use where something else follows the slow part.
         """
-        sums = _Sums(terms)
+        sums = _Sums(terms, change)
         for frame, training in frames:
             sums.add(frame, training)
         step = float(frames[0][0].t[1] - frames[0][0].t[0])
-        return cls(terms, *sums.prior(), step)
+        return cls(terms, *sums.prior(), step, change)
 
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
         """See `gracelstm_xr.baselines.Baseline.estimate`."""
@@ -160,13 +170,29 @@ class LocalRegression:
                 continue
             # the axes are nearly always missing together: one Gram matrix serves
             if shared is None or not np.array_equal(shared[0], seen):
-                full = _columns(x[part][seen], t[part][seen], node)
-                shared = (seen, full, full.T @ full)
-            _, full, gram = shared
-            penalty = self.penalty[:, k]
-            moment = full.T @ y[part][seen, k] + penalty * self.mean[:, k]
-            result[:, k] = np.linalg.solve(gram + np.diag(penalty), moment)
+                rows = _filtered(x[part], seen, t[part], change=self.change)
+                shared = (seen, rows, rows.T @ rows)
+            _, rows, gram = shared
+            target = _filtered(y[part, k], seen, t[part], change=self.change)
+            result[:, k] = self._solve(
+                x[part][seen], y[part, k][seen], t[part][seen], node, k,
+                gram, rows.T @ target,
+            )  # fmt: skip
         return result
+
+    def _solve(
+        self, x: Array, y: Array, t: Array, node: float, k: int,
+        gram: Array, moment: Array,
+    ) -> Array:  # fmt: skip
+        """Covariates first; then bias and drift from what they leave."""
+        penalty, mean = self.penalty[:, k], self.mean[:, k]
+        theta = np.linalg.solve(
+            gram + np.diag(penalty[2:]), moment + penalty[2:] * mean[2:]
+        )
+        trend = _trend(t, node)
+        left = trend.T @ trend + np.diag(penalty[:2])
+        right = trend.T @ (y - x @ theta) + penalty[:2] * mean[:2]
+        return np.concatenate([np.linalg.solve(left, right), theta])
 
     @staticmethod
     def _enough(use: BoolArray, t: Array, node: float) -> tuple[slice, BoolArray]:
@@ -184,8 +210,9 @@ class LocalRegression:
             weight = 1 - np.abs(frame.t - node) / NODE_SPACING
             near = weight > 0
             if near.any():
-                full = _columns(x[near], frame.t[near], node)
-                total[near] += weight[near, None] * (full @ theta)
+                trend = _trend(frame.t[near], node)
+                value = trend @ theta[:2] + x[near] @ theta[2:]
+                total[near] += weight[near, None] * value
         return total * NANO
 
 
@@ -201,14 +228,25 @@ def _window(t: Array, node: float, half: float) -> slice:
     return slice(int(low), int(high))
 
 
-def _columns(x: Array, t: Array, node: float) -> Array:
-    drift = (t - node) / NODE_SPACING
-    return np.concatenate([np.ones((len(t), 1)), drift[:, None], x], axis=1)
+def _trend(t: Array, node: float) -> Array:
+    """Columns of bias and drift."""
+    return np.stack([np.ones(len(t)), (t - node) / NODE_SPACING], axis=1)
 
 
-def _solve(gram: Array, moment: Array, ridge: float) -> Array:
-    damped = gram + ridge * np.diag(np.r_[1e-6, 1e-6, np.ones(len(gram) - 2)])
-    return np.asarray(np.linalg.solve(damped, moment), dtype=np.float64)
+def _filtered(values: Array, use: BoolArray, t: Array, *, change: float) -> Array:
+    """Used rows free of bias and drift: changes over ``change`` s, or detrended.
+
+    The bias of either satellite wanders slowly and by more than the noise: taken at
+    face value it pulls down the donor's coefficients. Changes are nearly free of it.
+    """
+    if change:
+        apart = max(round(change / (t[1] - t[0])), 1)
+        both = use[apart:] & use[:-apart]
+        result: Array = values[apart:][both] - values[:-apart][both]
+        return result
+    chosen = values[use]
+    trend = _trend(t[use], t.mean())
+    return np.asarray(chosen - trend @ np.linalg.lstsq(trend, chosen, rcond=None)[0])
 
 
 def _usable(x: Array, y: Array, allowed: BoolArray) -> BoolArray:
@@ -220,10 +258,11 @@ def _usable(x: Array, y: Array, allowed: BoolArray) -> BoolArray:
 class _Sums:
     """Per-node estimates and pooled normal equations over training spans."""
 
-    def __init__(self, terms: tuple[str, ...]) -> None:
-        self.terms = terms
-        self.local: list[Array] = []
-        self.size = 2
+    def __init__(self, terms: tuple[str, ...], change: float) -> None:
+        self.terms, self.change = terms, change
+        self.covariates: list[Array] = []
+        self.trends: list[Array] = []
+        self.size = 0
         self.gram: Array = np.zeros((0, 0))
         self.moment: Array = np.zeros((0, 3))
         self.squares: Array = np.zeros(3, dtype=np.float64)
@@ -233,31 +272,36 @@ class _Sums:
         """Add every node of a frame that has enough training samples."""
         x = design(frame, self.terms)
         y = frame.own / NANO
-        use = _usable(x, y, training[:, None])
-        if not self.local:
-            p = x.shape[1]
-            self.size = p + 2
-            self.gram, self.moment = np.zeros((p, p)), np.zeros((p, 3))
-        for node in _nodes(frame.t[0], frame.t[-1]):
-            part = _window(frame.t, node, NODE_SPACING / 2)
-            some = use[part].any(axis=1)
-            if some.sum() < max(FEWEST / 4, 4 * x.shape[1]):
+        some = np.asarray(_usable(x, y, training[:, None]).any(axis=1), dtype=bool)
+        y = np.where(np.isfinite(y), y, 0.0)
+        t = frame.t
+        if not self.trends:
+            self.size = x.shape[1]
+            self.gram = np.zeros((self.size, self.size))
+            self.moment = np.zeros((self.size, 3))
+        for node in _nodes(t[0], t[-1]):
+            part = _window(t, node, NODE_SPACING / 2)
+            use = some[part]
+            if use.sum() < max(FEWEST / 4, 4 * self.size):
                 continue
-            full = _columns(x[part][some], frame.t[part][some], node)
-            self._add_node(full, np.where(use[part][some], y[part][some], 0.0))
+            rows = _filtered(x[part], use, t[part], change=self.change)
+            target = _filtered(y[part], use, t[part], change=self.change)
+            theta = self._add_rows(rows, target)
+            left = y[part][use] - x[part][use] @ theta
+            trend = _trend(t[part][use], node)
+            fitted = np.linalg.lstsq(trend, left, rcond=None)[0]
+            self.trends.append(np.asarray(fitted, dtype=np.float64))
 
-    def _add_node(self, full: Array, target: Array) -> None:
-        gram, moment = full.T @ full, full.T @ target
-        theta = _solve(gram, moment, 1e-4 * len(full))
-        self.local.append(theta)
-        misfit = ((target - full @ theta) ** 2).sum(axis=0)
+    def _add_rows(self, rows: Array, target: Array) -> Array:
+        gram, moment = rows.T @ rows, rows.T @ target
+        damping = 1e-4 * max(len(rows), 1) * np.eye(self.size)
+        theta = np.asarray(np.linalg.solve(gram + damping, moment))
+        self.covariates.append(theta)
+        misfit = ((target - rows @ theta) ** 2).sum(axis=0)
         self.squares = np.asarray(self.squares + misfit, dtype=np.float64)
-        self.count += len(full)
-        # what is left of the covariates once bias and drift are taken out
-        trend, cross = gram[:2, :2], gram[:2, 2:]
-        out = np.linalg.solve(trend, cross).T
-        self.gram = self.gram + gram[2:, 2:] - out @ cross
-        self.moment = self.moment + moment[2:] - out @ moment[:2]
+        self.count += len(rows)
+        self.gram, self.moment = self.gram + gram, self.moment + moment
+        return theta
 
     def prior(self) -> tuple[Array, Array]:
         """Mean of the coefficients and strength of the pull toward it.
@@ -265,12 +309,12 @@ class _Sums:
         The mean of the covariates is the pooled solution over all nodes; the spread
         of the nodes around it is how much a coefficient really changes.
         """
-        if not self.local:
-            return np.zeros((self.size, 3)), np.full((self.size, 3), 1e-6)
-        local = np.stack(self.local)
+        if not self.trends:
+            return np.zeros((self.size + 2, 3)), np.full((self.size + 2, 3), 1e-6)
+        local = np.concatenate([np.stack(self.trends), np.stack(self.covariates)], 1)
         mean = np.asarray(local.mean(axis=0), dtype=np.float64)
         mean[1] = 0.0
-        if p := self.size - 2:
+        if p := self.size:
             damping = 1e-6 * np.trace(self.gram) / p * np.eye(p)
             mean[2:] = np.asarray(np.linalg.solve(self.gram + damping, self.moment))
         variance = self.squares / self.count

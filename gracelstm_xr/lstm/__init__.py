@@ -7,5 +7,14 @@ from gracelstm_xr.lstm.fitting import fit
 from gracelstm_xr.lstm.inference import fill
 from gracelstm_xr.lstm.model import FittedModel, load_model
 from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.lstm.windows import windows
 
-__all__ = ["FittedModel", "Settings", "Split", "fill", "fit", "load_model"]
+__all__ = [
+    "FittedModel",
+    "Settings",
+    "Split",
+    "fill",
+    "fit",
+    "load_model",
+    "windows",
+]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines import default_baselines
+from gracelstm_xr.baselines import REGRESSIONS, default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
 from gracelstm_xr.blocks import gps_seconds, iterate_time_blocks
 from gracelstm_xr.errors import NotEnoughDataError
@@ -17,12 +17,13 @@ from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.gaps import log_uniform_gaps
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.model import FittedModel, network_bytes
-from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
 from gracelstm_xr.lstm.sequences import channel_names
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.training import train_network
-from gracelstm_xr.regression import CONTEXT
+from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.timebase import EPOCH, axis_of
+from gracelstm_xr.tracking import SlowResidual
 from gracelstm_xr.transplant import cross_correlation_lag
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ BoolArray = npt.NDArray[np.bool_]
 
 #: Longest stretch loaded at the native rate to score gaps on [s].
 PIECE = 3 * 86_400.0
+#: Time over which the starting regression takes changes [s].
+CHANGE = 600.0
 #: Fewest training samples at the working step.
 FEWEST_SAMPLES = 60
 
@@ -98,7 +101,7 @@ def fit(
         )
     settings = _fitting_window(settings, prepared, split)
     with Bar("training", 1000, unit="permille", enabled=progress) as bar:
-        network, history = train_network(
+        network, gain, history = train_network(
             [(_part(f, split.train), r) for f, r in prepared],
             [(_part(f, split.validation), r) for f, r in prepared],
             settings,
@@ -111,6 +114,7 @@ def fit(
         split=split,
         recipients={r.pair.recipient: r for _, r in prepared},
         weights=network_bytes(network),
+        gain=gain,
         history=history,
         scores=history,
         info=_info(ds, prepared[0][0]),
@@ -212,15 +216,22 @@ def _prepare(
     if frame.donor is not None:
         spread = np.array([_spread(frame.donor[training, k]) for k in range(3)])
         donor_scale = np.where(spread > 0, spread, 1.0)
+    regression = LocalRegression.fit(
+        [(frame, training)], REGRESSIONS["ridge"], change=CHANGE
+    )
+    part = _part(frame, split.train)
+    known = np.isfinite(part.own)
+    guess = regression.predict(part, regression.coefficients(part, known))
     recipient = Recipient(
         pair,
         default_baselines([(frame, training)]),
+        regression,
+        SlowResidual.fit(part.t, part.own - guess),
         np.ones(3),
         donor_scale,
         (x, y, z),
     )
-    scale = _residual_scale(_part(frame, split.train), recipient, settings)
-    return replace(recipient, residual_scale=scale)
+    return replace(recipient, residual_scale=_residual_scale(part, recipient, settings))
 
 
 def _spread(values: npt.NDArray[np.float64]) -> float:
@@ -231,14 +242,14 @@ def _spread(values: npt.NDArray[np.float64]) -> float:
 def _residual_scale(
     frame: Frame, recipient: Recipient, settings: Settings
 ) -> npt.NDArray[np.float64]:
-    """Standard deviation of the ridge error in hidden gaps of the training span."""
+    """Standard deviation of what is left to the network in hidden gaps."""
     rng = np.random.default_rng([settings.seed, 3])
     hidden = log_uniform_gaps(
         len(frame), shortest=6, longest=1000, fraction=0.3, rng=rng
     )
     known = np.isfinite(frame.own)
-    ridge = recipient.ridge
-    guess = ridge.predict(frame, ridge.coefficients(frame, known & ~hidden[:, None]))
+    start = recipient.start(frame, known & ~hidden[:, None])
+    guess = start.smooth + start.slow
     error = np.where(known & hidden[:, None], frame.own - guess, np.nan)
     spread = np.array([_spread(error[:, k]) for k in range(3)])
     return np.where(spread > 0, spread, 1e-9)

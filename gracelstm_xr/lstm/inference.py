@@ -14,7 +14,7 @@ from gracelstm_xr.baselines import METHOD_CODES
 from gracelstm_xr.blocks import map_time_blocks
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.frames import HALO, build_frame, frame_inputs
-from gracelstm_xr.regression import CONTEXT
+from gracelstm_xr.lstm.recipient import CONTEXT
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -112,7 +112,7 @@ def _fill_block(
 def _untouched(ds: xr.Dataset, satellite: str) -> xr.Dataset:
     """Variables of a satellite the model cannot fill."""
     own = ds["lin_accl"].sel(satellite=satellite).transpose("time", "axis")
-    method = xr.where(own.notnull(), 0, METHOD_CODES["none"]).astype(np.int8)
+    method = (own.isnull() * METHOD_CODES["none"]).astype(np.int8)
     nothing = xr.full_like(own, np.nan)
     return xr.Dataset(
         {

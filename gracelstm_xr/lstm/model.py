@@ -22,6 +22,7 @@ from gracelstm_xr.frames import Pair
 from gracelstm_xr.lstm.recipient import Calibration, Recipient
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.regression import LocalRegression
+from gracelstm_xr.tracking import SlowResidual
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -50,6 +51,8 @@ class FittedModel:
         Fitted state per satellite that can be filled.
     weights : bytes
         The network as a ``.keras`` file.
+    gain : tuple of float
+        Factor on the network's output per axis, 0 to 1, from the validation span.
     history : xarray.Dataset
         ``loss`` and ``val_loss`` over ``epoch``.
     scores : xarray.Dataset
@@ -63,6 +66,7 @@ class FittedModel:
     split: Split
     recipients: dict[str, Recipient]
     weights: bytes = field(repr=False)
+    gain: tuple[float, float, float]
     history: xr.Dataset = field(repr=False)
     scores: xr.Dataset = field(repr=False)
     info: dict[str, str] = field(default_factory=dict)
@@ -98,7 +102,8 @@ class FittedModel:
         padded[: len(windows)] = windows
         with _lock:
             result = network.predict_on_batch(padded)
-        return np.asarray(result[: len(windows)], dtype=np.float32)
+        scaled = result[: len(windows)] * np.array(self.gain)
+        return np.asarray(scaled, dtype=np.float32)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one file.
@@ -120,6 +125,7 @@ class FittedModel:
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "settings": self.settings.to_dict(),
+            "gain": self.gain,
             "split": [self.split.train, self.split.validation, self.split.test],
             "recipients": {
                 name: _pack(recipient, name, arrays)
@@ -208,6 +214,7 @@ def _unpack_model(
     import xarray as xr
 
     train, validation, test = (tuple(span) for span in text["split"])
+    gain = text["gain"]
     return FittedModel(
         settings=Settings.from_keywords(text["settings"]),
         split=Split(train, validation, test),
@@ -216,6 +223,7 @@ def _unpack_model(
             for name, plain in text["recipients"].items()
         },
         weights=weights,
+        gain=(gain[0], gain[1], gain[2]),
         history=xr.Dataset.from_dict(text["history"]),
         scores=xr.Dataset.from_dict(text["scores"]),
         info=text["info"],
@@ -262,14 +270,17 @@ def _pack(
         "baselines": {},
     }
     arrays[f"{name}.residual_scale"] = recipient.residual_scale
+    arrays[f"{name}.slow_power"] = recipient.slow.power
+    arrays[f"{name}.slow_noise"] = recipient.slow.noise
     arrays[f"{name}.donor_scale"] = recipient.donor_scale
-    for kind, method in recipient.baselines.items():
+    methods = {**recipient.baselines, "regression": recipient.regression}
+    for kind, method in methods.items():
+        options: dict[str, Any] = {}
         if isinstance(method, LocalRegression):
-            plain["baselines"][kind] = {"terms": method.terms, "step": method.step}
+            options = {f: getattr(method, f) for f in ("terms", "step", "change")}
             arrays[f"{name}.{kind}.mean"] = method.mean
             arrays[f"{name}.{kind}.penalty"] = method.penalty
-        else:
-            plain["baselines"][kind] = {}
+        plain["baselines"][kind] = options
     if (c := recipient.calibration) is not None:
         plain["choice"] = c.choice.tolist()
         arrays[f"{name}.lengths"] = c.lengths
@@ -284,12 +295,17 @@ def _unpack(
     baselines: dict[str, Baseline] = {}
     for kind, options in plain["baselines"].items():
         if "terms" in options:
-            baselines[kind] = LocalRegression(
+            fitted = LocalRegression(
                 tuple(options["terms"]),
                 arrays[f"{name}.{kind}.mean"],
                 arrays[f"{name}.{kind}.penalty"],
                 options["step"],
+                options["change"],
             )
+            if kind == "regression":
+                regression = fitted
+            else:
+                baselines[kind] = fitted
         elif kind == "previous_orbit":
             baselines[kind] = PreviousOrbit()
         else:
@@ -307,6 +323,8 @@ def _unpack(
     return Recipient(
         Pair(name, plain["donor"], (x, y, z), plain["lag"]),
         baselines,
+        regression,
+        SlowResidual(arrays[f"{name}.slow_power"], arrays[f"{name}.slow_noise"]),
         arrays[f"{name}.residual_scale"],
         arrays[f"{name}.donor_scale"],
         (ax, ay, az),

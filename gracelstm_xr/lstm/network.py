@@ -32,7 +32,11 @@ def build_network(features: int, settings: Settings) -> Any:
     for number, units in enumerate(settings.units, start=1):
         layer = keras.layers.LSTM(units, return_sequences=True)
         x = keras.layers.Bidirectional(layer, name=f"lstm_{number}")(x)
-    recurrent = keras.layers.Dense(3, name="recurrent_out")(x)
+        x = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}")(x)
+    # zeros: training starts from the regression, not from noise on top of it
+    recurrent = keras.layers.Dense(3, kernel_initializer="zeros", name="recurrent_out")(
+        x
+    )
     linear = keras.layers.Dense(
         3, use_bias=False, kernel_initializer="zeros", name="linear_out"
     )(inputs)
@@ -61,7 +65,9 @@ def compile_network(network: Any, settings: Settings, *, steps: int) -> None:
         warmup_steps=steps // 20,
     )
     network.compile(
-        optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0),
+        optimizer=keras.optimizers.AdamW(
+            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
+        ),
         loss=_masked_huber(settings.huber),
         # measured: compiling these recurrent layers with XLA trains 4-10 x slower
         jit_compile=False,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr import regression, tracking
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.cleaning import upsample
 from gracelstm_xr.frames import Frame, Pair
@@ -21,14 +22,17 @@ from gracelstm_xr.lstm.sequences import (
 )
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.regression import LocalRegression
+from gracelstm_xr.tracking import SlowResidual
 
-__all__ = ["Calibration", "Filled", "Predictor", "Recipient"]
+__all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 #: Windows (w, step, channel) to residuals (w, step, 3).
 Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+#: Time before and after a sample that its estimate depends on [s], windows excluded.
+CONTEXT = regression.CONTEXT + tracking.CONTEXT
 #: Steps on either side of a gap whose residual shapes the interpolation to 1 s.
 REACH = 8
 
@@ -89,6 +93,23 @@ class Filled:
 
 
 @dataclass(frozen=True)
+class Start:
+    """What a network starts from, at the working step.
+
+    Attributes
+    ----------
+    coefficients : dict of float to ndarray
+        Of the ridge baseline, per node.
+    smooth, slow : ndarray, shape (n, 3)
+        Ridge estimate, and slow part of its residual [m s-2].
+    """
+
+    coefficients: dict[float, Array]
+    smooth: Array
+    slow: Array
+
+
+@dataclass(frozen=True)
 class Recipient:
     """Fitted state of one satellite.
 
@@ -97,9 +118,13 @@ class Recipient:
     pair : Pair
         Recipient, donor and their constants.
     baselines : dict of str to Baseline
-        Fitted baselines; always holds ``ridge``, the network's starting point.
+        Fitted baselines by name.
+    regression : LocalRegression
+        Like the ridge baseline, but fitted to changes: right where the bias wanders.
+    slow : SlowResidual
+        Carries what it leaves of the wandering bias through gaps.
     residual_scale : ndarray, shape (3,)
-        Standard deviation of the ridge residual on the training span [m s-2].
+        Standard deviation of what both leave in hidden gaps [m s-2].
     donor_scale : ndarray, shape (3,)
         Standard deviation of the donor series [m s-2].
     observed_axes : tuple of bool
@@ -110,66 +135,68 @@ class Recipient:
 
     pair: Pair
     baselines: dict[str, Baseline]
+    regression: LocalRegression
+    slow: SlowResidual
     residual_scale: Array
     donor_scale: Array
     observed_axes: tuple[bool, bool, bool]
     calibration: Calibration | None = None
 
-    @property
-    def ridge(self) -> LocalRegression:
-        """The regression whose residual the network learns."""
-        ridge = self.baselines["ridge"]
-        if not isinstance(ridge, LocalRegression):
-            raise TypeError(f"found {type(ridge).__name__}, expected LocalRegression")
-        return ridge
-
     def with_calibration(self, calibration: Calibration) -> Recipient:
         """Same state with choice and sigma known."""
         return replace(self, calibration=calibration)
 
-    def channels(
-        self, thin: Frame, visible: BoolArray, static: npt.NDArray[np.float32] | None
-    ) -> tuple[Channels, Array]:
-        """Channels of a frame at the working step, and the ridge estimate under them.
+    def start(self, thin: Frame, visible: BoolArray) -> Start:
+        """Ridge and slow residual from the visible samples, at the working step."""
+        coefficients = self.regression.coefficients(thin, visible)
+        smooth = self.regression.predict(thin, coefficients)
+        slow = self.slow.estimate(thin.t, thin.own - smooth, visible)
+        return Start(coefficients, smooth, slow)
 
-        ``static`` may be passed where it is known already.
-        """
+    def channels(
+        self,
+        thin: Frame,
+        start: Start,
+        visible: BoolArray,
+        static: npt.NDArray[np.float32] | None = None,
+    ) -> Channels:
+        """What the network sees; ``static`` may be passed where it is known."""
         if static is None:
             static = static_channels(thin, self.donor_scale)
-        ridge = self.ridge
-        baseline = ridge.predict(thin, ridge.coefficients(thin, visible))
-        made = make_channels(static, thin.own, baseline, visible, self.residual_scale)
-        return made, baseline
+        base = start.smooth + start.slow
+        return make_channels(static, thin.own, base, visible, self.residual_scale)
 
     def lstm(
         self,
         frame: Frame,
         visible: BoolArray,
         index: IntArray,
-        predict: Predictor,
+        predict: Predictor | None,
         settings: Settings,
     ) -> Array:
-        """Estimate of the network at ``index``; see `Baseline.estimate`."""
-        thin, places = frame.every(self.ridge.step)
+        """Estimate of the network at ``index``, see `Baseline.estimate`.
+
+        Without ``predict``, what the network starts from: ridge and slow residual.
+        """
+        thin, places = frame.every(self.regression.step)
         seen = visible[places]
-        coefficients = self.ridge.coefficients(thin, seen)
-        baseline = self.ridge.predict(thin, coefficients)
-        static = static_channels(thin, self.donor_scale)
-        made = make_channels(static, thin.own, baseline, seen, self.residual_scale)
+        start = self.start(thin, seen)
+        made = self.channels(thin, start, seen)
+        residual = (made.residual * made.visible).astype(np.float64)
         ratio = places.step or 1
-        wanted = np.zeros(len(frame), dtype=bool)
-        wanted[index] = True
-        axes = np.array(self.observed_axes)
-        hidden = ~seen[:, axes].all(axis=1)
-        needed = hidden & _near(wanted, places, REACH * ratio)
-        residual = np.where(made.visible > 0, made.residual, 0.0).astype(np.float64)
-        first = round(float(thin.t[0]) / self.ridge.step)
-        guess = _predict(made, needed, first, predict, settings)
-        unknown = (made.visible == 0) & needed[:, None]
-        residual[unknown] = guess[unknown]
-        fine = upsample(residual * self.residual_scale, ratio, reach=REACH)
+        if predict is not None:
+            wanted = np.zeros(len(frame), dtype=bool)
+            wanted[index] = True
+            hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
+            needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
+            first = round(float(thin.t[0]) / self.regression.step)
+            guess = _predict(made, needed, first, predict, settings)
+            unknown = (made.visible == 0) & needed[:, None]
+            residual[unknown] = guess[unknown]
+        nodes = residual * self.residual_scale + start.slow
+        fine = upsample(nodes, ratio, reach=REACH)
         position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
-        smooth = self.ridge.predict(frame.take(index), coefficients)
+        smooth = self.regression.predict(frame.take(index), start.coefficients)
         return np.asarray(smooth + fine[position])
 
     def estimates(
@@ -183,13 +210,14 @@ class Recipient:
         methods: set[str] | None = None,
     ) -> dict[str, Array]:
         """Estimates of all (or the named) methods at ``index``, shape (m, 3)."""
-        names = [*self.baselines, "lstm"]
+        names = [*self.baselines, "tracked", "lstm"]
         result: dict[str, Array] = {}
         for name in names:
             if methods is not None and name not in methods:
                 continue
-            if name == "lstm":
-                result[name] = self.lstm(frame, visible, index, predict, settings)
+            if name in ("tracked", "lstm"):
+                network = predict if name == "lstm" else None
+                result[name] = self.lstm(frame, visible, index, network, settings)
             else:
                 result[name] = self.baselines[name].estimate(frame, visible, index)
         return result

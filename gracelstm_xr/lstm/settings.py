@@ -19,13 +19,15 @@ class Settings:
         Working step of the network [s]; ACC1B is low-passed at 35 mHz, so 10 s
         loses nothing.
     window : int
-        Steps a window spans; 576 of 10 s are one revolution.
+        Steps a window spans; 288 of 10 s are half a revolution.
     units : tuple of int
         LSTM units per direction, one number per layer.
     epochs, windows_per_epoch, batch_size : int
         Length of the training.
-    learning_rate : float
-        Peak of the cosine schedule of Adam.
+    learning_rate, weight_decay : float
+        Peak of the cosine schedule of AdamW, and its decay.
+    dropout : float
+        Part of the recurrent outputs dropped in training.
     huber : float
         Where the loss turns from square to linear [residual standard deviations].
     hidden_fraction : float
@@ -42,16 +44,18 @@ class Settings:
     """
 
     step: float = 10.0
-    window: int = 576
-    units: tuple[int, ...] = (48, 48)
-    epochs: int = 16
-    windows_per_epoch: int = 3200
+    window: int = 288
+    units: tuple[int, ...] = (32, 32)
+    epochs: int = 8
+    windows_per_epoch: int = 2048
     batch_size: int = 128
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
+    weight_decay: float = 1e-2
+    dropout: float = 0.1
     huber: float = 1.5
     hidden_fraction: float = 0.3
     shortest_gap: float = 60.0
-    longest_gap: float = 14_400.0
+    longest_gap: float = 7200.0
     train: float = 0.7
     validation: float = 0.15
     embargo: float = 86_400.0
@@ -94,7 +98,7 @@ class Settings:
         if not self.units or min(self.units) < 1:
             raise ValueError(
                 f"found units={self.units!r}, expected one positive number per layer: "
-                "for example units=(48, 48)"
+                "for example units=(32, 32)"
             )
         if not (0 < self.train < 1 and 0 < self.validation < 1 - self.train + 1e-12):
             raise ValueError(

@@ -1,0 +1,96 @@
+"""Windows of series and covariates as a user sees them: lazy and labelled."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.features import features, satellite_pairs
+from gracelstm_xr.timebase import axis_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["windows"]
+
+
+def windows(
+    ds: xr.Dataset,
+    *,
+    recipient: str | None = None,
+    window: int = 288,
+    stride: int = 72,
+    step: float = 10.0,
+) -> xr.DataArray:
+    """Show the series and its covariates in overlapping windows, lazily.
+
+    Training cuts its windows from the same numbers by position; nothing here is ever
+    held whole.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model on a regular axis.
+    recipient : str, optional
+        Satellite by letter; default the first.
+    window, stride : int
+        Steps per window, and between the starts of two windows.
+    step : float
+        Time between steps [s], a multiple of the sampling of ``ds``.
+
+    Returns
+    -------
+    xarray.DataArray
+        ``(window, lag, feature)`` in SI units, ``lag`` [s] from the start of the
+        window, ``start`` the GPS time of its first step; NaN in gaps.
+
+    Raises
+    ------
+    GraceError
+        When the data are shorter than a window.
+    """
+    import dask.array as da
+    import xarray as xr
+
+    pair = satellite_pairs(ds, recipient=recipient)[0]
+    axis = axis_of(ds)
+    ratio = max(round(step / float(axis.step / np.timedelta64(1, "s"))), 1)
+    cov = features(ds, recipient=pair.recipient, donor=pair.donor)
+    own = ds["lin_accl"].sel(satellite=[pair.recipient])
+    columns, names = [], []
+    for name, variable in {"lin_accl": own, **cov.data_vars}.items():
+        series = variable.isel(satellite=0, time=slice(None, None, ratio))
+        others = [d for d in series.dims if d != "time"]
+        parts = (
+            [series.isel({others[0]: i}) for i in range(series.sizes[others[0]])]
+            if others
+            else [series]
+        )
+        columns += [da.asarray(part.data) for part in parts]
+        labels = [str(v) for v in series[others[0]].values] if others else [""]
+        names += [f"{name}_{label}".rstrip("_") for label in labels]
+    table = da.stack(columns, axis=-1)
+    if table.shape[0] < window:
+        raise GraceError(
+            f"found {table.shape[0]} steps of {step:g} s, expected at least one window "
+            f"of {window}: open more data or ask for a shorter window"
+        )
+    views = da.lib.stride_tricks.sliding_window_view(table, window, axis=0)[::stride]
+    first = axis.start + np.arange(views.shape[0]) * stride * ratio * axis.step
+    return xr.DataArray(
+        views.transpose(0, 2, 1),
+        dims=("window", "lag", "feature"),
+        coords={
+            "start": ("window", first, {"long_name": "GPS time of the first step"}),
+            "lag": (
+                "lag",
+                np.arange(window) * ratio * float(axis.step / np.timedelta64(1, "s")),
+                {"units": "s", "long_name": "time since the first step"},
+            ),
+            "feature": names,
+        },
+        name="windows",
+        attrs={"long_name": f"series and covariates of satellite {pair.recipient}"},
+    )
