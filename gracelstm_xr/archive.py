@@ -314,6 +314,21 @@ def _flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:
     return flag_attributes(known, "uint8")
 
 
+def _origin(catalogue: Catalogue) -> str:
+    """Who made the files, from the first header; simulated data must say so."""
+    header = None
+    # A header that cannot be read says so when its day is computed
+    with contextlib.suppress(OSError, L1BFormatError):
+        header = l1b.read_header(catalogue.entries[0].source)
+    if header is None:
+        return ""
+    names = ("producer_agency", "institution")
+    found = [str(header.attributes[n]) for n in names if n in header.attributes]
+    if any("simulated" in text.lower() for text in found):
+        return "simulated "
+    return f"{' '.join(found)} " if found else ""
+
+
 def _labels(ds: xr.Dataset, satellites: Sequence[str]) -> dict[str, Any]:
     coords: dict[str, Any] = {
         "satellite": ("satellite", np.array(satellites), attributes_of("satellite"))
@@ -336,7 +351,7 @@ def _attributes(
     releases = ", ".join(sorted({name.release for name in chosen}))
     attrs = global_attributes(
         title=f"{' and '.join(names)} Level-1B data",
-        source=f"Level-1B files {products}, release {releases}",
+        source=f"{_origin(catalogue)}Level-1B files {products}, release {releases}",
         satellites=satellites,
     )
     attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))

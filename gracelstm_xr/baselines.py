@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.conventions import FILL_METHODS
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import edge_distance
 from gracelstm_xr.regression import LocalRegression
@@ -32,16 +33,15 @@ IntArray = npt.NDArray[np.int64]
 
 #: Value of ``lin_accl_fill_method`` by name of the method.
 METHOD_CODES = {
-    "lstm": 1,
-    "transplant": 2,
-    "ridge": 2,
-    "tracked": 2,
-    "hold": 3,
-    "linear": 3,
-    "cubic": 3,
-    "harmonic": 4,
-    "previous_orbit": 4,
-    "none": 5,
+    name: FILL_METHODS[family]
+    for family, names in {
+        "lstm": ("lstm",),
+        "transplant": ("transplant", "ridge", "tracked"),
+        "interpolation": ("hold", "linear", "cubic"),
+        "harmonic": ("harmonic", "previous_orbit"),
+        "none": ("none",),
+    }.items()
+    for name in names
 }
 #: Names of the baselines, simplest first.
 BASELINES = (

@@ -27,8 +27,10 @@ IntArray = npt.NDArray[np.int64]
 GAP_LENGTHS = (10.0, 30.0, 60.0, 100.0, 300.0, 900.0, 1800.0, 5640.0, 10_800.0)
 #: Part of the scored span that one round may hide.
 HIDDEN_PART = 0.25
-#: Visible time left between two hidden gaps [s].
+#: Visible time left beside a hidden gap: three times its length, at most this [s].
 MARGIN = 600.0
+#: Gap length below which four times as many gaps are taken [s].
+SHORT = 200.0
 #: Gap length from which a round takes only some of the gaps [s].
 LONG = 1000.0
 
@@ -97,7 +99,8 @@ def gap_benchmark(
     lengths : sequence of float
         Gap lengths [s]; those above a quarter of the span are left out.
     count : int
-        Gaps wanted per length; long gaps get fewer when the span is short.
+        Gaps wanted per length, four times as many below 200 s; long gaps get fewer
+        when the span is short.
     seed : int
     truth : ndarray, shape (n, 3), optional
         Compare with this instead of the observations [m s-2].
@@ -174,32 +177,41 @@ def _rounds(
         allowed[a : a + round(60 / step)] = False
         allowed[max(b - round(60 / step), a) : b] = False
     budget = HIDDEN_PART * allowed.sum()
-    left = {
-        x: count for x in sorted(lengths, reverse=True) if 4 * x <= span[1] - span[0]
-    }
+    usable = [x for x in sorted(lengths, reverse=True) if 4 * x <= span[1] - span[0]]
+    # short gaps are cheap, and a firing in some of them decides their error
+    left = {x: count * (4 if x < SHORT else 1) for x in usable}
     rng = np.random.default_rng([seed, 7])
-    margin = max(round(MARGIN / step), 1)
-    for _ in range(4 * count):
-        if not any(left.values()):
-            return
-        free, chosen, used = allowed.copy(), [], 0
-        for length, wanted in left.items():
-            size = max(round(length / step), 1)
-            room = int((budget - used) // size)
-            share = min(
-                wanted, room, max(1, -(-count // 4)) if length > 1000 else wanted
-            )
-            margin = max(round(MARGIN / step), 1)
-            spots = place_gaps(free, size, count=share, margin=margin, rng=rng)
-            for first, past in spots:
-                free[max(first - margin, 0) : past + margin] = False
-            used += len(spots) * size
-            left[length] = wanted - len(spots)
-            chosen.append(spots)
-        placed = np.concatenate(chosen) if chosen else np.zeros((0, 2), np.int64)
+    for _ in range(8 * count):
+        placed = _one_round(allowed, left, budget, step, rng)
         if len(placed) == 0:
             return
         yield placed[np.argsort(placed[:, 0])]
+
+
+def _one_round(
+    allowed: BoolArray,
+    left: dict[float, int],
+    budget: float,
+    step: float,
+    rng: np.random.Generator,
+) -> IntArray:
+    """Gaps of one round; ``left`` is counted down, what has no room waits."""
+    free, chosen, used = allowed.copy(), [], 0
+    for length, wanted in left.items():
+        size = max(round(length / step), 1)
+        margin = max(round(min(MARGIN, max(60.0, 3 * length)) / step), 1)
+        # long gaps crowd out the rest: take a quarter of them at a time
+        share = wanted if length < LONG else -(-wanted // 4)
+        share = min(share, int((budget - used) // size))
+        if share <= 0:
+            continue
+        spots = place_gaps(free, size, count=share, margin=margin, rng=rng)
+        for first, past in spots:
+            free[max(first - margin, 0) : past + margin] = False
+        used += len(spots) * size
+        left[length] = wanted - len(spots)
+        chosen.append(spots)
+    return np.concatenate(chosen) if chosen else np.zeros((0, 2), np.int64)
 
 
 def score_table(tables: Mapping[str, GapErrors]) -> xr.Dataset:

@@ -130,6 +130,19 @@ VARIABLES: dict[str, Variable] = {
     "lin_accl_transplant_sigma": Variable(
         _VECTOR, "m s-2", "1-sigma error of the transplant", content=_MODEL
     ),
+    "transplant_donor": Variable(
+        _VECTOR, "m s-2", "part of the transplant taken from the donor", content=_MODEL
+    ),
+    "transplant_thruster": Variable(
+        _VECTOR,
+        "m s-2",
+        "part of the transplant from thruster firings of both satellites",
+        content=_MODEL,
+    ),
+    "transplant_bias": Variable(
+        _VECTOR, "m s-2", "bias and drift of the transplant", content=_MODEL
+    ),
+    "acc_cleanflg": _flag("reasons to doubt a linear acceleration, from cleaning"),
     "lin_accl_donor": Variable(
         _VECTOR,
         "m s-2",

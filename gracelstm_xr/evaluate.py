@@ -18,7 +18,7 @@ from gracelstm_xr.timebase import EPOCH, axis_of
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
-__all__ = ["error_table", "evaluate"]
+__all__ = ["evaluate"]
 
 Array = npt.NDArray[np.float64]
 #: Parts of a normal distribution within one and two sigma.
@@ -104,48 +104,6 @@ def evaluate(
         "seed": seed,
     }
     return result
-
-
-def error_table(score: xr.Dataset, *, lengths: Sequence[float] | None = None) -> str:
-    """Short text table of RMS errors for people, in nm s-2.
-
-    Parameters
-    ----------
-    score : xarray.Dataset
-        Of `evaluate`.
-    lengths : sequence of float, optional
-        Gap lengths shown [s]; default all.
-
-    Returns
-    -------
-    str
-        One block per axis, one row per method, RMS over the satellites.
-    """
-    rms = 1e9 * (score["rms"] ** 2).mean("satellite") ** 0.5
-    shown = score["gap_length"].values if lengths is None else lengths
-    lines = [
-        f"RMS error in hidden gaps [nm s-2], {score.attrs.get('source', '')}".rstrip(
-            ", "
-        )
-    ]
-    for axis in score["axis"].values:
-        part = rms.sel(axis=axis)
-        if not np.isfinite(part.values).any():
-            continue
-        lines.append(f"{axis!s:<16}" + "".join(f"{_span(x):>9}" for x in shown))
-        for method in score["method"].values:
-            chosen = part.sel({"method": method})
-            row = [float(chosen.sel(gap_length=x)) for x in shown]
-            lines.append(f"  {method!s:<14}" + "".join(f"{v:9.2f}" for v in row))
-    return "\n".join(lines)
-
-
-def _span(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:g} s"
-    if seconds < 7200:
-        return f"{seconds / 60:g} min"
-    return f"{seconds / 3600:g} h"
 
 
 def _with_fill(errors: GapErrors, calibration: Calibration) -> tuple[GapErrors, Array]:

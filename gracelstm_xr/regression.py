@@ -210,10 +210,13 @@ class LocalRegression:
             weight = 1 - np.abs(frame.t - node) / NODE_SPACING
             near = weight > 0
             if near.any():
-                trend = _trend(frame.t[near], node)
-                value = trend @ theta[:2] + x[near] @ theta[2:]
+                value = _evaluate(x[near], frame.t[near], node, theta)
                 total[near] += weight[near, None] * value
         return total * NANO
+
+    def at_node(self, frame: Frame, node: float, theta: Array) -> Array:
+        """Prediction of one node alone at the samples of ``frame`` [m s-2]."""
+        return _evaluate(design(frame, self.terms), frame.t, node, theta) * NANO
 
 
 def _nodes(first: float, last: float) -> Iterator[float]:
@@ -231,6 +234,10 @@ def _window(t: Array, node: float, half: float) -> slice:
 def _trend(t: Array, node: float) -> Array:
     """Columns of bias and drift."""
     return np.stack([np.ones(len(t)), (t - node) / NODE_SPACING], axis=1)
+
+
+def _evaluate(x: Array, t: Array, node: float, theta: Array) -> Array:
+    return np.asarray(_trend(t, node) @ theta[:2] + x @ theta[2:])
 
 
 def _filtered(values: Array, use: BoolArray, t: Array, *, change: float) -> Array:

@@ -19,7 +19,6 @@ __all__ = ["demo"]
 MISSION = "grace"
 START = "2008-01-01"
 DAYS = 12
-EPOCHS = 8
 FIGURE_DAYS = 1
 
 
@@ -51,7 +50,9 @@ def demo(arguments: Namespace) -> None:
     say(repr(ds.grace))
     say("3/6 train the network on the residuals of the baselines")
     model = ds.grace.fit(
-        epochs=arguments.epochs or EPOCHS, seed=arguments.seed, progress=progress
+        seed=arguments.seed,
+        progress=progress,
+        **({"epochs": arguments.epochs} if arguments.epochs else {}),
     )
     model.save(folder / "model.gracelstm")
     say("4/6 fill every gap and write netCDF")

@@ -4,6 +4,7 @@ Keras is imported when a network is built or run, not before.
 """
 
 from gracelstm_xr.lstm.fitting import fit
+from gracelstm_xr.lstm.forecasting import forecast
 from gracelstm_xr.lstm.inference import fill
 from gracelstm_xr.lstm.model import FittedModel, load_model
 from gracelstm_xr.lstm.settings import Settings, Split
@@ -15,6 +16,7 @@ __all__ = [
     "Split",
     "fill",
     "fit",
+    "forecast",
     "load_model",
     "windows",
 ]

@@ -12,17 +12,26 @@ __all__ = ["calibrate"]
 
 Array = npt.NDArray[np.float64]
 
+#: How much worse than the best the network may be and still be chosen.
+TIE = 1.02
 #: Distances to the nearest observation that sigma is tabulated at [s].
 DISTANCES = (5.0, 15.0, 40.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 100_000.0)
 
 
-def calibrate(errors: GapErrors) -> Calibration | None:
+def calibrate(
+    errors: GapErrors, gain: tuple[float, float, float]
+) -> Calibration | None:
     """Choose the best method per axis and gap length, and tabulate its error.
+
+    The network is chosen when it is best or within two percent of it, unless it is
+    switched off on that axis.
 
     Parameters
     ----------
     errors : GapErrors
         On validation spans only.
+    gain : tuple of float
+        Factors on the network's output, 0 where it is switched off.
 
     Returns
     -------
@@ -36,6 +45,9 @@ def calibrate(errors: GapErrors) -> Calibration | None:
     rms = np.array([[errors.rms(name, x) for name in names] for x in lengths])
     usable = np.where(np.isfinite(rms), rms, np.inf)
     best = usable.argmin(axis=1)
+    network = names.index("lstm")
+    close = usable[:, network] <= TIE * usable.min(axis=1)
+    best = np.where(close & (np.array(gain) > 0), network, best)
     choice = np.array(names)[best]
     distances = np.array(DISTANCES)
     sigma = np.empty((len(lengths), len(distances), 3))

@@ -279,7 +279,7 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
         for name, recipient in model.recipients.items():
             errors = score_span(ds, model, recipient, model.split.validation)
             tables[name] = errors
-            calibration = calibrate(errors)
+            calibration = calibrate(errors, model.gain)
             if calibration is None:
                 raise NotEnoughDataError(
                     f"found no room for gaps in the validation span of satellite "

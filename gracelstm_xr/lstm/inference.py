@@ -86,7 +86,7 @@ def _filled(ds: xr.Dataset, model: FittedModel, satellite: str) -> xr.Dataset:
         outputs={
             "lin_accl_filled": ((3,), np.float64),
             "lin_accl_filled_sigma": ((3,), np.float64),
-            "lin_accl_fill_method": ((3,), np.int8),
+            "lin_accl_fill_method": ((3,), np.uint8),
         },
     )
     return xr.Dataset({name: (("time", "axis"), arrays[name]) for name in OUTPUTS})
@@ -112,7 +112,7 @@ def _fill_block(
 def _untouched(ds: xr.Dataset, satellite: str) -> xr.Dataset:
     """Variables of a satellite the model cannot fill."""
     own = ds["lin_accl"].sel(satellite=satellite).transpose("time", "axis")
-    method = (own.isnull() * METHOD_CODES["none"]).astype(np.int8)
+    method = (own.isnull() * METHOD_CODES["none"]).astype(np.uint8)
     nothing = xr.full_like(own, np.nan)
     return xr.Dataset(
         {

@@ -20,7 +20,7 @@ from gracelstm_xr.baselines import Baseline, Interpolation, PreviousOrbit
 from gracelstm_xr.errors import ModelFileError
 from gracelstm_xr.frames import Pair
 from gracelstm_xr.lstm.recipient import Calibration, Recipient
-from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.lstm.settings import PREDICTION_BATCH, Settings, Split
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.tracking import SlowResidual
 
@@ -93,11 +93,11 @@ class FittedModel:
     def predict(self, windows: Array32) -> Array32:
         """Residuals [standard deviations] of windows (w, step, channel).
 
-        The batch is padded to the batch size of the settings, so that a window's
-        result does not depend on its company.
+        The batch, at most `PREDICTION_BATCH` windows, is padded to that size, so that
+        a window's result does not depend on its company.
         """
         network = _network(self.weights)
-        size = self.settings.batch_size
+        size = PREDICTION_BATCH
         padded = np.zeros((size, *windows.shape[1:]), dtype=np.float32)
         padded[: len(windows)] = windows
         with _lock:

@@ -20,7 +20,7 @@ from gracelstm_xr.lstm.sequences import (
     window_batch,
     window_starts,
 )
-from gracelstm_xr.lstm.settings import Settings
+from gracelstm_xr.lstm.settings import PREDICTION_BATCH, Settings
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.tracking import SlowResidual
 
@@ -79,13 +79,13 @@ class Filled:
     ----------
     values, sigma : ndarray
         [m s-2]; sigma NaN where observed.
-    method : ndarray of int8
+    method : ndarray of uint8
         Flag values of ``lin_accl_fill_method``.
     """
 
     values: Array
     sigma: Array
-    method: npt.NDArray[np.int8]
+    method: npt.NDArray[np.uint8]
 
     def take(self, keep: slice) -> Filled:
         """Samples in ``keep``."""
@@ -227,7 +227,7 @@ class Recipient:
     ) -> Filled:
         """Fill the gaps in ``keep``, by the method that held-out gaps favour."""
         visible = np.isfinite(frame.own)
-        method = np.where(visible, 0, METHOD_CODES["none"]).astype(np.int8)
+        method = np.where(visible, 0, METHOD_CODES["none"]).astype(np.uint8)
         sigma = np.full(visible.shape, np.nan)
         values = frame.own.copy()
         missing = ~visible & np.array(self.observed_axes)
@@ -314,8 +314,8 @@ def _predict(
     ramp = 1 - np.abs(np.arange(window) - (window - 1) / 2) / (window / 2 + 1)
     n = len(needed)
     total, weight = np.zeros((n, 3)), np.zeros(n)
-    for low in range(0, len(starts), settings.batch_size):
-        chosen = starts[low : low + settings.batch_size]
+    for low in range(0, len(starts), PREDICTION_BATCH):
+        chosen = starts[low : low + PREDICTION_BATCH]
         output = predict(window_batch(channels, chosen, window))
         for start, values in zip(chosen, output, strict=True):
             a, b = max(start, 0), min(start + window, n)

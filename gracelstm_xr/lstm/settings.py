@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["Settings", "Split"]
+__all__ = ["PREDICTION_BATCH", "Settings", "Split"]
+
+#: Windows predicted at a time; always the same, so that none depends on its company.
+PREDICTION_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -19,7 +22,7 @@ class Settings:
         Working step of the network [s]; ACC1B is low-passed at 35 mHz, so 10 s
         loses nothing.
     window : int
-        Steps a window spans; 288 of 10 s are half a revolution.
+        Steps a window spans; 144 of 10 s are a quarter of a revolution.
     units : tuple of int
         LSTM units per direction, one number per layer.
     epochs, windows_per_epoch, batch_size : int
@@ -44,18 +47,18 @@ class Settings:
     """
 
     step: float = 10.0
-    window: int = 288
-    units: tuple[int, ...] = (32, 32)
-    epochs: int = 8
+    window: int = 144
+    units: tuple[int, ...] = (48,)
+    epochs: int = 30
     windows_per_epoch: int = 2048
-    batch_size: int = 128
-    learning_rate: float = 2e-3
+    batch_size: int = 32
+    learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     dropout: float = 0.1
     huber: float = 1.5
     hidden_fraction: float = 0.3
-    shortest_gap: float = 60.0
-    longest_gap: float = 7200.0
+    shortest_gap: float = 20.0
+    longest_gap: float = 3600.0
     train: float = 0.7
     validation: float = 0.15
     embargo: float = 86_400.0
@@ -98,7 +101,7 @@ class Settings:
         if not self.units or min(self.units) < 1:
             raise ValueError(
                 f"found units={self.units!r}, expected one positive number per layer: "
-                "for example units=(32, 32)"
+                "for example units=(48,)"
             )
         if not (0 < self.train < 1 and 0 < self.validation < 1 - self.train + 1e-12):
             raise ValueError(

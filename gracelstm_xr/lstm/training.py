@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
-from gracelstm_xr.gaps import log_uniform_gaps
+from gracelstm_xr.gaps import log_uniform_gaps, runs
 from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.sequences import Channels, static_channels, window_batch
 from gracelstm_xr.lstm.settings import Settings
@@ -57,7 +57,18 @@ def mask_frame(
     start = recipient.start(thin, visible)
     channels = recipient.channels(thin, start, visible, static)
     scored = known & hidden[:, None] & np.isfinite(start.smooth)
-    return Masked(channels, scored.astype(np.float32))
+    return Masked(channels, (scored * _gap_weight(hidden)[:, None]).astype(np.float32))
+
+
+def _gap_weight(hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Weight of hidden samples: less in long gaps, or they would be all that counts.
+
+    The middle of a long gap holds mostly noise; what can be learnt is near its edges.
+    """
+    weight = np.zeros(len(hidden))
+    for first, past in runs(hidden):
+        weight[first:past] = 1.0 / np.sqrt(past - first)
+    return weight
 
 
 class Trainer:
