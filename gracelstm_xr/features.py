@@ -141,7 +141,7 @@ def _block(
     from dataclasses import replace
 
     if mean is not None:
-        offset = tuple(float(v) for v in np.nan_to_num(mean))
+        offset = tuple(float(v) for v in mean)
         pair = replace(pair, donor_offset=(offset[0], offset[1], offset[2]))
     found = build_frame(t, arrays, pair).take(keep).arrays()
     result = {}

@@ -45,7 +45,8 @@ class Pair:
         Its twin, None for a single satellite.
     donor_offset : tuple of float
         Mean of the donor's raw series on the training spans [m s-2], removed
-        before rotation so that its bias does not leak between axes.
+        before rotation so that its bias does not leak between axes; NaN for an axis
+        without data.
     lag : float or None
         Constant lag to the twin [s] where no orbit gives it per epoch.
     """
@@ -188,9 +189,18 @@ def build_frame(t: Array, inputs: Mapping[str, npt.ArrayLike], pair: Pair) -> Fr
     if "donor.thruster_on_time" in data:
         fired = _thrust(t, data["donor.thruster_on_time"])
         frame = replace(frame, donor_thrust=_at(fired, t, t + lag, fill=0.0))
-    raw = data["donor.lin_accl"] - np.array(pair.donor_offset)
+    raw = _unbiased(data["donor.lin_accl"], np.array(pair.donor_offset))
     rotation = _rotation(t, lag, data)
     return replace(frame, donor=_rotated(_at(raw, t, t + lag), rotation))
+
+
+def _unbiased(raw: Array, offset: Array) -> Array:
+    """Series minus its offset; an axis never observed among observed ones is 0."""
+    dead = np.isnan(offset)
+    result: Array = raw - offset
+    if not dead.all():
+        result[:, dead] = 0.0
+    return result
 
 
 def _nodes(t: Array, data: Mapping[str, Array], role: str) -> orbit.StateNodes | None:

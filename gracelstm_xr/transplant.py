@@ -173,7 +173,7 @@ def _transplant_block(
 
     from gracelstm_xr.frames import build_frame
 
-    x, y, z = (float(v) for v in np.nan_to_num(mean))
+    x, y, z = (float(v) for v in mean)
     frame = build_frame(t, arrays, replace(pair, donor_offset=(x, y, z)))
     size = keep.stop - keep.start
     if frame.donor is None:

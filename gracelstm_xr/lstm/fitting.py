@@ -145,7 +145,7 @@ def _with_constants(ds: xr.Dataset, pair: Pair, split: Split) -> Pair:
         return pair
     training = ds["lin_accl"].isel(time=_positions(ds, split.train, 0.0))
     donor = training.sel(satellite=pair.donor)
-    mean = np.nan_to_num(donor.mean("time").values.astype(np.float64))
+    mean = donor.mean("time").values.astype(np.float64)
     pair = replace(pair, donor_offset=(float(mean[0]), float(mean[1]), float(mean[2])))
     if {"position", "velocity"} <= set(ds.variables):
         return pair

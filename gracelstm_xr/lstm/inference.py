@@ -24,7 +24,9 @@ __all__ = ["fill"]
 OUTPUTS = ("lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method")
 
 
-def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
+def fill(
+    ds: xr.Dataset, model: FittedModel, *, method: str | None = None
+) -> xr.Dataset:
     """Add the filled series, its sigma and the method per sample; lazy.
 
     Parameters
@@ -33,6 +35,10 @@ def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
         Data model with ``lin_accl`` on a regular axis.
     model : FittedModel
         Of `fit`, from the same mission.
+    method : str, optional
+        Use this method everywhere instead of what held-out gaps favour: ``lstm``,
+        ``tracked`` (what the network starts from) or one of
+        `gracelstm_xr.baselines.BASELINES`. Gaps it cannot fill stay empty.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
     Raises
     ------
     GraceError
-        When the model knows none of the satellites.
+        When the model knows none of the satellites, or not the method.
     """
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     if not set(satellites) & set(model.recipients):
@@ -53,7 +59,8 @@ def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
             f"found satellites {', '.join(satellites)}, expected one of "
             f"{', '.join(model.recipients)}: fit a model on this mission"
         )
-    parts = [_filled(ds, model, name) for name in satellites]
+    _check_method(model, method)
+    parts = [_filled(ds, model, name, method) for name in satellites]
     result = ds.copy()
     for name in OUTPUTS:
         stacked = xr.concat([part[name] for part in parts], dim="satellite")
@@ -66,7 +73,18 @@ def fill(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
     return result
 
 
-def _filled(ds: xr.Dataset, model: FittedModel, satellite: str) -> xr.Dataset:
+def _check_method(model: FittedModel, method: str | None) -> None:
+    known = {"lstm", "tracked"}.union(*(r.baselines for r in model.recipients.values()))
+    if method is not None and method not in known:
+        raise GraceError(
+            f"found method {method!r}, expected one of {', '.join(sorted(known))}: "
+            "choose one of these, or none for the best"
+        )
+
+
+def _filled(
+    ds: xr.Dataset, model: FittedModel, satellite: str, method: str | None
+) -> xr.Dataset:
     recipient = model.recipients.get(satellite)
     if recipient is None:
         return _untouched(ds, satellite)
@@ -82,6 +100,7 @@ def _filled(ds: xr.Dataset, model: FittedModel, satellite: str) -> xr.Dataset:
         ds,
         model,
         satellite,
+        method,
         halo=CONTEXT + HALO + model.settings.window * model.settings.step,
         outputs={
             "lin_accl_filled": ((3,), np.float64),
@@ -98,10 +117,11 @@ def _fill_block(
     keep: slice,
     model: FittedModel,
     satellite: str,
+    method: str | None,
 ) -> dict[str, npt.NDArray[Any]]:
     recipient = model.recipients[satellite]
     frame = build_frame(t, arrays, recipient.pair)
-    found = recipient.fill(frame, keep, model.predict, model.settings)
+    found = recipient.fill(frame, keep, model.predict, model.settings, method=method)
     return {
         "lin_accl_filled": found.values,
         "lin_accl_filled_sigma": found.sigma,

@@ -62,6 +62,22 @@ class Calibration:
         """Number of the tried length closest to ``seconds`` in ratio."""
         return int(np.argmin(np.abs(np.log(self.lengths / seconds))))
 
+    def method(self, seconds: float, axis: int) -> str:
+        """Method to use for a gap of ``seconds`` on one axis.
+
+        Interpolation between the edges gets worse with length much faster than the
+        rest: what won on shorter gaps is not trusted on longer ones.
+        """
+        row = self.nearest(seconds)
+        best = str(self.choice[row, axis])
+        interpolates = METHOD_CODES.get(best) == METHOD_CODES["linear"]
+        if interpolates and seconds > 1.25 * self.lengths[row]:
+            row = min(row + 1, len(self.lengths) - 1)
+            best = str(self.choice[row, axis])
+            if METHOD_CODES.get(best) == METHOD_CODES["linear"]:
+                return "lstm"
+        return best
+
     def sigma_at(self, length: int, axis: int, distance: Array) -> Array:
         """1-sigma [m s-2] at distances [s] from the nearest observation."""
         table = self.sigma[length, :, axis]
@@ -223,11 +239,21 @@ class Recipient:
         return result
 
     def fill(
-        self, frame: Frame, keep: slice, predict: Predictor, settings: Settings
+        self,
+        frame: Frame,
+        keep: slice,
+        predict: Predictor,
+        settings: Settings,
+        *,
+        method: str | None = None,
     ) -> Filled:
-        """Fill the gaps in ``keep``, by the method that held-out gaps favour."""
+        """Fill the gaps in ``keep``, by the method that held-out gaps favour.
+
+        Where that method has no estimate the next simpler one serves. A ``method``
+        asked for by name serves alone.
+        """
         visible = np.isfinite(frame.own)
-        method = np.where(visible, 0, METHOD_CODES["none"]).astype(np.uint8)
+        code = np.where(visible, 0, METHOD_CODES["none"]).astype(np.uint8)
         sigma = np.full(visible.shape, np.nan)
         values = frame.own.copy()
         missing = ~visible & np.array(self.observed_axes)
@@ -235,35 +261,38 @@ class Recipient:
         inside[keep] = True
         index = np.flatnonzero(missing.any(axis=1) & inside)
         if len(index) == 0 or self.calibration is None:
-            return Filled(values, sigma, method).take(keep)
-        plan = self._plan(frame, missing)
-        names = {str(n) for n in np.unique(plan[index])} | set(FALLBACKS)
+            return Filled(values, sigma, code).take(keep)
+        plan = self._plan(frame, missing, method)
+        fallbacks = FALLBACKS if method is None else ()
+        names = {str(n) for n in np.unique(plan[index])} | set(fallbacks)
         found = self.estimates(frame, visible, index, predict, settings, methods=names)
         step = frame.t[1] - frame.t[0]
         for k in np.flatnonzero(self.observed_axes):
             here = missing[index, k]
             rows = index[here]
-            for name in _preference(plan[rows, k], found):
+            for name in _preference(plan[rows, k], fallbacks, found):
                 open_ = np.isnan(values[rows, k])
-                allowed = (plan[rows, k] == name) | np.isin(name, FALLBACKS)
+                allowed = (plan[rows, k] == name) | (name in fallbacks)
                 estimate = found[name][here, k]
                 put = open_ & allowed & np.isfinite(estimate)
                 values[rows[put], k] = estimate[put]
-                method[rows[put], k] = METHOD_CODES[name]
+                code[rows[put], k] = METHOD_CODES[name]
             sigma[rows, k] = self._sigma(missing[:, k], rows, int(k), step)
         sigma[np.isnan(values)] = np.nan
-        return Filled(values, sigma, method).take(keep)
+        return Filled(values, sigma, code).take(keep)
 
-    def _plan(self, frame: Frame, missing: BoolArray) -> npt.NDArray[np.str_]:
+    def _plan(
+        self, frame: Frame, missing: BoolArray, method: str | None
+    ) -> npt.NDArray[np.str_]:
         """Method wanted per sample and axis, from the length of its gap."""
-        plan = np.full(missing.shape, "none", dtype="<U16")
-        if self.calibration is None:
+        plan = np.full(missing.shape, method or "none", dtype="<U16")
+        if self.calibration is None or method is not None:
             return plan
         step = frame.t[1] - frame.t[0]
         for k in range(3):
             for first, past in runs(missing[:, k]):
-                row = self.calibration.nearest((past - first) * step)
-                plan[first:past, k] = self.calibration.choice[row, k]
+                seconds = (past - first) * step
+                plan[first:past, k] = self.calibration.method(seconds, k)
         return plan
 
     def _sigma(
@@ -284,9 +313,11 @@ class Recipient:
 FALLBACKS = ("ridge", "harmonic", "linear", "hold")
 
 
-def _preference(plan: npt.NDArray[np.str_], found: dict[str, Array]) -> list[str]:
+def _preference(
+    plan: npt.NDArray[np.str_], fallbacks: tuple[str, ...], found: dict[str, Array]
+) -> list[str]:
     wanted = [str(name) for name in np.unique(plan) if str(name) in found]
-    return wanted + [name for name in FALLBACKS if name in found]
+    return wanted + [name for name in fallbacks if name in found]
 
 
 def _near(wanted: BoolArray, places: slice, reach: int) -> BoolArray:
