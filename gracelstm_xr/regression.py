@@ -132,10 +132,19 @@ class LocalRegression:
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
         """See `gracelstm_xr.baselines.Baseline.estimate`."""
         thin, places = frame.every(self.step)
-        coefficients = self.coefficients(thin, visible[places])
+        if len(index) == 0:
+            return np.zeros((0, 3))
+        within = (float(frame.t[index[0]]), float(frame.t[index[-1]]))
+        coefficients = self.coefficients(thin, visible[places], within=within)
         return self.predict(frame.take(index), coefficients)
 
-    def coefficients(self, frame: Frame, visible: BoolArray) -> dict[float, Array]:
+    def coefficients(
+        self,
+        frame: Frame,
+        visible: BoolArray,
+        *,
+        within: tuple[float, float] | None = None,
+    ) -> dict[float, Array]:
         """Coefficients per node from the visible samples.
 
         Parameters
@@ -143,6 +152,9 @@ class LocalRegression:
         frame : Frame
             At the working step.
         visible : ndarray of bool, shape (n, 3)
+        within : tuple of float, optional
+            Stretch of GPS seconds to predict; nodes without influence on it are
+            left out.
 
         Returns
         -------
@@ -154,9 +166,12 @@ class LocalRegression:
         use = _usable(x, y, visible)
         x = np.where(np.isfinite(x), x, 0.0)
         y = np.where(use, y, 0.0)
+        first, last = float(frame.t[0]), float(frame.t[-1])
+        if within is not None:
+            first, last = max(first, within[0]), min(last, within[1])
         return {
             node: self._at_node(x, y, use, frame.t, node)
-            for node in _nodes(frame.t[0], frame.t[-1])
+            for node in _nodes(first, last)
         }
 
     def _at_node(

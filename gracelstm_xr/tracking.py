@@ -64,7 +64,14 @@ class SlowResidual:
             power[:, k], noise[k] = _covariance(series)
         return cls(power, noise)
 
-    def estimate(self, t: Array, residual: Array, visible: BoolArray) -> Array:
+    def estimate(
+        self,
+        t: Array,
+        residual: Array,
+        visible: BoolArray,
+        *,
+        within: tuple[float, float] | None = None,
+    ) -> Array:
         """Mean of the slow residual at every sample given the visible ones.
 
         Parameters
@@ -74,6 +81,8 @@ class SlowResidual:
         residual : ndarray, shape (n, 3)
             [m s-2]
         visible : ndarray of bool, shape (n, 3)
+        within : tuple of float, optional
+            Stretch of GPS seconds wanted; elsewhere the result is 0.
 
         Returns
         -------
@@ -83,8 +92,12 @@ class SlowResidual:
         centre, mean, count = _bins(t, residual, visible & np.isfinite(residual))
         largest = max(BIN / (t[1] - t[0]), 1.0) if len(t) > 1 else 1.0
         slow = np.zeros((len(centre), 3))
-        low = int(np.floor(centre[0] / SPACING))
-        high = int(np.floor(centre[-1] / SPACING)) + 1
+        first, last = (
+            within if within is not None else (float(centre[0]), float(centre[-1]))
+        )
+        # two bins more on either side, for the spline between them
+        low = int(np.floor(max(first - 2 * BIN, centre[0]) / SPACING))
+        high = int(np.floor(min(last + 2 * BIN, centre[-1]) / SPACING)) + 1
         for node in SPACING * np.arange(low, high + 1):
             part = np.abs(centre - node) <= HALF_WIDTH
             weight = np.clip(1 - np.abs(centre[part] - node) / SPACING, 0, None)

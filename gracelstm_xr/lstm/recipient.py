@@ -162,11 +162,24 @@ class Recipient:
         """Same state with choice and sigma known."""
         return replace(self, calibration=calibration)
 
-    def start(self, thin: Frame, visible: BoolArray) -> Start:
-        """Ridge and slow residual from the visible samples, at the working step."""
-        coefficients = self.regression.coefficients(thin, visible)
+    def start(
+        self,
+        thin: Frame,
+        visible: BoolArray,
+        *,
+        within: tuple[float, float] | None = None,
+    ) -> Start:
+        """Ridge and slow residual from the visible samples, at the working step.
+
+        ``within`` limits the work to what a stretch of GPS seconds depends on.
+        """
+        reach = None
+        if within is not None:
+            reach = (within[0] - tracking.CONTEXT, within[1] + tracking.CONTEXT)
+        coefficients = self.regression.coefficients(thin, visible, within=reach)
         smooth = self.regression.predict(thin, coefficients)
-        slow = self.slow.estimate(thin.t, thin.own - smooth, visible)
+        left = np.where(visible, thin.own - smooth, np.nan)
+        slow = self.slow.estimate(thin.t, left, visible, within=within)
         return Start(coefficients, smooth, slow)
 
     def channels(
@@ -182,38 +195,42 @@ class Recipient:
         base = start.smooth + start.slow
         return make_channels(static, thin.own, base, visible, self.residual_scale)
 
-    def lstm(
+    def network(
         self,
         frame: Frame,
         visible: BoolArray,
         index: IntArray,
-        predict: Predictor | None,
+        predict: Predictor,
         settings: Settings,
-    ) -> Array:
-        """Estimate of the network at ``index``, see `Baseline.estimate`.
-
-        Without ``predict``, what the network starts from: ridge and slow residual.
-        """
+        names: set[str],
+    ) -> dict[str, Array]:
+        """Estimates ``lstm`` and ``tracked``, what it starts from, at ``index``."""
         thin, places = frame.every(self.regression.step)
         seen = visible[places]
-        start = self.start(thin, seen)
+        margin = settings.window * settings.step
+        span = (frame.t[index[0]] - margin, frame.t[index[-1]] + margin)
+        start = self.start(thin, seen, within=span)
         made = self.channels(thin, start, seen)
-        residual = (made.residual * made.visible).astype(np.float64)
-        ratio = places.step or 1
-        if predict is not None:
-            wanted = np.zeros(len(frame), dtype=bool)
-            wanted[index] = True
-            hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
-            needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
-            first = round(float(thin.t[0]) / self.regression.step)
-            guess = _predict(made, needed, first, predict, settings)
-            unknown = (made.visible == 0) & needed[:, None]
-            residual[unknown] = guess[unknown]
-        nodes = residual * self.residual_scale + start.slow
-        fine = upsample(nodes, ratio, reach=REACH)
-        position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
+        shown = (made.residual * made.visible).astype(np.float64)
         smooth = self.regression.predict(frame.take(index), start.coefficients)
-        return np.asarray(smooth + fine[position])
+        ratio = places.step or 1
+        result: dict[str, Array] = {}
+        for name in sorted(names):
+            residual = shown.copy()
+            if name == "lstm":
+                wanted = np.zeros(len(frame), dtype=bool)
+                wanted[index] = True
+                hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
+                needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
+                first = round(float(thin.t[0]) / self.regression.step)
+                guess = _predict(made, needed, first, predict, settings)
+                unknown = (made.visible == 0) & needed[:, None]
+                residual[unknown] = guess[unknown]
+            nodes = residual * self.residual_scale + start.slow
+            fine = upsample(nodes, ratio, reach=REACH)
+            position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
+            result[name] = np.asarray(smooth + fine[position])
+        return result
 
     def estimates(
         self,
@@ -226,16 +243,13 @@ class Recipient:
         methods: set[str] | None = None,
     ) -> dict[str, Array]:
         """Estimates of all (or the named) methods at ``index``, shape (m, 3)."""
-        names = [*self.baselines, "tracked", "lstm"]
         result: dict[str, Array] = {}
-        for name in names:
-            if methods is not None and name not in methods:
-                continue
-            if name in ("tracked", "lstm"):
-                network = predict if name == "lstm" else None
-                result[name] = self.lstm(frame, visible, index, network, settings)
-            else:
+        for name in self.baselines:
+            if methods is None or name in methods:
                 result[name] = self.baselines[name].estimate(frame, visible, index)
+        both = {"tracked", "lstm"}
+        if chosen := both if methods is None else both & methods:
+            result |= self.network(frame, visible, index, predict, settings, chosen)
         return result
 
     def fill(

@@ -49,7 +49,7 @@ class Settings:
     step: float = 10.0
     window: int = 144
     units: tuple[int, ...] = (48,)
-    epochs: int = 30
+    epochs: int = 24
     windows_per_epoch: int = 2048
     batch_size: int = 32
     learning_rate: float = 5e-3

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Masked", "Trainer", "mask_frame", "train_network"]
 
+#: Maskings of the training data that are in use at a time.
+POOL = 4
 Array32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 Report = Callable[[str, float], None]
@@ -72,7 +74,10 @@ def _gap_weight(hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
 
 
 class Trainer:
-    """Batches of one epoch after another, each epoch with new hidden gaps.
+    """Batches of one epoch after another.
+
+    Windows come from several maskings of the data at once, one of which is replaced
+    by a new one after every epoch.
 
     Parameters
     ----------
@@ -99,51 +104,61 @@ class Trainer:
         self.static = [static_channels(f, r.donor_scale) for f, r in frames]
         self.stream, self.windows, self.fixed = stream, windows, fixed
         self.epoch = 0
-        self.prepare()
+        self.masked: list[list[Masked]] = []
+        while len(self.masked) < POOL:
+            self.masked.append(self._mask(len(self.masked)))
+        self._place()
 
     @property
     def batches(self) -> int:
         """Batches per epoch."""
         return -(-self.windows // self.settings.batch_size)
 
-    def prepare(self) -> None:
-        """Draw gaps and window positions of the current epoch."""
-        rng = np.random.default_rng([self.settings.seed, self.stream, self.epoch])
-        self.masked = [
+    def next_epoch(self) -> None:
+        """Replace the oldest masking and draw new windows, unless fixed."""
+        if not self.fixed:
+            self.epoch += 1
+            self.masked[self.epoch % POOL] = self._mask(POOL + self.epoch)
+            self._place()
+
+    def _mask(self, number: int) -> list[Masked]:
+        rng = np.random.default_rng([self.settings.seed, self.stream, 0, number])
+        return [
             mask_frame(frame, static, recipient, self.settings, rng)
             for (frame, recipient), static in zip(self.frames, self.static, strict=True)
         ]
+
+    def _place(self) -> None:
+        """Draw frame, masking and start of every window of the epoch."""
+        rng = np.random.default_rng([self.settings.seed, self.stream, 1, self.epoch])
         room = [max(len(f) - self.settings.window + 1, 1) for f, _ in self.frames]
         share = np.array(room) / sum(room)
         self.owner = rng.choice(len(room), size=self.windows, p=share)
+        self.masking = rng.integers(POOL, size=self.windows)
         self.starts = np.array([rng.integers(room[i]) for i in self.owner])
-
-    def next_epoch(self) -> None:
-        """Move on, unless fixed."""
-        if not self.fixed:
-            self.epoch += 1
-            self.prepare()
 
     def batch(self, number: int) -> tuple[Array32, Array32]:
         """Inputs (w, step, channel) and targets with weights (w, step, 6)."""
         size = self.settings.batch_size
         part = slice(number * size, (number + 1) * size)
-        owner, starts = self.owner[part], self.starts[part]
-        window = self.settings.window
         x, y = [], []
-        for i, masked in enumerate(self.masked):
-            mine = starts[owner == i]
-            if len(mine) == 0:
-                continue
-            x.append(window_batch(masked.channels, mine, window))
-            index = np.minimum(
-                mine[:, None] + np.arange(window), len(masked.weight) - 1
-            )
-            weight = masked.weight[index]
-            if len(masked.weight) < window:
-                weight[:, len(masked.weight) :] = 0.0
-            y.append(np.concatenate([masked.channels.residual[index], weight], axis=2))
+        for frame in range(len(self.frames)):
+            for masking, made in enumerate(self.masked):
+                mine = (self.owner[part] == frame) & (self.masking[part] == masking)
+                if mine.any():
+                    inputs, targets = self._cut(made[frame], self.starts[part][mine])
+                    x.append(inputs)
+                    y.append(targets)
         return np.concatenate(x), np.concatenate(y)
+
+    def _cut(self, masked: Masked, starts: IntArray) -> tuple[Array32, Array32]:
+        window, length = self.settings.window, len(masked.weight)
+        index = np.minimum(starts[:, None] + np.arange(window), length - 1)
+        weight = masked.weight[index]
+        # a window longer than the data repeats its last step, which does not count
+        weight[:, length:] = 0.0
+        target = np.concatenate([masked.channels.residual[index], weight], axis=2)
+        return window_batch(masked.channels, starts, window), target
 
 
 def train_network(
