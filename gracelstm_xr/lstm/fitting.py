@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines import REGRESSIONS, default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
 from gracelstm_xr.blocks import gps_seconds, iterate_time_blocks
-from gracelstm_xr.errors import NotEnoughDataError
+from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.gaps import log_uniform_gaps
@@ -100,14 +101,13 @@ def fit(
             "fit on a longer stretch"
         )
     settings = _fitting_window(settings, prepared, split)
-    with Bar("training", 1000, unit="permille", enabled=progress) as bar:
+    batches = settings.epochs * settings.batches
+    with Bar("training", batches, unit="batch", enabled=progress) as bar:
         network, gain, history = train_network(
             [(_part(f, split.train), r) for f, r in prepared],
             [(_part(f, split.validation), r) for f, r in prepared],
             settings,
-            report=lambda note, part: bar.update(
-                round(1000 * part) - bar.done, note=note
-            ),
+            report=lambda note: bar.update(note=note),
         )
     model = FittedModel(
         settings=settings,
@@ -278,15 +278,23 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
     ) as bar:
         for name, recipient in model.recipients.items():
             errors = score_span(ds, model, recipient, model.split.validation)
-            tables[name] = errors
             calibration = calibrate(errors, model.gain)
             if calibration is None:
-                raise NotEnoughDataError(
+                warnings.warn(
                     f"found no room for gaps in the validation span of satellite "
-                    f"{name}, expected observations there: fit on a longer stretch"
+                    f"{name}, expected observations there: it will not be filled",
+                    GraceWarning,
+                    stacklevel=3,
                 )
+                continue
+            tables[name] = errors
             recipients[name] = recipient.with_calibration(calibration)
             bar.update()
+    if not recipients:
+        raise NotEnoughDataError(
+            "found no observations in the validation span, expected enough to hide "
+            "gaps in: fit on a longer stretch"
+        )
     return replace(model, recipients=recipients, scores=score_table(tables))
 
 

@@ -64,6 +64,11 @@ class Settings:
     embargo: float = 86_400.0
     seed: int = 0
 
+    @property
+    def batches(self) -> int:
+        """Batches per epoch."""
+        return -(-self.windows_per_epoch // self.batch_size)
+
     @classmethod
     def from_keywords(cls, keywords: Mapping[str, Any]) -> Settings:
         """Settings from keyword arguments.

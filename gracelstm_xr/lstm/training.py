@@ -24,7 +24,7 @@ __all__ = ["Masked", "Trainer", "mask_frame", "train_network"]
 POOL = 4
 Array32 = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-Report = Callable[[str, float], None]
+Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def train_network(
         Frames at the working step.
     settings : Settings
     report : callable, optional
-        Called with a text and the finished part, 0 to 1, after every batch.
+        Called with a few words after every batch.
 
     Returns
     -------
@@ -202,18 +202,16 @@ def train_network(
     keras.utils.set_random_seed(settings.seed)
     features = source.batch(0)[0].shape[2]
     network = build_network(features, settings)
-    compile_network(network, settings, steps=settings.epochs * source.batches)
+    compile_network(network, settings, steps=settings.epochs * settings.batches)
     losses: list[float] = []
     checks: list[float] = []
-    steps = settings.epochs * source.batches
     for epoch in range(settings.epochs):
         network.reset_metrics()
-        for number in range(source.batches):
+        for number in range(settings.batches):
             # Keras returns the mean over the epoch so far
             loss = float(network.train_on_batch(*source.batch(number)))
             if report is not None:
-                done = (epoch * source.batches + number + 1) / steps
-                report(f"epoch {epoch + 1} of {settings.epochs}", done)
+                report(f"epoch {epoch + 1} of {settings.epochs}, loss {loss:.3f}")
         losses.append(loss)
         network.reset_metrics()
         for number in range(held.batches):
