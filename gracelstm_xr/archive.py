@@ -25,7 +25,7 @@ from gracelstm_xr.conventions import (
 from gracelstm_xr.datamodel import VARIABLES
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 from gracelstm_xr.gridding import Block, Errors, load_block
-from gracelstm_xr.scan import count_records
+from gracelstm_xr.scan import COUNTS, LazyCounts, count_block, count_records
 from gracelstm_xr.timebase import regular_coords
 
 __all__ = ["FAMILIES", "count_records", "open_archive", "open_catalogue"]
@@ -55,8 +55,9 @@ def open_archive(
 ) -> xr.Dataset:
     """Open many Level-1B files as one lazy Dataset on the 1 s GPS axis.
 
-    Nothing is read but one header per GRACE-FO product, for the flag meanings. Each
-    satellite and day is one chunk, computed from the file of that day alone.
+    Nothing is read but the header of the first file, which tells simulated data, and
+    one header per GRACE-FO product, for the flag meanings. Each satellite and day is
+    one chunk, computed from the file of that day alone.
 
     Parameters
     ----------
@@ -81,9 +82,10 @@ def open_archive(
     scan : bool, default False
         Read every file now to put the totals of duplicate epochs, truncated files
         and so on into the attributes; see `count_records`.
-    errors : {"raise", "warn"}
-        What a damaged file does when its day is computed: raise, or warn and leave
-        the day empty.
+    errors : {"raise", "warn", "ignore"}
+        What a damaged file does when its day is computed: raise, or leave the day
+        empty, with a warning or without any about the contents of files, because
+        `to_zarr` counts and names what is wrong with them.
 
     Returns
     -------
@@ -130,10 +132,12 @@ def open_catalogue(
         )
     found = {e.name.product for e in inside.entries}
     variables: dict[str, xr.Variable] = {}
+    counts: list[Any] = []
     for codes, names in FAMILIES.values():
         chosen = [p for p in catalogue.products if p in codes]
         if not found.isdisjoint(chosen):
             tasks = _tasks(_blocks(inside, chosen, letters, axis, errors), inside)
+            counts.append(_counts(tasks))
             has_flag = any(name.endswith("_qualflg") for name in names)
             flags = _flags(inside, chosen) if has_flag else {}
             for name in names:
@@ -142,6 +146,7 @@ def open_catalogue(
     ds = ds.assign_coords(_labels(ds, letters))
     ds.attrs = _attributes(inside, letters, axis)
     ds.encoding["catalogue"] = inside
+    ds.encoding[COUNTS] = LazyCounts(axis, tuple(letters), tuple(counts))
     return ds
 
 
@@ -273,6 +278,21 @@ def _tasks(blocks: list[list[Block]], catalogue: Catalogue) -> Any:
     layers = HighLevelGraph.from_collections(key, graph, dependencies=())
     chunks = ((1,) * len(blocks), tuple(block.size for block in blocks[0]))
     return da.Array(layers, key, chunks, dtype=object)
+
+
+def _counts(tasks: Any) -> Any:
+    """Return the lazy counts of the files behind some tasks; blocks are lists."""
+    import dask.array as da
+
+    return da.blockwise(
+        count_block,
+        "st",
+        tasks,
+        "st",
+        dtype=object,
+        meta=np.empty((0, 0), dtype=object),
+        name=tasks.name.replace("files", "counts"),
+    )
 
 
 def _variable(name: str, tasks: Any, flags: Mapping[str, Any]) -> xr.Variable:

@@ -312,7 +312,7 @@ def _entries(
     """Yield what one path holds."""
     name = l1b.parse_name(path)
     if name is not None:
-        if name.extension != "rpt" and name.product in l1b.PRODUCTS:
+        if name.extension != "rpt":
             yield Entry(name, path, size, mtime)
         return
     if not _TARBALL.search(path):

@@ -150,7 +150,11 @@ def size_of(file: l1b.L1BFile) -> int:
 
 
 def parsed(
-    source: str, *, strict: bool = False, siblings: Sequence[str] = ()
+    source: str,
+    *,
+    strict: bool = False,
+    siblings: Sequence[str] = (),
+    quiet: bool = False,
 ) -> l1b.L1BFile:
     """Return a parsed file, from memory if this process has it.
 
@@ -163,6 +167,8 @@ def parsed(
     siblings : sequence of str
         Members of the same tarball that will be wanted too: they are taken out in
         the same pass, because a compressed tarball can only be read from its start.
+    quiet : bool, default False
+        Passed to `gracelstm_xr.l1b.read`.
 
     Raises
     ------
@@ -176,9 +182,10 @@ def parsed(
     def make() -> l1b.L1BFile:
         chain = split_chain(source)
         if chain is None or not siblings:
-            return l1b.read(source, strict=strict)
+            return l1b.read(source, strict=strict, quiet=quiet)
         data = _member(chain[1], chain[0], siblings)
-        return l1b.read_bytes(decompress(data, source), source, strict=strict)
+        content = decompress(data, source)
+        return l1b.read_bytes(content, source, strict=strict, quiet=quiet)
 
     return FILES.get_or_make(key, make, size_of)
 

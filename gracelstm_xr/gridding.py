@@ -20,7 +20,7 @@ from gracelstm_xr.filecache import parsed
 
 __all__ = ["Block", "empty_block", "grid", "load_block", "load_file"]
 
-Errors = Literal["raise", "warn"]
+Errors = Literal["raise", "warn", "ignore"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Block:
     siblings
         Other wanted members of the same tarball.
     errors
-        "raise", or "warn" and leave the block empty, where a file is damaged.
+        What a damaged file does: "raise", or leave the block empty and "warn", or
+        "ignore" it, and be silent about records that are cut or missing, too.
     """
 
     start: int
@@ -67,7 +68,7 @@ def load_block(block: Block, variable: str) -> npt.NDArray[Any]:
     Raises
     ------
     L1BFormatError, FileNotFoundError
-        The file is damaged or gone, unless ``block.errors`` is "warn".
+        The file is damaged or gone, and ``block.errors`` is "raise".
     """
     file = load_file(block)
     if file is None or variable not in file.columns:
@@ -79,7 +80,8 @@ def load_file(block: Block) -> l1b.L1BFile | None:
     """Return the best file of the block that exists, None where there is none."""
     for source in block.candidates:
         try:
-            return parsed(source, siblings=block.siblings)
+            quiet = block.errors == "ignore"
+            return parsed(source, siblings=block.siblings, quiet=quiet)
         except FileNotFoundError:
             # The members of official tarballs are predicted, a file on disk is not
             if not source.startswith("tar://") and block.errors == "raise":
@@ -87,7 +89,8 @@ def load_file(block: Block) -> l1b.L1BFile | None:
         except L1BFormatError as error:
             if block.errors == "raise":
                 raise
-            warnings.warn(f"left out: {error}", GraceWarning, stacklevel=2)
+            if block.errors == "warn":
+                warnings.warn(f"left out: {error}", GraceWarning, stacklevel=2)
     return None
 
 

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.axis import EPOCH, ONE_DAY
+from gracelstm_xr.axis import EPOCH, ONE_DAY, RegularAxis
 from gracelstm_xr.catalogue import Catalogue, Entry
-from gracelstm_xr.errors import ArchiveError, GraceWarning, L1BFormatError
+from gracelstm_xr.errors import ArchiveError, L1BFormatError
 from gracelstm_xr.filecache import parsed
+from gracelstm_xr.gridding import Block
+from gracelstm_xr.l1b import parse_name
 
-__all__ = ["FileCounts", "count_records", "scan_file"]
+__all__ = [
+    "COUNTS",
+    "FileCounts",
+    "LazyCounts",
+    "count_block",
+    "count_records",
+    "scan_file",
+    "totals",
+]
+
+#: Key in ``Dataset.encoding`` of an archive under which its `LazyCounts` are.
+COUNTS = "file_counts"
 
 
 @dataclass(frozen=True)
@@ -39,6 +52,8 @@ class FileCounts:
         Records with a quality flag other than 0.
     problem
         Why the file cannot be read; empty for a readable one.
+    note
+        What a readable file lacks; empty for a whole one.
     absent
         The member is not in its tarball.
     """
@@ -51,10 +66,13 @@ class FileCounts:
     missing: int = 0
     flagged: int = 0
     problem: str = ""
+    note: str = ""
     absent: bool = False
 
 
-def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
+def scan_file(
+    entry: Entry, *, siblings: Sequence[str] = (), quiet: bool = True
+) -> FileCounts:
     """Read one file and count.
 
     Parameters
@@ -63,6 +81,8 @@ def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
         From a catalogue.
     siblings : sequence of str
         Members to take along, as ``Catalogue.siblings`` gives them.
+    quiet : bool, default True
+        Do not warn of what is in the counts.
 
     Returns
     -------
@@ -70,10 +90,7 @@ def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
         With `problem` or `absent` set instead of an error.
     """
     try:
-        with warnings.catch_warnings():
-            # What the reader warns of is in the counts
-            warnings.simplefilter("ignore", GraceWarning)
-            file = parsed(entry.source, siblings=siblings)
+        file = parsed(entry.source, siblings=siblings, quiet=quiet)
     except FileNotFoundError as error:
         return FileCounts(absent=entry.in_tarball, problem=str(error))
     except L1BFormatError as error:
@@ -83,14 +100,23 @@ def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
     outside = (times < start) | (times >= start + ONE_DAY)
     flag = next((n for n in file.columns if n.endswith("_qualflg")), "")
     report = file.report
+    missing = max(0, (report.announced or 0) - report.records)
+    note = ""
+    if missing or report.truncated:
+        note = (
+            f"{entry.source}: {report.records} of {report.announced} announced records "
+            f"found, {report.truncated} incomplete; the complete records are kept, "
+            "download the file again"
+        )
     return FileCounts(
         records=report.records,
         duplicates=report.duplicates,
         out_of_order=report.out_of_order,
         outside=int(outside.sum()),
         truncated=report.truncated,
-        missing=max(0, (report.announced or 0) - report.records),
+        missing=missing,
         flagged=int((file.columns[flag] != 0).sum()) if flag else 0,
+        note=note,
     )
 
 
@@ -133,16 +159,78 @@ def count_records(
     found: list[FileCounts] = []
     slots = list(catalogue.slots())
     for done, candidates in enumerate(slots, start=1):
-        for entry in candidates:
-            found.append(scan_file(entry, siblings=catalogue.siblings(entry)))
-            if not found[-1].absent:
-                break
+        found += _scan(candidates, catalogue.siblings(candidates[0]))
         if progress is not None:
             progress(done, len(slots))
     return totals(found)
 
 
-def totals(found: list[FileCounts]) -> dict[str, int]:
+def _scan(
+    candidates: Iterable[Entry], siblings: Sequence[str], *, quiet: bool = True
+) -> list[FileCounts]:
+    """Count in the files of one day, up to the first that is there and readable."""
+    found: list[FileCounts] = []
+    for entry in candidates:
+        found.append(scan_file(entry, siblings=siblings, quiet=quiet))
+        if not found[-1].problem:
+            break
+    return found
+
+
+def count_block(block: Block) -> list[FileCounts]:
+    """Count in the files of one satellite and day; runs in a worker.
+
+    Parameters
+    ----------
+    block : Block
+        As the tasks of an archive have it. In the process that has just read the
+        values of the same day, nothing is read again.
+
+    Returns
+    -------
+    list of FileCounts
+        One for every file tried, with `problem` set instead of an error.
+    """
+    names = ((parse_name(source), source) for source in block.candidates)
+    entries = (Entry(name, source) for name, source in names if name is not None)
+    # a warning that is due must not get lost because counting came first
+    return _scan(entries, block.siblings, quiet=block.errors == "ignore")
+
+
+@dataclass(frozen=True)
+class LazyCounts:
+    """Counts of the files of an archive that are made along with its values.
+
+    Attributes
+    ----------
+    axis
+        Time axis of the archive.
+    satellites
+        Letters, in order.
+    arrays
+        Dask arrays with one chunk per satellite and day, each a list of FileCounts.
+    """
+
+    axis: RegularAxis
+    satellites: tuple[str, ...]
+    arrays: tuple[Any, ...]
+
+    def tasks(self) -> Callable[[slice, str], list[Any]]:
+        """Return a function that lists the Delayed of a span of one satellite."""
+        tables = [array.to_delayed() for array in self.arrays]
+        lengths = self.arrays[0].chunks[1][:-1] if tables else ()
+        starts = np.cumsum([0, *lengths])
+
+        def within(span: slice, satellite: str) -> list[Any]:
+            row = self.satellites.index(satellite)
+            # the day that starts in a span is counted there, and so only once
+            days = np.flatnonzero((starts >= span.start) & (starts < span.stop))
+            return [table[row, day] for table in tables for day in days]
+
+        return within
+
+
+def totals(found: Sequence[FileCounts]) -> dict[str, int]:
     """Add up the counts of many files to archive attributes."""
     return {
         "records": sum(f.records for f in found),

@@ -25,9 +25,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.conventions import VARIABLES
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.timebase import RegularAxis, axis_of, regular_coords
+from gracelstm_xr.scan import COUNTS, FileCounts, LazyCounts, totals
+from gracelstm_xr.storeread import LAYOUT, META, open_store, read_meta
+from gracelstm_xr.timebase import RegularAxis, axis_of
 from gracelstm_xr.timecode import time_attributes, time_codes
 
 if TYPE_CHECKING:
@@ -35,12 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = ["META", "SHARD_DAYS", "open_store", "read_meta", "to_zarr"]
 
-#: Root attribute that makes a Zarr group a store of this package.
-META = "grace_store"
-#: Version of the layout described above.
-LAYOUT = 1
 #: Days in a shard: 10 days of every GRACE variable of one satellite take 0.2 GB.
 SHARD_DAYS = 10
+
+#: Unreadable files that a store names; the rest is only counted.
+MOST_PROBLEMS = 100
 
 DAY_NS = 86_400_000_000_000
 KINDS = "fiub"
@@ -84,9 +84,16 @@ def to_zarr(
     Raises
     ------
     StoreError
-        The store exists and `mode` is ``"w-"``, or a variable cannot be stored.
+        The store exists and `mode` is ``"w-"``, a variable cannot be stored, or `ds`
+        is an archive none of whose files has a record.
     GraceError
         The time axis is not regular.
+
+    Notes
+    -----
+    The files behind a Dataset from `open_archive` are counted while they are read:
+    records, duplicates, steps back in time, truncated and unreadable files are
+    attributes of the store, under the names of `gracelstm_xr.archive.count_records`.
     """
     import dask
 
@@ -97,141 +104,22 @@ def to_zarr(
         raise StoreError(f"mode is {mode!r}; expected 'w-' or 'w'")
     if shard_days < 1:
         raise StoreError(f"shard_days is {shard_days}; expected 1 or more")
+    counts = ds.encoding.get(COUNTS)
     ds = _checked(ds)
     axis = axis_of(ds)
     chunk, shard = _grid(axis, shard_days)
     target = Target.prepare(store, mode=mode, options=storage_options)
     try:
         _write_template(ds, axis, target, chunk=chunk, shard=shard)
-        tasks = _tasks(ds, axis, target, shard)
+        tasks = _tasks(ds, axis, target, shard, counts)
         if not compute:
             return dask.delayed(_complete)(target, tasks)
-        counts = cluster.run(tasks, label="zarr", unit="shard", progress=progress)
-        _complete(target, counts)
+        written = cluster.run(tasks, label="zarr", unit="shard", progress=progress)
+        _complete(target, written)
     except BaseException:
         target.discard()
         raise
     return None
-
-
-def open_store(
-    store: str | os.PathLike[str],
-    *,
-    chunks: Mapping[str, int] | None = None,
-    storage_options: Mapping[str, Any] | None = None,
-) -> xr.Dataset:
-    """Open a store lazily; the cost does not depend on its length.
-
-    Parameters
-    ----------
-    store : str or PathLike
-        Folder or fsspec URL written by `to_zarr`.
-    chunks : mapping, optional
-        Dask chunk sizes; whole shards by default, the cheapest to read. Multiples
-        of a day (86400 steps at 1 Hz) also read only what they need.
-    storage_options : mapping, optional
-        Passed to fsspec for a URL.
-
-    Returns
-    -------
-    xarray.Dataset
-        The data model with Dask arrays and a regular time index.
-
-    Raises
-    ------
-    StoreError
-        Nothing is there, it is not a store of this package, or it is incomplete.
-    """
-    meta, where = read_meta(store, storage_options=storage_options)
-    axis = RegularAxis(
-        np.datetime64(meta["time"]["start"], "ns"),
-        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
-        int(meta["time"]["size"]),
-    )
-    grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds: xr.Dataset = xr.open_zarr(
-        where,
-        chunks=None,
-        consolidated=False,
-        drop_variables="time",
-        storage_options=dict(storage_options) if storage_options else None,
-    )
-    ds = ds.chunk({k: v for k, v in grid.items() if k in ds.dims})
-    texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
-    ds = ds.assign_coords(
-        {n: (c.dims, np.array(c.values.tolist()), c.attrs) for n, c in texts.items()}
-    )
-    attrs = {k: v for k, v in ds.attrs.items() if k != META}
-    order = [n for n in VARIABLES if n in ds]
-    ds = ds[[*order, *(n for n in ds.data_vars if n not in VARIABLES)]].assign_coords(
-        regular_coords(axis)
-    )
-    ds.attrs = attrs
-    ds.encoding["source"] = where
-    ds.encoding["observed"] = {"size": axis.size, **meta.get("observed", {})}
-    return ds
-
-
-def read_meta(
-    store: str | os.PathLike[str],
-    *,
-    storage_options: Mapping[str, Any] | None = None,
-) -> tuple[dict[str, Any], str]:
-    """Return what a store says about itself, and its address.
-
-    Parameters
-    ----------
-    store : str or PathLike
-        Folder or fsspec URL.
-    storage_options : mapping, optional
-        Passed to fsspec for a URL.
-
-    Returns
-    -------
-    meta : dict
-        Layout version, time axis, shard length, seconds observed per satellite.
-    address : str
-        What to give to ``xarray.open_zarr``.
-
-    Raises
-    ------
-    StoreError
-        Nothing is there, it is not a store of this package, or it is incomplete.
-    """
-    import zarr
-    from zarr.errors import GroupNotFoundError
-
-    where = os.fspath(store)
-    try:
-        group = zarr.open_group(
-            where,
-            mode="r",
-            storage_options=dict(storage_options) if storage_options else None,
-        )
-    except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
-        raise StoreError(
-            f"no Zarr store at {where}; make one with `gracelstm ingest` or "
-            "ds.grace.to_zarr"
-        ) from error
-    except ValueError as error:
-        raise StoreError(f"{where} is not a readable Zarr store: {error}") from error
-    meta = group.attrs.asdict().get(META)
-    if not isinstance(meta, dict) or "layout" not in meta:
-        raise StoreError(
-            f"{where} is a Zarr store of another kind (no {META!r} attribute); open "
-            "it with xarray.open_zarr and write it with ds.grace.to_zarr"
-        )
-    if meta["layout"] != LAYOUT:
-        raise StoreError(
-            f"{where} has layout {meta['layout']}, this version reads {LAYOUT}; "
-            "update gracelstm-xr"
-        )
-    if not meta.get("complete"):
-        raise StoreError(
-            f"{where} is incomplete: its writing was interrupted; write it again "
-            "with mode='w'"
-        )
-    return meta, where
 
 
 def _checked(ds: xr.Dataset) -> xr.Dataset:
@@ -324,9 +212,19 @@ def _create_time(group: zarr.Group, axis: RegularAxis, shard: int) -> None:
     )
 
 
-def _tasks(ds: xr.Dataset, axis: RegularAxis, target: Any, shard: int) -> list[Any]:
+def _tasks(
+    ds: xr.Dataset,
+    axis: RegularAxis,
+    target: Any,
+    shard: int,
+    counts: LazyCounts | None,
+) -> list[Any]:
     """One Delayed per satellite and shard, writing every variable of it."""
     import dask
+
+    # a part of an archive is not made of the files that were counted for the whole
+    known = counts is not None and counts.axis == axis
+    files = counts.tasks() if counts is not None and known else None
 
     write = dask.delayed(_write_shard, pure=False)
     names = [n for n, v in ds.data_vars.items() if "time" in v.dims]
@@ -352,7 +250,8 @@ def _tasks(ds: xr.Dataset, axis: RegularAxis, target: Any, shard: int) -> list[A
                 parts[name] = blocks[name][key]
                 places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
             times = time_codes(axis, span) if j == 0 else None
-            tasks.append(write(target, parts, places, (span, times), satellite))
+            done = files(span, satellite) if files and satellite else []
+            tasks.append(write(target, parts, places, (span, times), satellite, done))
     return tasks
 
 
@@ -362,8 +261,9 @@ def _write_shard(
     places: dict[str, tuple[slice, ...]],
     times: tuple[slice, np.ndarray[Any, Any] | None],
     satellite: str | None,
-) -> tuple[str | None, int]:
-    """Write one shard of every variable; return its satellite and seconds seen."""
+    counts: list[list[FileCounts]],
+) -> tuple[str | None, int, list[FileCounts]]:
+    """Write one shard; return its satellite, seconds seen, and what its files had."""
     group = target.group()
     for name, values in parts.items():
         group[name][places[name]] = values
@@ -371,16 +271,30 @@ def _write_shard(
         group["time"][times[0]] = times[1]
     accl = parts.get("lin_accl")
     seen = 0 if accl is None else int(np.isfinite(accl).any(axis=-1).sum())
-    return satellite, seen
+    return satellite, seen, [file for files in counts for file in files]
 
 
-def _complete(target: Any, counts: list[tuple[str | None, int]]) -> None:
+def _complete(
+    target: Any, written: list[tuple[str | None, int, list[FileCounts]]]
+) -> None:
     """Say that every shard is written, and give the store its name."""
     observed: dict[str, int] = {}
-    for satellite, seen in counts:
+    for satellite, seen, _ in written:
         if satellite is not None:
             observed[satellite] = observed.get(satellite, 0) + seen
+    files = [file for *_, found in written for file in found]
+    problems = [f"left out: {f.problem}" for f in files if f.problem and not f.absent]
+    problems += [f.note for f in files if f.note]
     group = target.group()
-    meta = dict(group.attrs[META])
+    if files:
+        counts = totals(files)
+        if not counts["records"]:
+            found = (problems or ["no such member"])[0].removeprefix("left out: ")
+            raise StoreError(
+                f"no record in any of {len(files)} files, nothing was written; the "
+                f"first: {found}"
+            )
+        group.attrs.update(counts)
+    meta = {**dict(group.attrs[META]), "problems": problems[:MOST_PROBLEMS]}
     group.attrs[META] = {**meta, "complete": True, "observed": observed}
     target.publish()

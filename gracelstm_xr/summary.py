@@ -50,6 +50,22 @@ def _span(ds: xr.Dataset) -> list[str]:
     ]
 
 
+def _counted(ds: xr.Dataset) -> str:
+    """What was found in the files when they were read, faults only where there are."""
+    words = {
+        "duplicate_epochs": "epochs repeated",
+        "out_of_order_epochs": "steps back in time",
+        "overlap_records": "records outside their day",
+        "missing_records": "announced records missing",
+        "truncated_files": "files cut short",
+        "absent_files": "files absent from their tarball",
+        "unreadable_files": "files unreadable",
+    }
+    told = [f"{ds.attrs[n]} {text}" for n, text in words.items() if ds.attrs.get(n)]
+    read = f"{ds.attrs['records']} records"
+    return ", ".join([read, *told]) if told else f"{read}, no fault"
+
+
 def describe(ds: xr.Dataset) -> str:
     """Return a few lines on satellites, span, sampling, variables and gaps.
 
@@ -74,6 +90,8 @@ def describe(ds: xr.Dataset) -> str:
     seen = observed_fractions(ds)
     gaps = ", ".join(f"{s} {100 * (1 - f):.3g} %" for s, f in seen.items())
     lines.append(f"missing:    {gaps or 'not counted; ds.grace.gaps() counts'}")
+    if "records" in ds.attrs and "unreadable_files" in ds.attrs:
+        lines.append(f"files:      {_counted(ds)}")
     methods = "lin_accl_filled" in names
     lines.append(f"filled:     {'yes' if methods else 'no'}")
     return "\n".join(lines)

@@ -80,7 +80,12 @@ class Target:
                     f"{final} is not a Zarr store and will not be replaced; choose "
                     "another name"
                 )
-        final.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            final.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise StoreError(
+                f"{final.parent} is a file; expected a folder to write into"
+            ) from error
         return cls(str(final), str(beside(final)), replace=mode == "w")
 
     @classmethod

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Sequence
 
 from gracelstm_xr.cli.parser import build_parser
+from gracelstm_xr.errors import GraceError, GraceWarning
 
 __all__ = ["main"]
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # TensorFlow writes a page of notices on import unless told before
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with warnings.catch_warnings():
+        warnings.simplefilter("always", GraceWarning)
         warnings.showwarning = _show_warning
         return _run(arguments)
 
@@ -51,9 +53,16 @@ def _run(arguments: argparse.Namespace) -> int:
     except EXPECTED as error:
         if arguments.debug:
             raise
-        _tell(f"gracelstm: error: {_one_line(error)}")
+        _tell(f"gracelstm: error: {_where(error, arguments)}{_one_line(error)}")
         return 1
     return 0
+
+
+def _where(error: BaseException, arguments: argparse.Namespace) -> str:
+    """What was being read, for errors of other libraries, which do not say it."""
+    known = isinstance(error, GraceError | OSError)
+    store = getattr(arguments, "store", None) or getattr(arguments, "path", None)
+    return "" if known or not store else f"while reading {store}: "
 
 
 def _one_line(error: BaseException) -> str:
@@ -69,8 +78,6 @@ def _one_line(error: BaseException) -> str:
 def _show_warning(
     message: Warning | str, category: type[Warning], *_: object, **__: object
 ) -> None:
-    from gracelstm_xr.errors import GraceWarning
-
     if issubclass(category, GraceWarning):
         _tell(f"gracelstm: warning: {' '.join(str(message).split())}")
 

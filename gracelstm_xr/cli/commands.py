@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import sys
+import warnings
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import xarray as xr
 
 from gracelstm_xr.cli.table import score_table
-from gracelstm_xr.errors import GraceError, StoreError
+from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.target import beside, is_url
 
 __all__ = [
@@ -67,7 +70,7 @@ def ingest(arguments: Namespace) -> None:
     options: dict[str, Any] = {
         "start": arguments.start,
         "stop": arguments.stop,
-        "scan": arguments.scan,
+        "errors": "raise" if arguments.strict else "ignore",
     }
     if arguments.products:
         options["products"] = [p.strip() for p in arguments.products.split(",")]
@@ -76,13 +79,18 @@ def ingest(arguments: Namespace) -> None:
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         ds = open_archive(arguments.sources, **options)
         to_zarr(ds, arguments.store, mode=mode, progress=not arguments.quiet)
-    say(describe(open_store(arguments.store)))
+    stored = open_store(arguments.store)
+    for problem in stored.encoding["problems"]:
+        warnings.warn(problem, GraceWarning, stacklevel=2)
+    say(describe(stored))
 
 
 def gaps(arguments: Namespace) -> None:
     """``gracelstm gaps``."""
     from gracelstm_xr.gaps import find_gaps
 
+    if arguments.csv:
+        _check_file(arguments.csv)
     ds = _open(arguments.store)
     table = find_gaps(ds, min_length=_duration(arguments.min_length))
     rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
@@ -103,7 +111,7 @@ def fit(arguments: Namespace) -> None:
     """``gracelstm fit``."""
     from gracelstm_xr import cluster, lstm
 
-    _check_parent(arguments.model)
+    _check_file(arguments.model)
     ds = _cut(_open(arguments.store), arguments)
     options: dict[str, Any] = {"seed": arguments.seed}
     if arguments.recipient:
@@ -146,6 +154,7 @@ def evaluate(arguments: Namespace) -> None:
     from gracelstm_xr import lstm
     from gracelstm_xr.evaluate import evaluate as score_gaps
 
+    folder = _check_folder(arguments.report)
     model = lstm.load_model(arguments.model)
     score = score_gaps(
         _open(arguments.store),
@@ -153,7 +162,8 @@ def evaluate(arguments: Namespace) -> None:
         seed=arguments.seed,
         progress=not arguments.quiet,
     )
-    write_report(score, model, Path(arguments.report))
+    with _new_folder(folder):
+        write_report(score, model, folder)
     say(score_table(score))
     say(f"report in {arguments.report}")
 
@@ -163,12 +173,13 @@ def export(arguments: Namespace) -> None:
     from gracelstm_xr import cluster
     from gracelstm_xr.export import to_l1b, to_netcdf
 
-    folder = Path(arguments.out)
-    if folder.is_file():
-        raise GraceError(f"{folder} is a file; expected the name of a folder")
+    folder = _check_folder(arguments.out)
     ds = _cut(_open(arguments.store, days=2), arguments)
     progress = not arguments.quiet
-    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+    with (
+        cluster.client(scheduler=arguments.scheduler, workers=arguments.workers),
+        _new_folder(folder),
+    ):
         if arguments.format == "netcdf":
             written = [to_netcdf(ds, folder / _netcdf_name(ds), progress=progress)]
         else:
@@ -235,6 +246,8 @@ def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
     """Return the span asked for; dates are included whole."""
     if arguments.start is None and arguments.stop is None:
         return ds
+    for text in (arguments.start, arguments.stop):
+        _check_date(text)
     part = ds.sel(time=slice(arguments.start, arguments.stop))
     if part.sizes["time"] == 0:
         times = [str(t)[:19] for t in ds["time"].isel(time=[0, -1]).values]
@@ -243,6 +256,18 @@ def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
             f"{times[0]} to {times[1]}"
         )
     return part
+
+
+def _check_date(text: str | None) -> None:
+    import pandas as pd
+
+    try:
+        if text is not None:
+            pd.Period(text)
+    except ValueError as error:
+        raise GraceError(
+            f"{text!r} is not a date; expected e.g. 2008-05-01 or 2008-05-01T12:00:00"
+        ) from error
 
 
 def _duration(text: str) -> str:
@@ -264,7 +289,7 @@ def _writer(out: str) -> Callable[..., Any]:
     from gracelstm_xr.store import to_zarr
 
     if out.endswith(".nc"):
-        _check_parent(out)
+        _check_file(out)
         return lambda ds, *, progress: to_netcdf(ds, out, progress=progress)
     if out.rstrip("/").endswith(".zarr"):
         if not is_url(out) and Path(out).exists():
@@ -273,10 +298,48 @@ def _writer(out: str) -> Callable[..., Any]:
     raise GraceError(f"{out} has no known suffix; expected a name in .nc or .zarr")
 
 
-def _check_parent(path: str) -> None:
-    parent = Path(path).absolute().parent
+def _check_file(path: str) -> None:
+    """Refuse, before anything is computed, what cannot be written as a file."""
+    place = Path(path).absolute()
+    if place.is_dir():
+        raise GraceError(f"{path} is a folder; expected the name of a file")
+    parent = place.parent
+    if parent.exists() and not parent.is_dir():
+        raise GraceError(f"{parent} is a file; expected a folder to write into")
     if not parent.is_dir():
         raise GraceError(f"folder {parent} does not exist; make it first")
+    _check_access(parent)
+
+
+def _check_folder(path: str) -> Path:
+    """Refuse, before anything is computed, what cannot be written as a folder."""
+    folder = Path(path).absolute()
+    here = next(p for p in (folder, *folder.parents) if p.exists())
+    if not here.is_dir():
+        raise GraceError(f"{here} is a file; expected the name of a folder")
+    _check_access(here)
+    return Path(path)
+
+
+def _check_access(folder: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise GraceError(
+            f"folder {folder} may not be written to; choose another or change its "
+            "permissions"
+        )
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Remove `folder` after an error if it was made inside and is empty."""
+    existed = folder.exists()
+    try:
+        yield
+    except BaseException:
+        if not existed:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
 
 
 def _netcdf_name(ds: xr.Dataset) -> str:

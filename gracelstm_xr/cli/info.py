@@ -1,4 +1,4 @@
-"""``gracelstm info``: what a path is, from as few bytes as possible."""
+"""``gracelstm info``: what a path is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.l1b import FileName, members, parse_name, read_header
+from gracelstm_xr.l1b import FileName, members, parse_name, read
 from gracelstm_xr.target import is_url
 
 __all__ = ["info"]
@@ -87,8 +87,16 @@ def _netcdf(path: str) -> str:
 
 
 def _level1b(path: str) -> str:
-    header = read_header(path)
-    records = "not said" if header.records is None else header.records
+    """Read the whole file: what its header announces may not be there."""
+    file = read(path)
+    header, report = file.header, file.report
+    records = f"{report.records}"
+    if header.records not in (None, report.records):
+        records += f" of {header.records} announced"
+    if report.duplicates or report.out_of_order:
+        records += (
+            f", {report.duplicates} repeat a time, {report.out_of_order} step back"
+        )
     lines = [
         f"Level-1B file {path}",
         f"product:          {header.product}, {header.format}",

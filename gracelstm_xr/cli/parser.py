@@ -78,6 +78,29 @@ def _cluster(parser: Parser) -> None:
     )
 
 
+def _seed(parser: Parser) -> None:
+    parser.add_argument(
+        "--seed",
+        type=_natural,
+        default=0,
+        metavar="S",
+        help="the same seed gives the same result (default 0)",
+    )
+
+
+def _epochs(parser: Parser) -> None:
+    parser.add_argument(
+        "--epochs", type=int, metavar="N", help="most passes over the training data"
+    )
+
+
+def _natural(text: str) -> int:
+    """Whole number of 0 or more; argparse turns the error into wrong usage."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} found, expected 0, 1, 2, ...")
+    return int(text)
+
+
 def _demo(commands: Any) -> None:
     parser = _command(
         commands,
@@ -89,17 +112,26 @@ def _demo(commands: Any) -> None:
         "--out", default="demo", metavar="DIR", help="folder for everything made"
     )
     parser.add_argument("--days", type=int, metavar="N", help="days to simulate")
-    parser.add_argument("--epochs", type=int, metavar="N", help="training epochs")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    _epochs(parser)
+    _seed(parser)
 
 
 def _simulate(commands: Any) -> None:
     parser = _command(commands, "simulate", "Write a simulated twin archive.")
     parser.add_argument("out", metavar="OUT", help="folder for the tarballs")
-    parser.add_argument("--mission", choices=("grace", "grace-fo"), default="grace")
-    parser.add_argument("--start", default="2008-01-01", metavar="D")
-    parser.add_argument("--days", type=int, default=10, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument(
+        "--mission",
+        choices=("grace", "grace-fo"),
+        default="grace",
+        help="default grace",
+    )
+    parser.add_argument(
+        "--start", default="2008-01-01", metavar="D", help="first GPS date"
+    )
+    parser.add_argument(
+        "--days", type=int, default=10, metavar="N", help="how many (default 10)"
+    )
+    _seed(parser)
 
 
 def _ingest(commands: Any) -> None:
@@ -108,15 +140,19 @@ def _ingest(commands: Any) -> None:
         "sources", nargs="+", metavar="SRC", help="files, folders, globs, tarballs"
     )
     parser.add_argument("store", metavar="STORE", help="folder or URL to write")
-    parser.add_argument("--products", metavar="P,P", help="e.g. ACC1B,GNV1B")
-    parser.add_argument("--satellites", metavar="AB", help="letters, e.g. AB")
+    parser.add_argument(
+        "--products", metavar="P,P", help="default ACC1B,GNV1B,SCA1B,THR1B"
+    )
+    parser.add_argument(
+        "--satellites", metavar="AB", help="letters (default all found)"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace an existing store"
     )
     parser.add_argument(
-        "--scan",
+        "--strict",
         action="store_true",
-        help="read every file once more to count duplicates and damage",
+        help="stop at the first unreadable file instead of leaving its day empty",
     )
     _span(parser)
     _cluster(parser)
@@ -126,56 +162,72 @@ def _info(commands: Any) -> None:
     parser = _command(
         commands, "info", "Say what a file, folder or store is.", module="info"
     )
-    parser.add_argument("path", metavar="PATH")
+    parser.add_argument(
+        "path",
+        metavar="PATH",
+        help="Level-1B file, tarball, folder, store, netCDF or model file",
+    )
 
 
 def _gaps(commands: Any) -> None:
     parser = _command(commands, "gaps", "List the gaps of a store.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("--min-length", default="60s", metavar="60s")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument(
+        "--min-length", default="60s", metavar="60s", help="shortest gap to list"
+    )
     parser.add_argument("--csv", metavar="FILE", help="also write the list here")
 
 
 def _fit(commands: Any) -> None:
     parser = _command(commands, "fit", "Train a model on a store.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("model", metavar="MODEL")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("model", metavar="MODEL", help="model file")
     parser.add_argument("--recipient", metavar="B", help="satellite to fill")
-    parser.add_argument("--epochs", type=int, metavar="N")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    _epochs(parser)
+    _seed(parser)
     _span(parser)
     _cluster(parser)
 
 
 def _fill(commands: Any) -> None:
     parser = _command(commands, "fill", "Fill the gaps of a store.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("out", metavar="OUT.nc|OUT.zarr")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("model", metavar="MODEL", help="model file")
+    parser.add_argument(
+        "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
+    )
     _span(parser)
     _cluster(parser)
 
 
 def _forecast(commands: Any) -> None:
     parser = _command(commands, "forecast", "Extrapolate past the end of a store.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("out", metavar="OUT.nc|OUT.zarr")
-    parser.add_argument("--horizon", default="90min", metavar="90min")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("model", metavar="MODEL", help="model file")
+    parser.add_argument(
+        "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
+    )
+    parser.add_argument(
+        "--horizon", default="90min", metavar="90min", help="how far (default 90min)"
+    )
 
 
 def _evaluate(commands: Any) -> None:
     parser = _command(commands, "evaluate", "Score a model beside the baselines.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("model", metavar="MODEL")
-    parser.add_argument("report", metavar="REPORT_DIR")
-    parser.add_argument("--seed", type=int, default=0, metavar="S")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("model", metavar="MODEL", help="model file")
+    parser.add_argument(
+        "report", metavar="REPORT_DIR", help="folder for tables, figures"
+    )
+    _seed(parser)
 
 
 def _export(commands: Any) -> None:
     parser = _command(commands, "export", "Write netCDF or Level-1B files.")
-    parser.add_argument("store", metavar="STORE")
-    parser.add_argument("out", metavar="OUT_DIR")
-    parser.add_argument("--format", choices=("netcdf", "l1b"), required=True)
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("out", metavar="OUT_DIR", help="folder to write into")
+    parser.add_argument(
+        "--format", choices=("netcdf", "l1b"), required=True, help="what to write"
+    )
     _span(parser)
     _cluster(parser)

@@ -11,6 +11,9 @@ from gracelstm_xr.l1b.model import Array, Field, Product
 
 __all__ = ["decode"]
 
+#: Records copied at a time: with their copies they fit the cache of one core.
+BLOCK = 8192
+
 
 def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
     """Decode complete records; a cut last record is left out.
@@ -43,19 +46,22 @@ def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
 def _native(records: Array, fields: tuple[Field, ...]) -> dict[str, Array]:
     """Copy each field out of packed big-endian records into its own array.
 
-    Moving whole vectors as opaque bytes and swapping them in place afterwards
-    is a third faster than a conversion over the strided records.
+    Whole vectors are moved as opaque bytes and swapped in place, some thousand
+    records at a time: the second pass then finds them in the cache of the core, and
+    each byte of the file and of the result crosses the memory bus once.
     """
     chosen = [f for f in fields if f.dtype != "S"]
-    sizes = [np.dtype(f.dtype).itemsize * len(f.columns) for f in chosen]
-    opaque = [(f.name, f"V{size}") for f, size in zip(chosen, sizes, strict=True)]
-    parts = records.view(opaque)
-    columns: dict[str, Array] = {}
-    for f in chosen:
-        values = parts[f.name].copy().view(np.dtype(f.dtype))
-        if sys.byteorder == "little" and values.dtype.itemsize > 1:
-            values.byteswap(inplace=True)
-        columns[f.name] = values.reshape(len(records), *f.shape)
+    count, swap = len(records), sys.byteorder == "little"
+    columns = {f.name: np.empty((count, *f.shape), np.dtype(f.dtype)) for f in chosen}
+    widths = {f.name: np.dtype(f.dtype).itemsize * len(f.columns) for f in chosen}
+    parts = records.view([(name, f"V{width}") for name, width in widths.items()])
+    opaque = {n: c.reshape(-1).view(f"V{widths[n]}") for n, c in columns.items()}
+    for first in range(0, count, BLOCK):
+        block = slice(first, first + BLOCK)
+        for name, column in columns.items():
+            opaque[name][block] = parts[name][block]
+            if swap and column.dtype.itemsize > 1:
+                column[block].byteswap(inplace=True)
     return columns
 
 

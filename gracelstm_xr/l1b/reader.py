@@ -46,7 +46,11 @@ def read_header(source: Source) -> Header:
 
 
 def read(
-    source: Source, *, strict: bool = False, fields: Collection[str] | None = None
+    source: Source,
+    *,
+    strict: bool = False,
+    fields: Collection[str] | None = None,
+    quiet: bool = False,
 ) -> L1BFile:
     """Read a Level-1B file of any product and format into numpy arrays.
 
@@ -58,6 +62,8 @@ def read(
         Raise instead of warning when records are missing or incomplete.
     fields
         Names of the fields to return, besides the time tag; all by default.
+    quiet
+        Do not warn; the counts are in the report all the same.
 
     Returns
     -------
@@ -79,7 +85,8 @@ def read(
         Once per file, when the records differ from what the header announces
         or carry receiver time.
     """
-    return read_bytes(load(source), source, strict=strict, fields=fields)
+    data = load(source)
+    return read_bytes(data, source, strict=strict, fields=fields, quiet=quiet)
 
 
 def read_bytes(
@@ -88,6 +95,7 @@ def read_bytes(
     *,
     strict: bool = False,
     fields: Collection[str] | None = None,
+    quiet: bool = False,
 ) -> L1BFile:
     """Do what `read` does, for content in memory; `source` is its name."""
     header = parse_header(data, source)
@@ -101,9 +109,10 @@ def read_bytes(
         line = f"{os.fspath(source)}: {'; '.join(problems)}"
         if strict and (truncated or report.records != header.records):
             raise L1BFormatError(f"{line}; download the file again")
-        warnings.warn(
-            f"{line}; the complete records are returned", GraceWarning, stacklevel=3
-        )
+        if not quiet:
+            warnings.warn(
+                f"{line}; the complete records are returned", GraceWarning, stacklevel=3
+            )
     return L1BFile(header, product, header.satellite, columns, report)
 
 
