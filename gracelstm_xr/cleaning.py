@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.crn import WINDOW, crn_gain
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -15,10 +17,6 @@ __all__ = ["clean", "crn_filter", "resample", "upsample"]
 
 Array = npt.NDArray[np.float64]
 
-#: Parameters of the Level-1B filter: order, window [s], cut-off [Hz] (ATBD v1.2).
-CRN_ORDER = 7
-CRN_WINDOW = 140.7
-CRN_CUTOFF = 0.035
 #: Longest sampling that holds the band of ACC1B [s].
 LOSSLESS = 10.0
 #: Context of a resampled block [s].
@@ -45,19 +43,13 @@ def crn_filter(step: float = 1.0, *, delay: float = 0.0) -> Array:
         Response [s-1], centred, unit sum times ``1 / step``.
     """
     rate = 10.0
-    n = round(CRN_WINDOW * rate)
-    half = (n - 1) // 2
-    band = round(CRN_CUTOFF * CRN_WINDOW)
-    k = np.arange(-half, half + 1)
-    spectrum = np.zeros(len(k))
-    for m in range(-band, band + 1):
-        top, bottom = np.sin(np.pi * (k - m) / CRN_ORDER), np.sin(np.pi * (k - m) / n)
-        ratio = np.where(k == m, n / CRN_ORDER, top / np.where(k == m, 1.0, bottom))
-        spectrum += ratio**CRN_ORDER
-    reach = int(CRN_WINDOW / 2 / step)
+    spectrum = crn_gain(rate)
+    n = len(spectrum)
+    k = np.arange(n) - n // 2
+    reach = int(WINDOW / 2 / step)
     times = np.arange(-reach, reach + 1) * step - delay
     response = np.cos(2 * np.pi * np.outer(times * rate / n, k)) @ spectrum
-    response[np.abs(times) > CRN_WINDOW / 2] = 0.0
+    response[np.abs(times) > WINDOW / 2] = 0.0
     result: Array = response / (response.sum() * step)
     return result
 

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.crn import crn_gain
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.rng import Streams
@@ -24,8 +25,6 @@ __all__ = [
 
 Array = npt.NDArray[np.float64]
 
-#: CRN filter of the ATBD: pass band [Hz], window [s], self-convolutions.
-BAND, WINDOW, ORDER = 0.035, 140.7, 7
 #: Half the filter window at 1 Hz [s].
 HALF_WINDOW = 70
 #: Kim (2000): white density [m2 s-4 Hz-1] and corner of the 1/f part [Hz].
@@ -59,16 +58,7 @@ CONTROL_OFF_DAY, CONTROL_OFF_FACTOR = 4108, 4.0
 
 def _crn(rate: float) -> Array:
     """Taps of the CRN filter for samples at ``rate`` [Hz], unit sum."""
-    count = round(WINDOW * rate) | 1
-    half = count // 2
-    band = round(BAND * count / rate)
-    k = np.arange(-half, half + 1)
-    gain = np.zeros(count)
-    for m in range(-band, band + 1):
-        x = np.pi * (k - m)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            term = np.sin(x / ORDER) / np.sin(x / count)
-        gain += np.where(k == m, count / ORDER, term) ** ORDER
+    gain = crn_gain(rate)
     taps: Array = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(gain)).real)
     unit: Array = taps / taps.sum()
     return unit
@@ -76,13 +66,7 @@ def _crn(rate: float) -> Array:
 
 @functools.cache
 def crn_kernel() -> Array:
-    """Taps of the CRN low-pass at 1 Hz, shape (141,), unit sum.
-
-    Notes
-    -----
-    Thomas (1999) and GRACE L1B ATBD v1.2: an ideal 35 mHz pass band, smoothed by
-    the 7-fold self-convolution of a rectangle, over a window of 140.7 s.
-    """
+    """Taps of the CRN low-pass at 1 Hz, shape (141,), unit sum."""
     taps = _crn(1.0)
     taps.setflags(write=False)
     return taps
