@@ -60,6 +60,7 @@ class Bar:
         self._stream = sys.stderr if stream is None else stream
         self._terminal = bool(getattr(self._stream, "isatty", lambda: False)())
         self._started = self._drawn = time.monotonic()
+        self._shown = -1
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
@@ -73,7 +74,8 @@ class Bar:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.enabled:
+        # a log needs its last line once
+        if self.enabled and (self._terminal or self._shown != self.done):
             self._draw(last=True)
 
     def update(self, steps: int = 1, *, note: str = "") -> None:
@@ -116,6 +118,7 @@ class Bar:
         if not self.enabled:
             return
         now = self._drawn = time.monotonic()
+        self._shown = self.done
         line = self.text(elapsed=now - self._started, note=note)
         if self._terminal:
             self._stream.write(f"\r\x1b[2K{line}" + ("\n" if last else ""))
