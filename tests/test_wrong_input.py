@@ -547,5 +547,7 @@ def test_wrong_usage(shell: Shell) -> None:
     assert "expected 0, 1, 2" in shell.usage("fit", "a", "b", "--seed", "-1")
     assert "expected 0, 1, 2" in shell.usage("simulate", "a", "--seed", "x")
     assert "invalid choice" in shell.usage("export", "a", "b", "--format", "csv")
-    assert "invalid int value" in shell.usage("fit", "a", "b", "--epochs", "many")
+    assert "expected 1, 2, 3" in shell.usage("fit", "a", "b", "--epochs", "many")
+    assert "expected 1, 2, 3" in shell.usage("fit", "a", "b", "--epochs", "0")
+    assert "expected 1, 2, 3" in shell.usage("demo", "--days", "0")
     assert "the following arguments are required" in shell.usage("ingest", "a")

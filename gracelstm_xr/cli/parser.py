@@ -90,7 +90,10 @@ def _seed(parser: Parser) -> None:
 
 def _epochs(parser: Parser) -> None:
     parser.add_argument(
-        "--epochs", type=int, metavar="N", help="most passes over the training data"
+        "--epochs",
+        type=_positive,
+        metavar="N",
+        help="most passes over the training data",
     )
 
 
@@ -98,6 +101,13 @@ def _natural(text: str) -> int:
     """Whole number of 0 or more; argparse turns the error into wrong usage."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} found, expected 0, 1, 2, ...")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    """Whole number of 1 or more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} found, expected 1, 2, 3, ...")
     return int(text)
 
 
@@ -111,7 +121,9 @@ def _demo(commands: Any) -> None:
     parser.add_argument(
         "--out", default="demo", metavar="DIR", help="folder for everything made"
     )
-    parser.add_argument("--days", type=int, metavar="N", help="days to simulate")
+    parser.add_argument(
+        "--days", type=_positive, metavar="N", help="days to simulate (default 12)"
+    )
     _epochs(parser)
     _seed(parser)
 
