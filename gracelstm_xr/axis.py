@@ -27,6 +27,7 @@ __all__ = [
     "chain_axes",
     "datetime64_to_gps",
     "day_slices",
+    "gps_label",
     "gps_to_datetime64",
     "join_axes",
     "to_datetime64",
@@ -92,6 +93,11 @@ def datetime64_to_gps(time: Any) -> tuple[Any, Any]:
     nanos = (to_datetime64(time) - EPOCH).astype("int64")
     seconds, rest = np.divmod(nanos, 1_000_000_000)
     return seconds, rest
+
+
+def gps_label(seconds: float) -> str:
+    """Write GPS seconds past 2000-01-01T12:00:00 as a date and time, to the second."""
+    return str((EPOCH + np.timedelta64(round(seconds * 1e9), "ns")).astype("M8[s]"))
 
 
 def to_datetime64(value: Any) -> Any:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import edge_distance, place_gaps, runs
-from gracelstm_xr.lstm.recipient import Predictor, Recipient
-from gracelstm_xr.lstm.settings import Settings
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from gracelstm_xr.lstm.recipient import Predictor, Recipient
+    from gracelstm_xr.lstm.settings import Settings
 
 __all__ = ["GAP_LENGTHS", "GapErrors", "gap_benchmark", "join_errors", "score_table"]
 

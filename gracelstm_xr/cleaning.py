@@ -244,10 +244,10 @@ def clean(
 ) -> xr.Dataset:
     """Mark doubtful accelerations in ``acc_cleanflg``; lazy, nothing is deleted.
 
-    A sample is a *spike* when it departs from the median of its six neighbours by
-    more than ``spike`` robust standard deviations of that departure within 20 min:
-    local, so that storms and thruster firings, which the 35 mHz low-pass makes
-    smooth, survive.
+    A sample is a *spike* when it departs from the median of its six neighbours, and
+    from the polynomial through them, by more than ``spike`` robust standard deviations
+    of that departure within 20 min: local, so that storms survive, and beyond what the
+    35 mHz low-pass lets through, so that thruster firings do.
 
     Parameters
     ----------
@@ -319,14 +319,23 @@ def _clean_block(
 
 
 def _spikes(t: Array, series: Array, threshold: float) -> npt.NDArray[np.bool_]:
-    """Samples far from the median of three neighbours on either side."""
+    """Samples far from three neighbours on either side."""
     n = len(series)
     padded = np.pad(series, 3, constant_values=np.nan)
     around = np.stack([padded[i : i + n] for i in (0, 1, 2, 4, 5, 6)])
-    known = np.isfinite(series) & (np.isfinite(around).sum(axis=0) >= 4)
+    known = np.isfinite(series) & np.isfinite(around).all(axis=0)
     centre = np.full(n, np.nan)
-    centre[known] = np.nanmedian(around[:, known], axis=0)
-    away = np.abs(series - centre)
+    centre[known] = np.median(around[:, known], axis=0)
+    # the sixth difference: a firing bends too much for the median to follow, but
+    # has nothing at the frequencies that are left here
+    smooth = np.array([1, -6, 15, 15, -6, 1]) / 20 @ around
+    median = _far(t, np.abs(series - centre), threshold)
+    return median & _far(t, np.abs(series - smooth), threshold)
+
+
+def _far(t: Array, away: Array, threshold: float) -> npt.NDArray[np.bool_]:
+    """Where a departure is beyond its robust standard deviation within 20 min."""
+    n = len(away)
     result = np.zeros(n, dtype=bool)
     step = t[1] - t[0]
     half = round(600 / step)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.axis import gps_label
 from gracelstm_xr.benchmark import GAP_LENGTHS, GapErrors, score_table
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.lstm.fitting import score_span
@@ -99,8 +100,8 @@ def evaluate(
         "title": "error of filled accelerations in hidden gaps",
         "source": str(ds.attrs.get("source", "data of unstated origin")),
         "model": repr(model),
-        "evaluation_start": _date(chosen[0]),
-        "evaluation_stop": _date(chosen[1]),
+        "evaluation_start": gps_label(chosen[0]),
+        "evaluation_stop": gps_label(chosen[1]),
         "seed": seed,
     }
     return result
@@ -142,21 +143,22 @@ def _coverage(
 
 
 def _check_span(ds: xr.Dataset, model: FittedModel, span: tuple[float, float]) -> None:
+    asked = f"{gps_label(span[0])} to {gps_label(span[1])}"
     seen = {"training": model.split.train, "validation": model.split.validation}
     for what, (start, stop) in seen.items():
         if span[0] < stop and start < span[1]:
             raise GraceError(
-                f"found an evaluation span {_date(span[0])} to {_date(span[1])} that "
-                f"touches the {what} span {_date(start)} to {_date(stop)}, expected "
-                "data the fit has not seen: choose another span"
+                f"found an evaluation span {asked} that touches the {what} span "
+                f"{gps_label(start)} to {gps_label(stop)}, expected data the fit has "
+                "not seen: choose another span"
             )
     axis = axis_of(ds)
     first = float((axis.start - EPOCH) / np.timedelta64(1, "s"))
     last = first + axis.size * float(axis.step / np.timedelta64(1, "s"))
     if span[0] >= last or span[1] <= first:
         raise GraceError(
-            f"found data from {_date(first)} to {_date(last)}, expected the evaluation "
-            f"span {_date(span[0])} to {_date(span[1])} within: open more days or pass "
+            f"found data from {gps_label(first)} to {gps_label(last)}, expected the "
+            f"evaluation span {asked} within: open more days or pass "
             "span=(start, stop)"
         )
 
@@ -168,7 +170,3 @@ def _seconds(span: tuple[str, str]) -> tuple[float, float]:
     if a >= b:
         raise ValueError(f"found span {span!r}, expected start before stop: swap them")
     return a, b
-
-
-def _date(seconds: float) -> str:
-    return str((EPOCH + np.timedelta64(round(seconds * 1e9), "ns")).astype("M8[s]"))

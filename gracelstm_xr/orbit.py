@@ -319,7 +319,8 @@ def shadow_factor(position: Array, sun: Array) -> Array:
     a = np.arcsin(np.clip(SUN_RADIUS / distance, 0, 1))
     b = np.arcsin(np.clip(EARTH_RADIUS / radius, 0, 1))
     cosine = -(position * to_sun).sum(1) / (radius * distance)
-    c = np.arccos(np.clip(cosine, -1, 1))
+    # never exactly behind the centre, where the next line would divide by zero
+    c = np.maximum(np.arccos(np.clip(cosine, -1, 1)), 1e-12)
     x = np.clip((c**2 + a**2 - b**2) / (2 * c), -a, a)
     y = np.sqrt(np.clip(a**2 - x**2, 0, None))
     overlap = (

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines import REGRESSIONS, default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
 from gracelstm_xr.blocks import gps_seconds, iterate_time_blocks
+from gracelstm_xr.conventions import require
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
@@ -82,6 +83,7 @@ def fit(
     from gracelstm_xr.progress import Bar
 
     settings = Settings.from_keywords(hyperparameters)
+    require("lin_accl", ds.variables, remedy="open ACC1B data first")
     step = axis_of(ds).step / np.timedelta64(1, "s")
     settings = replace(settings, step=max(settings.step, float(step)))
     split = _split(ds, settings)

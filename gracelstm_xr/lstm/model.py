@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.axis import gps_label
 from gracelstm_xr.baselines import Baseline, Interpolation, PreviousOrbit
 from gracelstm_xr.errors import ModelFileError
 from gracelstm_xr.frames import Pair
@@ -82,7 +83,7 @@ class FittedModel:
             f"{name} from {r.pair.donor or 'itself'}"
             for name, r in self.recipients.items()
         )
-        first, last = (_date(t) for t in self.split.train)
+        first, last = (gps_label(t) for t in self.split.train)
         return (
             f"<FittedModel: fills {pairs}; trained on {first} to {last} "
             f"({self.info.get('data', 'unknown data')}); LSTM units "
@@ -188,8 +189,14 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
             f"found {str(path)!r} that cannot be read as a model ({error}), "
             "expected a file written by model.save(): fit and save the model again"
         ) from error
-    _check_kind(text, weights, path)
-    return _unpack_model(text, arrays, weights)
+    try:
+        _check_kind(text, weights, path)
+        return _unpack_model(text, arrays, weights)
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ModelFileError(
+            f"found {str(path)!r} with parts missing or unknown ({error!r}), expected "
+            "a whole file of this version: fit and save the model again"
+        ) from error
 
 
 def _check_kind(text: Mapping[str, Any], weights: bytes, path: Any) -> None:
@@ -330,8 +337,3 @@ def _unpack(
         (ax, ay, az),
         calibration,
     )
-
-
-def _date(seconds: float) -> str:
-    epoch = np.datetime64("2000-01-01T12:00:00", "s")
-    return str((epoch + np.timedelta64(round(seconds), "s")).astype("datetime64[m]"))

@@ -108,7 +108,7 @@ class Settings:
                 f"found units={self.units!r}, expected one positive number per layer: "
                 "for example units=(48,)"
             )
-        if not (0 < self.train < 1 and 0 < self.validation < 1 - self.train + 1e-12):
+        if not (0 < self.train < 1 and 0 < self.validation < 1 - self.train - 1e-9):
             raise ValueError(
                 f"found train={self.train!r} and validation={self.validation!r}, "
                 "expected positive parts that leave some time for evaluation: "
