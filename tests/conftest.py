@@ -2,11 +2,47 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+# before numpy loads: BLAS threads of two test processes on two cores wait for each
+# other, and small regressions take 7 times as long
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gracelstm_xr.lstm import FittedModel
+
+#: Gaps of the simulated archive: both ends of the first two days, a midnight, a donor
+#: gap inside a recipient gap, and one day-3 gap for cuts of time.
+TWIN_GAPS = {
+    "A": [
+        ("2008-01-01T10:10:00", "2008-01-01T10:15:00"),
+        ("2008-01-02T12:00:00", "2008-01-02T12:10:00"),
+    ],
+    "B": [
+        ("2008-01-01T00:00:00", "2008-01-01T00:05:00"),
+        ("2008-01-01T10:00:00", "2008-01-01T10:30:00"),
+        ("2008-01-01T23:40:00", "2008-01-02T00:25:00"),
+        ("2008-01-02T03:00:00", "2008-01-02T03:00:40"),
+        ("2008-01-02T23:50:00", "2008-01-03T00:10:00"),
+        ("2008-01-04T20:00:00", "2008-01-04T21:00:00"),
+    ],
+}
+#: A fit small enough for tests.
+SMALL_FIT = {
+    "epochs": 2,
+    "windows_per_epoch": 64,
+    "units": 8,
+    "window": 36,
+    "embargo": 3600.0,
+    "seed": 5,
+}
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +72,42 @@ def no_compute() -> Iterator[None]:
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+@pytest.fixture(scope="session")
+def twin_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five simulated days of A and B with `TWIN_GAPS` and the truth."""
+    from gracelstm_xr.simulate import simulate_archive
+
+    folder = tmp_path_factory.mktemp("twin") / "archive"
+    return simulate_archive(folder, days=5, gaps=TWIN_GAPS, layout="files", seed=3)
+
+
+@pytest.fixture(scope="session")
+def twin_lazy(twin_archive: Path) -> xr.Dataset:
+    """The five days, one Dask chunk per satellite and day."""
+    from gracelstm_xr.archive import open_archive
+
+    return open_archive(twin_archive)
+
+
+@pytest.fixture(scope="session")
+def twin(twin_lazy: xr.Dataset) -> xr.Dataset:
+    """The first two days, in memory."""
+    return twin_lazy.isel(time=slice(0, 2 * 86_400)).load()
+
+
+@pytest.fixture(scope="session")
+def truth(twin_archive: Path) -> xr.Dataset:
+    """Series of the five days without gaps, lazy."""
+    from gracelstm_xr.simulate import open_truth
+
+    return open_truth(twin_archive)
+
+
+@pytest.fixture(scope="session")
+def model(twin: xr.Dataset) -> FittedModel:
+    """A small model that fills B from A, fitted on two days."""
+    from gracelstm_xr.lstm import fit
+
+    return fit(twin, recipient="B", **SMALL_FIT)

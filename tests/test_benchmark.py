@@ -1,0 +1,193 @@
+"""Where gaps are hidden, and what is kept of the errors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from gracelstm_xr.benchmark import (
+    GapErrors,
+    gap_benchmark,
+    join_errors,
+    score_table,
+)
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm import FittedModel
+from gracelstm_xr.lstm.calibration import calibrate
+from gracelstm_xr.lstm.fitting import load_frame
+
+pytestmark = pytest.mark.lstm
+LENGTHS = (10.0, 60.0, 900.0)
+
+
+@pytest.fixture(scope="module")
+def frame(model: FittedModel, twin: xr.Dataset) -> Frame:
+    return load_frame(twin, model.recipients["B"].pair, model.split.test)
+
+
+def score(model: FittedModel, frame: Frame, seed: int, **options: object) -> GapErrors:
+    return gap_benchmark(
+        frame, model.split.test, model.recipients["B"], model.predict, model.settings,
+        lengths=LENGTHS, count=2, seed=seed, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def errors(model: FittedModel, frame: Frame) -> GapErrors:
+    return score(model, frame, 1)
+
+
+def test_one_seed_one_set_of_gaps(
+    model: FittedModel, frame: Frame, errors: GapErrors
+) -> None:
+    again = score(model, frame, 1)
+    np.testing.assert_array_equal(errors.t, again.t)
+    for name in errors.errors:
+        np.testing.assert_array_equal(errors.errors[name], again.errors[name])
+    other = score(model, frame, 2)
+    assert set(other.t) != set(errors.t)
+
+
+def test_gaps_stay_inside_the_span_and_the_data(
+    model: FittedModel, frame: Frame, errors: GapErrors
+) -> None:
+    start, stop = model.split.test
+    assert errors.t.min() >= start + 60
+    assert errors.t.max() < stop - 60
+    hidden = np.isin(frame.t, errors.t)
+    assert np.isfinite(frame.own[hidden]).all()
+    missing = np.flatnonzero(np.isnan(frame.own[:, 0]))
+    apart = np.abs(np.flatnonzero(hidden)[:, None] - missing[None, :]).min()
+    assert apart >= 60
+
+
+def test_every_length_has_its_gaps(errors: GapErrors) -> None:
+    for length, count in ((10.0, 8), (60.0, 8), (900.0, 2)):
+        here = errors.length == length
+        assert len(np.unique(errors.gap[here])) == count
+        assert here.sum() == count * length
+        # distance to the nearest observation rises to the middle of the gap
+        assert errors.distance[here].max() == length / 2
+        assert errors.distance[here].min() == 1
+    for gap in np.unique(errors.gap):
+        t = errors.t[errors.gap == gap]
+        assert (np.diff(t) == 1).all()
+
+
+def test_gaps_keep_a_margin(errors: GapErrors) -> None:
+    # gaps of one round; rounds overlap by design, so look within consecutive numbers
+    starts = {int(g): errors.t[errors.gap == g] for g in np.unique(errors.gap)}
+    close = [
+        abs(a.min() - b.max())
+        for i, a in starts.items()
+        for j, b in starts.items()
+        if j == i - 1 and a.min() > b.max()
+    ]
+    assert min(close) > 60
+
+
+def test_hidden_samples_do_not_leak(model: FittedModel, frame: Frame) -> None:
+    """Errors against another truth differ by exactly the change of truth."""
+    honest = score(model, frame, 1)
+    shifted = score(model, frame, 1, truth=frame.own + 1e-7)
+    for name in honest.errors:
+        np.testing.assert_allclose(
+            shifted.errors[name], honest.errors[name] - 1e-7, atol=1e-18
+        )
+
+
+def test_visible_neighbours_decide_the_interpolations(
+    frame: Frame, errors: GapErrors
+) -> None:
+    position = {t: i for i, t in enumerate(frame.t)}
+    gap = errors.gap[errors.length == 60.0][0]
+    here = errors.gap == gap
+    rows = [position[t] for t in errors.t[here]]
+    left, right = frame.own[rows[0] - 1], frame.own[rows[-1] + 1]
+    part = (np.arange(60) + 1)[:, None] / 61
+    expected = left + (right - left) * part - frame.own[rows]
+    np.testing.assert_allclose(errors.errors["linear"][here], expected, atol=1e-18)
+    np.testing.assert_allclose(
+        errors.errors["hold"][here], left - frame.own[rows], atol=1e-18
+    )
+
+
+def test_learning_methods_beat_interpolation_in_long_gaps(errors: GapErrors) -> None:
+    for method in ("ridge", "tracked", "lstm", "transplant"):
+        better = errors.rms(method, 900.0) < errors.rms("linear", 900.0)
+        assert better[[0, 2]].all()
+
+
+def test_table_is_what_the_errors_say(errors: GapErrors) -> None:
+    table = score_table({"B": errors})
+    assert table["gap_length"].values.tolist() == list(LENGTHS)
+    assert table["gap_count"].values.tolist() == [[8, 8, 2]]
+    for name in ("hold", "lstm"):
+        for length in LENGTHS:
+            e = errors.errors[name][errors.length == length]
+            at = table.loc[{"method": name, "satellite": "B", "gap_length": length}]
+            np.testing.assert_allclose(at["rms"], np.sqrt((e**2).mean(axis=0)))
+            np.testing.assert_allclose(at["mae"], np.abs(e).mean(axis=0))
+            np.testing.assert_allclose(at["p95"], np.percentile(np.abs(e), 95, axis=0))
+            np.testing.assert_allclose(at["rms"], errors.rms(name, length))
+
+
+def test_joined_tables_keep_their_gaps_apart(errors: GapErrors) -> None:
+    both = join_errors([errors, errors])
+    assert len(np.unique(both.gap)) == 2 * len(np.unique(errors.gap))
+    assert len(both.t) == 2 * len(errors.t)
+    empty = join_errors([])
+    assert len(empty.t) == 0
+    assert calibrate(empty, (1.0, 1.0, 1.0)) is None
+
+
+def made_errors(sizes: dict[str, float], n: int = 4000) -> GapErrors:
+    rng = np.random.default_rng(0)
+    length = np.repeat([100.0, 1000.0], n // 2)
+    return GapErrors(
+        t=np.arange(n) * 1.0,
+        length=length,
+        distance=rng.uniform(1, length / 2),
+        gap=np.arange(n) // 100,
+        errors={k: s * rng.normal(size=(n, 3)) for k, s in sizes.items()},
+    )
+
+
+def test_calibration_chooses_the_best_and_knows_its_error() -> None:
+    errors = made_errors({"ridge": 2e-9, "lstm": 1e-9, "hold": 9e-9})
+    found = calibrate(errors, (1.0, 1.0, 1.0))
+    assert found is not None
+    assert set(found.choice.ravel()) == {"lstm"}
+    np.testing.assert_allclose(found.sigma, 1e-9, rtol=0.25)
+    assert (np.diff(found.sigma, axis=1) >= 0).all()
+
+
+def test_calibration_prefers_a_clearly_better_baseline() -> None:
+    errors = made_errors({"ridge": 1e-9, "lstm": 1.2e-9})
+    found = calibrate(errors, (1.0, 1.0, 1.0))
+    assert found is not None
+    assert set(found.choice.ravel()) == {"ridge"}
+
+
+def test_a_network_switched_off_is_not_chosen() -> None:
+    errors = made_errors({"tracked": 1e-9, "lstm": 1e-9})
+    errors.errors["lstm"] = errors.errors["tracked"].copy()
+    found = calibrate(errors, (1.0, 0.0, 1.0))
+    assert found is not None
+    assert found.choice[:, 0].tolist() == ["lstm", "lstm"]
+    assert found.choice[:, 1].tolist() == ["tracked", "tracked"]
+
+
+def test_sigma_grows_with_distance_where_errors_do() -> None:
+    errors = made_errors({"lstm": 1e-9})
+    grown = errors.errors["lstm"] * (1 + errors.distance[:, None] / 100)
+    found = calibrate(replace(errors, errors={"lstm": grown}), (1.0, 1.0, 1.0))
+    assert found is not None
+    near = found.sigma_at(1, 0, np.array([10.0]))[0]
+    far = found.sigma_at(1, 0, np.array([400.0]))[0]
+    assert far > 2.0 * near
+    assert found.nearest(90.0) == 0
+    assert found.nearest(500.0) == 1
