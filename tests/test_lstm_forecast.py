@@ -60,17 +60,6 @@ def test_beats_the_last_value_after_half_an_hour(
     assert ((sigma > rms / 3) & (sigma < 3 * rms)).all()
 
 
-def test_the_future_has_no_say(model: FittedModel, twin: xr.Dataset) -> None:
-    part = twin.isel(time=slice(0, CUT))
-    later = twin.isel(time=slice(0, CUT + 1000)).copy(deep=True)
-    a = forecast(part, model, horizon=600.0)["lin_accl_forecast"].values
-    later["lin_accl"][:, CUT:] = 1.0
-    b = forecast(later.isel(time=slice(0, CUT)), model, horizon=600.0)[
-        "lin_accl_forecast"
-    ].values
-    np.testing.assert_array_equal(a, b)
-
-
 def test_without_an_orbit_in_the_model(model: FittedModel, twin: xr.Dataset) -> None:
     with pytest.raises(GraceError, match="GNV1B"):
         forecast(twin.sel(satellite=["A"]), model)
