@@ -101,12 +101,13 @@ def _kaiser(x: Array) -> Array:
 def resample(ds: xr.Dataset, step: str | float) -> xr.Dataset:
     """Change the sampling of a Dataset within the band of the data; lazy.
 
-    To a coarser step: every n-th sample. ACC1B is low-passed at 35 mHz, so up to
-    10 s little is lost (what the filter lets through up to 60 mHz: on simulated data
-    2e-11 m s-2 on x and 1e-10 on y and z, there and back); beyond, accelerations are first low-passed at 0.8 of the new
-    Nyquist frequency, which costs two and a half new steps beside every gap. To a
-    finer step: accelerations are interpolated band-limited inside each stretch
-    between gaps, never across one, and other variables are left out.
+    To a coarser step: every n-th sample. ACC1B is low-passed at 35 mHz, so up to 10 s
+    little is lost (what the filter lets through up to 60 mHz: on simulated data
+    2e-11 m s-2 on x and 1e-10 on y and z, there and back). Beyond 10 s accelerations
+    are first low-passed at 0.8 of the new Nyquist frequency, which costs two and a half
+    new steps beside every gap. To a finer step: accelerations are interpolated
+    band-limited inside each stretch between gaps, never across one, and other
+    variables are left out.
 
     Parameters
     ----------

@@ -292,3 +292,17 @@ def test_fit_and_fill_from_the_shell(
         assert not method[seen].any()
     assert main(["info", str(model)]) == 0
     assert "FittedModel" in capsys.readouterr().out
+
+
+def test_simulate_prints_how_close_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "archive"
+    options = ["--days", "1", "--storm", "quiet", "--separation", "230", "--quiet"]
+    assert main(["simulate", str(out), *options]) == 0
+    assert [p.name for p in out.glob("*.gz")] == ["grace_1B_2008-01-01_02.tar.gz"]
+    lines = capsys.readouterr().out.splitlines()
+    lag = next(line for line in lines if line.startswith("lag [s]"))
+    # 230 km at 7.6 km/s
+    assert float(lag.split()[2]) == pytest.approx(230 / 7.62, abs=0.5)
+    assert any("real data" in line for line in lines)

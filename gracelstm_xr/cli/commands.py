@@ -38,9 +38,18 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
+#: Days of a simulated archive that are compared with real data.
+ANCHOR_DAYS = 10
+
+
 def simulate(arguments: Namespace) -> None:
     """``gracelstm simulate``."""
-    from gracelstm_xr.simulate import simulate_archive
+    from gracelstm_xr.simulate import (
+        anchors,
+        anchors_table,
+        open_truth,
+        simulate_archive,
+    )
 
     if arguments.days < 1:
         raise GraceError(f"--days is {arguments.days}; expected 1 or more")
@@ -50,9 +59,16 @@ def simulate(arguments: Namespace) -> None:
         start=arguments.start,
         days=arguments.days,
         seed=arguments.seed,
+        storm=arguments.storm,
+        solar_flux=arguments.solar_flux,
+        altitude=arguments.altitude,
+        separation=arguments.separation,
         progress=not arguments.quiet,
     )
     say(f"{arguments.days} simulated days in {folder}")
+    say("How close the first days are to what is known of real data:")
+    first = open_truth(folder).isel(time=slice(0, ANCHOR_DAYS * 86_400))
+    say(anchors_table(anchors(first)))
 
 
 def ingest(arguments: Namespace) -> None:

@@ -143,6 +143,18 @@ def _simulate(commands: Any) -> None:
     parser.add_argument(
         "--days", type=int, default=10, metavar="N", help="how many (default 10)"
     )
+    parser.add_argument(
+        "--storm",
+        choices=("quiet", "active", "storm"),
+        default="active",
+        help="geomagnetic activity (default active)",
+    )
+    for option, unit, text in (
+        ("--solar-flux", "F107", "F10.7; default the solar cycle of the date"),
+        ("--altitude", "KM", "mean height; default that of the mission"),
+        ("--separation", "KM", "distance of the twin; default that of the mission"),
+    ):
+        parser.add_argument(option, type=float, metavar=unit, help=text)
     _seed(parser)
 
 
