@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from gracelstm_xr.errors import GraceError
@@ -105,14 +105,13 @@ def _run_on(cluster: Any, tasks: Sequence[Any], bar: Bar) -> list[Any]:
     from distributed import as_completed
 
     futures = cluster.compute(list(tasks))
-    try:
+    with ExitStack() as undo:
+        undo.callback(cluster.cancel, futures)
         for future in as_completed(futures):
             if future.status == "error":
                 future.result()
             bar.update()
-    except BaseException:
-        cluster.cancel(futures)
-        raise
+        undo.pop_all()
     return list(cluster.gather(futures))
 
 

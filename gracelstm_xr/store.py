@@ -18,6 +18,7 @@ cannot rename. `open_store` refuses an incomplete one.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -109,17 +110,18 @@ def to_zarr(
     axis = axis_of(ds)
     chunk, shard = _grid(axis, shard_days)
     target = Target.prepare(store, mode=mode, options=storage_options)
-    try:
+    result = None
+    with contextlib.ExitStack() as undo:
+        undo.callback(target.discard)
         _write_template(ds, axis, target, chunk=chunk, shard=shard)
         tasks = _tasks(ds, axis, target, shard, counts)
-        if not compute:
-            return dask.delayed(_complete)(target, tasks)
-        written = cluster.run(tasks, label="zarr", unit="shard", progress=progress)
-        _complete(target, written)
-    except BaseException:
-        target.discard()
-        raise
-    return None
+        if compute:
+            written = cluster.run(tasks, label="zarr", unit="shard", progress=progress)
+            _complete(target, written)
+        else:
+            result = dask.delayed(_complete)(target, tasks)
+        undo.pop_all()
+    return result
 
 
 def _checked(ds: xr.Dataset) -> xr.Dataset:

@@ -348,14 +348,16 @@ def _check_access(folder: Path) -> None:
 @contextlib.contextmanager
 def _new_folder(folder: Path) -> Iterator[None]:
     """Remove `folder` after an error if it was made inside and is empty."""
-    existed = folder.exists()
-    try:
+    with contextlib.ExitStack() as undo:
+        if not folder.exists():
+            undo.callback(_remove_empty, folder)
         yield
-    except BaseException:
-        if not existed:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
+        undo.pop_all()
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _netcdf_name(ds: xr.Dataset) -> str:
