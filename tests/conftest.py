@@ -34,15 +34,6 @@ TWIN_GAPS = {
         ("2008-01-04T20:00:00", "2008-01-04T21:00:00"),
     ],
 }
-#: A fit small enough for tests.
-SMALL_FIT = {
-    "epochs": 2,
-    "windows_per_epoch": 64,
-    "units": 8,
-    "window": 36,
-    "embargo": 3600.0,
-    "seed": 5,
-}
 
 
 @pytest.fixture(scope="session")
@@ -108,6 +99,8 @@ def truth(twin_archive: Path) -> xr.Dataset:
 @pytest.fixture(scope="session")
 def model(twin: xr.Dataset) -> FittedModel:
     """A small model that fills B from A, fitted on two days."""
+    from datasets import SMALL_FIT
+
     from gracelstm_xr.lstm import fit
 
     return fit(twin, recipient="B", **SMALL_FIT)

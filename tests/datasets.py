@@ -11,6 +11,17 @@ REVOLUTION = 5640.0  # [s]
 BIASES = {"A": (1.2e-6, -2.85e-5, 5.3e-7), "B": (5.5e-7, -9.4e-6, 8.2e-7)}
 
 
+#: A fit small enough for tests.
+SMALL_FIT = {
+    "epochs": 2,
+    "windows_per_epoch": 64,
+    "units": 8,
+    "window": 36,
+    "embargo": 3600.0,
+    "seed": 5,
+}
+
+
 def make_grid(
     *,
     start: str = "2008-01-01",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import SMALL_FIT
+from datasets import SMALL_FIT
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lstm import FittedModel, fill, fit

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
-from conftest import SMALL_FIT
+from datasets import SMALL_FIT
 
 from gracelstm_xr.errors import NotEnoughDataError
 from gracelstm_xr.frames import Frame
