@@ -42,7 +42,7 @@ class Mission:
     name : str
         ``"grace"`` or ``"grace-fo"``.
     satellites : str
-        Letters; the first leads, flying with +x backward.
+        Letters. Which of the two leads follows from the date, see ``geometry.leader``.
     mass : float
         Mass of each satellite [kg].
     altitude, separation : float
@@ -144,7 +144,7 @@ class Scenario:
 
     @property
     def satellites(self) -> str:
-        """Letters of the two satellites, the leading one first."""
+        """Letters of the two satellites."""
         return self.constants.satellites
 
     @property
