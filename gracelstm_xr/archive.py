@@ -342,10 +342,10 @@ def _origin(catalogue: Catalogue) -> str:
         header = l1b.read_header(catalogue.entries[0].source)
     if header is None:
         return ""
+    if "simulated" in str(list(header.attributes.values())).lower():
+        return "simulated "
     names = ("producer_agency", "institution")
     found = [str(header.attributes[n]) for n in names if n in header.attributes]
-    if any("simulated" in text.lower() for text in found):
-        return "simulated "
     return f"{' '.join(found)} " if found else ""
 
 

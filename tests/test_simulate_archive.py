@@ -77,6 +77,12 @@ class TestFiles:
             assert "checksum" in tar.getnames()
         assert len(l1b.verify_checksums(archive)) == 8
 
+    def test_the_opened_archive_says_simulated(self, grace, grace_fo):
+        from gracelstm_xr.archive import open_archive
+
+        for folder in (grace, grace_fo):
+            assert open_archive(folder).attrs["source"].startswith("simulated ")
+
     def test_headers_say_simulated(self, grace, grace_fo):
         legacy = l1b.read_header(member(grace, "ACC1B", "2008-01-01", "A"))
         assert legacy.attributes["producer_agency"] == "SIMULATED"
