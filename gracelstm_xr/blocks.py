@@ -18,6 +18,7 @@ from gracelstm_xr.timebase import EPOCH, axis_of
 
 __all__ = [
     "Output",
+    "gps_axis",
     "gps_seconds",
     "iterate_time_blocks",
     "map_time_blocks",
@@ -32,14 +33,18 @@ SHORTEST_BLOCK = 86_400
 DEFAULT_BLOCK = 5 * 86_400
 
 
-def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.float64]:
-    """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
+def gps_axis(ds: xr.Dataset | xr.DataArray) -> tuple[float, float, int]:
+    """First GPS second, step [s] and size of the time axis."""
     axis = axis_of(ds)
     first = (axis.start - EPOCH) / np.timedelta64(1, "s")
-    step = axis.step / np.timedelta64(1, "s")
-    start, stop, _ = part.indices(axis.size)
-    result: npt.NDArray[np.float64] = first + step * np.arange(start, stop)
-    return result
+    return float(first), float(axis.step / np.timedelta64(1, "s")), axis.size
+
+
+def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.float64]:
+    """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
+    first, step, size = gps_axis(ds)
+    start, stop, _ = part.indices(size)
+    return np.asarray(first + step * np.arange(start, stop), dtype=np.float64)
 
 
 def time_blocks(ds: xr.Dataset, *, name: str = "lin_accl") -> list[slice]:

@@ -11,10 +11,11 @@ import xarray as xr
 
 from gracelstm_xr.axis import gps_label
 from gracelstm_xr.benchmark import GAP_LENGTHS, GapErrors, score_table
+from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.lstm.fitting import score_span
 from gracelstm_xr.lstm.recipient import Calibration
-from gracelstm_xr.timebase import EPOCH, axis_of
+from gracelstm_xr.timebase import EPOCH
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -152,9 +153,8 @@ def _check_span(ds: xr.Dataset, model: FittedModel, span: tuple[float, float]) -
                 f"{gps_label(start)} to {gps_label(stop)}, expected data the fit has "
                 "not seen: choose another span"
             )
-    axis = axis_of(ds)
-    first = float((axis.start - EPOCH) / np.timedelta64(1, "s"))
-    last = first + axis.size * float(axis.step / np.timedelta64(1, "s"))
+    first, step, size = gps_axis(ds)
+    last = first + size * step
     if span[0] >= last or span[1] <= first:
         raise GraceError(
             f"found data from {gps_label(first)} to {gps_label(last)}, expected the "

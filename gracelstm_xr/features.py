@@ -13,7 +13,10 @@ from gracelstm_xr import conventions
 from gracelstm_xr.blocks import Output, map_time_blocks
 from gracelstm_xr.frames import HALO, Pair, build_frame, frame_inputs
 
-__all__ = ["features", "satellite_pairs"]
+__all__ = ["TWINS", "features", "satellite_pairs"]
+
+#: The other satellite of each mission.
+TWINS = {"A": "B", "B": "A", "C": "D", "D": "C"}
 
 #: Frame attribute, shape after time, dimensions after time, per output variable.
 _VARIABLES: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
@@ -56,11 +59,10 @@ def satellite_pairs(
                 f"found satellites {', '.join(known)}, expected one of them, "
                 f"got {name!r}: choose a satellite of this Dataset"
             )
-    twin = {"A": "B", "B": "A", "C": "D", "D": "C"}
     chosen = known if recipient is None else [recipient]
     pairs = []
     for name in chosen:
-        other = donor if donor is not None else twin.get(name)
+        other = donor if donor is not None else TWINS.get(name)
         pairs.append(Pair(name, other if other in known and other != name else None))
     return pairs
 

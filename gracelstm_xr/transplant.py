@@ -114,14 +114,14 @@ def transplant(
 
     from gracelstm_xr import conventions
     from gracelstm_xr.blocks import map_time_blocks
-    from gracelstm_xr.features import satellite_pairs
+    from gracelstm_xr.features import TWINS, satellite_pairs
     from gracelstm_xr.frames import HALO, frame_inputs
     from gracelstm_xr.regression import CONTEXT
 
     if recipient is None and donor is None:
         recipient = str(np.atleast_1d(ds["satellite"].values)[-1])
     elif recipient is None:
-        recipient = {"A": "B", "B": "A", "C": "D", "D": "C"}.get(str(donor))
+        recipient = TWINS.get(str(donor))
     pair = satellite_pairs(ds, recipient=recipient, donor=donor)[0]
     if pair.donor is None or "position" not in ds:
         missing = "donor" if pair.donor is None else "GNV1B positions"

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines import REGRESSIONS, default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
-from gracelstm_xr.blocks import gps_seconds, iterate_time_blocks
+from gracelstm_xr.blocks import gps_axis, gps_seconds, iterate_time_blocks
 from gracelstm_xr.conventions import require
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
@@ -24,7 +24,7 @@ from gracelstm_xr.lstm.sequences import channel_names
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.training import train_network
 from gracelstm_xr.regression import LocalRegression
-from gracelstm_xr.timebase import EPOCH, axis_of
+from gracelstm_xr.timebase import axis_of
 from gracelstm_xr.tracking import SlowResidual
 from gracelstm_xr.transplant import cross_correlation_lag
 
@@ -125,20 +125,16 @@ def fit(
 
 
 def _split(ds: xr.Dataset, settings: Settings) -> Split:
-    axis = axis_of(ds)
-    first = float((axis.start - EPOCH) / np.timedelta64(1, "s"))
-    length = float(axis.size * (axis.step / np.timedelta64(1, "s")))
-    return Split.of(first, first + length, settings)
+    first, step, size = gps_axis(ds)
+    return Split.of(first, first + size * step, settings)
 
 
 def _positions(ds: xr.Dataset, span: tuple[float, float], context: float) -> slice:
     """Samples of a span of GPS seconds with context on either side."""
-    axis = axis_of(ds)
-    first = (axis.start - EPOCH) / np.timedelta64(1, "s")
-    step = axis.step / np.timedelta64(1, "s")
+    first, step, size = gps_axis(ds)
     low = int(np.ceil((span[0] - context - first) / step))
     high = int(np.ceil((span[1] + context - first) / step))
-    return slice(max(low, 0), min(max(high, 0), axis.size))
+    return slice(max(low, 0), min(max(high, 0), size))
 
 
 def _with_constants(ds: xr.Dataset, pair: Pair, split: Split) -> Pair:
