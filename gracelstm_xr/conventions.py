@@ -7,6 +7,7 @@ is spelled here once; tests check written files against this module.
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
@@ -248,13 +249,21 @@ def append_history(
     text : str
         What was done, one line.
     when : datetime, optional
-        UTC time of the line; now by default.
+        UTC time of the line; by default now, or the time in the environment variable
+        SOURCE_DATE_EPOCH [s past 1970], which makes results reproducible to the byte.
     """
-    moment = when or dt.datetime.now(dt.UTC)
+    moment = when or _now()
     line = f"{moment:%Y-%m-%dT%H:%M:%SZ} gracelstm_xr: {text}"
     before = attrs.get("history", "")
     lines = list(before) if isinstance(before, list | tuple) else [str(before)]
     return {**attrs, "history": "\n".join([*filter(None, lines), line])}
+
+
+def _now() -> dt.datetime:
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if fixed.isdecimal():
+        return dt.datetime.fromtimestamp(int(fixed), dt.UTC)
+    return dt.datetime.now(dt.UTC)
 
 
 def time_encoding() -> dict[str, Any]:
