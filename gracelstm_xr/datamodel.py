@@ -162,6 +162,19 @@ VARIABLES: dict[str, Variable] = {
     "twin_lag": Variable(
         _SERIES, "s", "time between the two satellites at one place", content=_MODEL
     ),
+    "thruster_accl": Variable(
+        ("satellite", "thruster_pair", "axis"),
+        "m s-2",
+        f"linear acceleration {_SRF} while the pair fires, uncalibrated",
+        content=_MODEL,
+        extra={"ancillary_variables": "thruster_accl_sigma"},
+    ),
+    "thruster_accl_sigma": Variable(
+        ("satellite", "thruster_pair", "axis"),
+        "m s-2",
+        "1-sigma error of the acceleration while the pair fires",
+        content=_MODEL,
+    ),
     "thruster_response": Variable(
         _PAIRS, "ms s-1", "thruster on-time per second, filtered as the accelerometer"
     ),

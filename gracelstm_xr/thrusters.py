@@ -1,0 +1,405 @@
+"""Attitude thrusters: their response estimated from data, removed and restored.
+
+The twelve attitude thrusters fire in pairs, k with k + 6 in the order of THR1B. The
+two forces of a pair do not cancel exactly, so that every firing is felt as a linear
+acceleration, spread by the low-pass of ACC1B to about 30 s on either side.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.errors import GraceError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "HALO",
+    "PAIRS",
+    "Response",
+    "filtered_on_time",
+    "firing_acceleration",
+    "pair_on_time",
+    "remove_firings",
+    "response",
+    "restore_firings",
+]
+
+Array = npt.NDArray[np.float64]
+
+#: Pairs in the order of the THR1B columns; named by what they control.
+PAIRS = ("yaw-", "pitch+", "yaw+", "pitch-", "roll-", "roll+")
+#: Context that a day of the estimate depends on [s]: filter window and prediction
+#: error filter.
+HALO = 400.0
+#: Sampling of the estimate [s]; ACC1B holds nothing above 50 mHz.
+STEP = 10.0
+#: Order of the prediction error filter that makes the background white.
+ORDER = 8
+#: Innovations this many times their median size are no noise.
+OUTLIER = 20.0
+#: Spread of a response before any data [m s-2]: a pair of 10 mN at 475 kg whose
+#: forces do not cancel at all.
+FREE = 4e-5
+
+
+class Response(NamedTuple):
+    """Response of the six pairs of one satellite.
+
+    Attributes
+    ----------
+    value, sigma : ndarray, shape (6, 3)
+        Uncalibrated acceleration while the pair fires, and its error [m s-2].
+    """
+
+    value: Array
+    sigma: Array
+
+
+def pair_on_time(on_time: npt.NDArray[Any]) -> Array:
+    """On-time of the six attitude pairs [ms], 0 where THR1B has no record.
+
+    Parameters
+    ----------
+    on_time : ndarray, shape (n, 14)
+        On-time of every thruster within the second [ms].
+
+    Returns
+    -------
+    ndarray, shape (n, 6)
+        Thrusters k and k + 6 fire together: their mean.
+    """
+    values = np.asarray(on_time, dtype=np.float64)
+    result: Array = np.nan_to_num((values[:, :6] + values[:, 6:12]) / 2)
+    return result
+
+
+@functools.cache
+def _kernel(step: float) -> Array:
+    from gracelstm_xr.cleaning import crn_filter
+
+    # 0.5: a firing is somewhere in the second that carries its time tag
+    return crn_filter(step, delay=0.5)
+
+
+def filtered_on_time(t: Array, on_time: npt.NDArray[Any]) -> Array:
+    """On-time per pair as the low-pass of ACC1B passes it on.
+
+    Parameters
+    ----------
+    t : ndarray, shape (n,)
+        Regular GPS seconds.
+    on_time : ndarray, shape (n, 14)
+        On-time of every thruster within the sample [ms].
+
+    Returns
+    -------
+    ndarray, shape (n, 6)
+        Milliseconds of firing per second [ms s-1]; a thousandth of it is the share
+        of the time that the pair fires.
+    """
+    pairs = pair_on_time(on_time)
+    result = np.zeros_like(pairs)
+    kernel = _kernel(float(t[1] - t[0]) if len(t) > 1 else 1.0)
+    reach = len(kernel) // 2
+    span = np.arange(-reach, reach + 1)
+    for k in range(6):
+        when = np.flatnonzero(pairs[:, k])
+        place = when[:, None] + span
+        felt = pairs[when, k][:, None] * kernel
+        inside = (place >= 0) & (place < len(t))
+        # added up in order of time, so that a sum does not depend on the stretch
+        result[:, k] = np.bincount(place[inside], felt[inside], minlength=len(t))
+    return result
+
+
+def firing_acceleration(
+    t: Array, on_time: npt.NDArray[Any], value: npt.ArrayLike
+) -> Array:
+    """Acceleration of all firings, as ACC1B shows it [m s-2], shape (n, 3).
+
+    Parameters
+    ----------
+    t : ndarray, shape (n,)
+        Regular GPS seconds.
+    on_time : ndarray, shape (n, 14)
+        On-time of every thruster within the sample [ms].
+    value : array_like, shape (6, 3)
+        Response per pair and axis [m s-2], see `response`.
+    """
+    share = 1e-3 * filtered_on_time(t, on_time)
+    table: Array = np.asarray(value, dtype=np.float64)
+    # one product at a time: a matrix product may round differently by its length
+    total: Array = share[:, :1] * table[0]
+    for k in range(1, 6):
+        total = total + share[:, k : k + 1] * table[k]
+    return total
+
+
+def allowed(arrays: Mapping[str, npt.NDArray[Any]], role: str = "") -> Array:
+    """Accelerations to trust [m s-2]: NaN where missing or marked by cleaning."""
+    values: Array = np.asarray(arrays[f"{role}lin_accl"], dtype=np.float64)
+    marks = arrays.get(f"{role}acc_cleanflg")
+    return values if marks is None else np.where(marks[:, None] != 0, np.nan, values)
+
+
+def day_sums(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice
+) -> dict[str, Array]:
+    """Normal equations of the responses from one day, per hour.
+
+    The background is made white by a prediction error filter of the day itself, so
+    that the slow signal and the drifting bias do not matter.
+
+    Parameters
+    ----------
+    t, arrays, keep
+        See `gracelstm_xr.days.day_results`; ``lin_accl``, ``thruster_on_time`` and
+        perhaps ``acc_cleanflg``, whose marked samples are left out.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``gram`` (24, 3, 6, 6), ``moment`` (24, 3, 6), ``fired`` (6,) the number of
+        seconds with a firing.
+    """
+    gram, moment = np.zeros((24, 3, 6, 6)), np.zeros((24, 3, 6))
+    step = max(STEP, float(t[1] - t[0])) if len(t) > 1 else STEP
+    index = np.flatnonzero(t % step == 0)
+    share = 1e-3 * filtered_on_time(t, arrays["thruster_on_time"])[index]
+    values = allowed(arrays)[index]
+    inner = (t[index] >= t[keep.start]) & (t[index] <= t[keep.stop - 1])
+    hour = np.floor(t[index] / 3600.0).astype(np.int64) % 24
+    for k in range(3):
+        rows, target, use = _white(share, values[:, k])
+        for h in np.unique(hour[use & inner]):
+            some = use & inner & (hour == h)
+            x, y = rows[some], target[some]
+            gram[h, k], moment[h, k] = x.T @ x, x.T @ y
+    fired = pair_on_time(arrays["thruster_on_time"][keep]) > 0
+    return {"gram": gram, "moment": moment, "fired": fired.sum(0).astype(float)}
+
+
+def _white(share: Array, values: Array) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Rows and target with white background of unit variance, and which to use."""
+    rows = np.diff(share, axis=0, prepend=share[:1])
+    target = np.diff(values, prepend=np.nan)
+    good = np.isfinite(target)
+    none = np.zeros(len(target), dtype=bool)
+    if good.sum() < 20 * ORDER:
+        return rows, target, none
+    x, y = rows[good], target[good]
+    left = target - rows @ np.linalg.solve(x.T @ x + 1e-9 * np.eye(6), x.T @ y)
+    past = np.stack([np.roll(left, i) for i in range(1, ORDER + 1)], axis=1)
+    past[:ORDER] = np.nan
+    full = np.isfinite(left) & np.isfinite(past).all(axis=1)
+    if full.sum() < 10 * ORDER:
+        return rows, target, none
+    ar, *_ = np.linalg.lstsq(past[full], left[full], rcond=None)
+    innovation = left[full] - past[full] @ ar
+    sigma = float(np.median(np.abs(innovation))) / 0.6745
+    if sigma == 0.0:
+        return rows, target, none
+    use = none
+    use[full] = np.abs(innovation) < OUTLIER * sigma
+    taps = np.concatenate([[1.0], -ar]) / sigma
+    n = len(target)
+    rows = np.stack([np.convolve(c, taps)[:n] for c in rows.T], axis=1)
+    return rows, np.convolve(np.where(good, target, 0.0), taps)[:n], use
+
+
+def solve(days: list[list[dict[str, Array]]]) -> Response:
+    """Responses and their errors from the sums of all days.
+
+    Parameters
+    ----------
+    days : list of list of dict
+        Results of `day_sums`, in order of time.
+
+    Returns
+    -------
+    Response
+        With errors from the scatter of the hours about the common solution, which
+        includes that of single firings (White 1980).
+    """
+    sums = [day for group in days for day in group]
+    gram = np.concatenate([day["gram"] for day in sums])
+    moment = np.concatenate([day["moment"] for day in sums])
+    value, sigma = np.zeros((6, 3)), np.full((6, 3), FREE)
+    for k in range(3):
+        normal = gram[:, k].sum(0) + np.eye(6) / FREE**2
+        cofactor = np.linalg.inv(normal)
+        value[:, k] = cofactor @ moment[:, k].sum(0)
+        score = moment[:, k] - gram[:, k] @ value[:, k]
+        spread = score.T @ score + np.eye(6) / FREE**2
+        hours = int((np.abs(gram[:, k]).max(axis=(1, 2)) > 0).sum())
+        if hours > 6:
+            # seven unknowns' worth of freedom is lost to the fit
+            spread = spread * hours / (hours - 6)
+            sigma[:, k] = np.sqrt(np.diag(cofactor @ spread @ cofactor))
+        else:
+            sigma[:, k] = np.sqrt(np.diag(cofactor))
+    return Response(value, sigma)
+
+
+def lazy_response(ds: xr.Dataset, satellite: str) -> Any:
+    """`Response` of one satellite, as a Dask Delayed."""
+    import dask
+
+    from gracelstm_xr.days import day_results
+
+    names = ("lin_accl", "thruster_on_time", "acc_cleanflg")
+    inputs = {
+        name: ds[name].sel(satellite=satellite).transpose("time", ...)
+        for name in names
+        if name in ds
+    }
+    days = day_results(day_sums, inputs, ds, halo=HALO)
+    return dask.delayed(solve, pure=False)(days)
+
+
+def response(ds: xr.Dataset, satellite: str | None = None) -> xr.Dataset:
+    """Response of the attitude thrusters, estimated from the data; lazy.
+
+    The on-times of THR1B, convolved with the low-pass of ACC1B, are fitted to the
+    accelerations of the whole Dataset against a background that is made white day
+    by day.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl`` and ``thruster_on_time``.
+    satellite : str, optional
+        Letter; all satellites by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        Over ``(satellite, thruster_pair, axis)``: ``thruster_accl`` [m s-2],
+        uncalibrated acceleration while the pair fires (a thousandth of it per
+        millisecond of on-time in a second), and its 1-sigma error
+        ``thruster_accl_sigma``; a pair that never fired has 0 and 4e-5. Without
+        dimension ``satellite`` when one is named.
+
+    Raises
+    ------
+    GraceError
+        When ``ds`` has no thruster on-times, or no such satellite.
+    """
+    import dask
+    import dask.array as da
+    import xarray as xr
+
+    from gracelstm_xr.conventions import attributes_of
+
+    _require(ds, satellite)
+    letters = [satellite] if satellite else [str(s) for s in ds["satellite"].values]
+    found = [lazy_response(ds, letter) for letter in letters]
+    pick = dask.delayed(getattr, pure=False)
+    names = {"thruster_accl": "value", "thruster_accl_sigma": "sigma"}
+    result = xr.Dataset(
+        {
+            name: (
+                ("satellite", "thruster_pair", "axis"),
+                da.stack(
+                    [da.from_delayed(pick(r, part), (6, 3), float) for r in found]
+                ),
+                attributes_of(name),
+            )
+            for name, part in names.items()
+        },
+        coords={
+            "satellite": letters,
+            "thruster_pair": ("thruster_pair", list(PAIRS)),
+            "axis": ds["axis"],
+        },
+    )
+    result["thruster_pair"].attrs = attributes_of("thruster_pair")
+    return result if satellite is None else result.isel(satellite=0)
+
+
+def _require(ds: xr.Dataset, satellite: str | None) -> None:
+    if "thruster_on_time" not in ds:
+        raise GraceError(
+            f"found variables {', '.join(str(n) for n in ds.data_vars)}, expected "
+            "thruster_on_time: open the archive with product THR1B"
+        )
+    known = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    if satellite is not None and satellite not in known:
+        raise GraceError(
+            f"found satellites {', '.join(known)}, expected one of them, got "
+            f"{satellite!r}: choose a satellite of this Dataset"
+        )
+
+
+def remove_firings(ds: xr.Dataset, responses: xr.Dataset | None = None) -> xr.Dataset:
+    """Dataset whose ``lin_accl`` is freed of thruster firings; lazy.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``thruster_on_time``.
+    responses : xarray.Dataset, optional
+        What `response` returned for all satellites of ``ds``; estimated from ``ds``
+        by default.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``ds`` with ``lin_accl`` minus the modelled firings [m s-2].
+
+    Raises
+    ------
+    GraceError
+        When ``ds`` has no thruster on-times.
+    """
+    return _shifted(ds, responses, -1.0)
+
+
+def restore_firings(ds: xr.Dataset, responses: xr.Dataset | None = None) -> xr.Dataset:
+    """Dataset whose ``lin_accl`` has thruster firings added; lazy.
+
+    The reverse of `remove_firings`, with the same parameters and errors. To restore
+    what was removed, give the same ``responses``.
+    """
+    return _shifted(ds, responses, 1.0)
+
+
+def _shifted(ds: xr.Dataset, responses: xr.Dataset | None, sign: float) -> xr.Dataset:
+    import xarray as xr
+
+    from gracelstm_xr.days import day_blocks
+
+    found = response(ds) if responses is None else responses
+    parts = []
+    for letter in [str(s) for s in ds["satellite"].values]:
+        inputs = {
+            name: ds[name].sel(satellite=letter).transpose("time", ...)
+            for name in ("lin_accl", "thruster_on_time")
+        }
+        value = found["thruster_accl"].sel(satellite=letter).data
+        made = day_blocks(
+            _shifted_day, inputs, ds, value, sign,
+            halo=HALO, outputs={"lin_accl": ((3,), np.float64)},
+        )  # fmt: skip
+        parts.append(ds["lin_accl"].sel(satellite=letter).transpose("time", "axis"))
+        parts[-1] = parts[-1].copy(data=made["lin_accl"])
+    joined = xr.concat(parts, dim=ds["satellite"], combine_attrs="override")
+    return ds.assign(lin_accl=joined.transpose(*ds["lin_accl"].dims))
+
+
+def _shifted_day(
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    value: Array,
+    sign: float,
+) -> dict[str, Array]:
+    fired = firing_acceleration(t, arrays["thruster_on_time"], value)
+    return {"lin_accl": (arrays["lin_accl"] + sign * fired)[keep]}
