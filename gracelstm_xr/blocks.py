@@ -18,10 +18,13 @@ from gracelstm_xr.timebase import EPOCH, axis_of
 
 __all__ = [
     "Output",
+    "exact_mean",
     "gps_axis",
     "gps_seconds",
     "iterate_time_blocks",
     "map_time_blocks",
+    "per_satellite",
+    "stack_satellites",
     "time_blocks",
 ]
 
@@ -47,10 +50,50 @@ def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.fl
     return np.asarray(first + step * np.arange(start, stop), dtype=np.float64)
 
 
+def per_satellite(ds: xr.Dataset) -> list[tuple[str, xr.Dataset]]:
+    """Letter and Dataset of every satellite; a single file has one, and no dimension.
+
+    A Dataset without any coordinate ``satellite`` has the letter "".
+    """
+    letters = (
+        np.atleast_1d(ds["satellite"].values) if "satellite" in ds.coords else [""]
+    )
+    if "satellite" not in ds.dims:
+        return [(str(letters[0]), ds)]
+    return [(str(s), ds.isel(satellite=i)) for i, s in enumerate(letters)]
+
+
+def stack_satellites(
+    ds: xr.Dataset, parts: list[dict[str, Any]]
+) -> dict[str, tuple[tuple[str, ...], Any]]:
+    """Join what `map_time_blocks` gave for every satellite of `per_satellite`.
+
+    Returns
+    -------
+    dict of str to (dims, dask array)
+        Dimensions ``satellite``, where ``ds`` has it, and ``time``; those that follow
+        are the caller's.
+    """
+    import dask.array as da
+
+    if "satellite" not in ds.dims:
+        return {name: (("time",), array) for name, array in parts[0].items()}
+    return {
+        name: (("satellite", "time"), da.stack([part[name] for part in parts]))
+        for name in parts[0]
+    }
+
+
 def time_blocks(ds: xr.Dataset, *, name: str = "lin_accl") -> list[slice]:
-    """Cut the time axis at chunk borders into blocks of at least a day."""
+    """Cut the time axis at chunk borders into blocks of at least a day.
+
+    The borders are those of ``name``, or of the first variable along time where
+    there is no such.
+    """
     axis = axis_of(ds)
     step = axis.step / np.timedelta64(1, "s")
+    if name not in ds:
+        name = next(str(n) for n, v in ds.data_vars.items() if "time" in v.dims)
     dims = ds[name].dims
     chunks = ds[name].chunks
     if chunks is None:
@@ -73,6 +116,7 @@ def map_time_blocks(
     *args: Any,
     halo: float,
     outputs: Mapping[str, Output],
+    length: Callable[[slice], int] | None = None,
 ) -> dict[str, Any]:
     """Apply ``function`` to overlapping stretches of time, lazily.
 
@@ -92,6 +136,9 @@ def map_time_blocks(
         Context before and after each block [s].
     outputs : mapping of str to (shape, dtype)
         Shape after the time dimension and type of each output.
+    length : callable, optional
+        Samples that ``function`` returns for a block of the axis of ``ds``; by
+        default as many as the block has.
 
     Returns
     -------
@@ -109,8 +156,9 @@ def map_time_blocks(
     for block, wide, keep in _stretches(ds, halo):
         arrays = {name: source[wide] for name, source in sources.items()}
         result = call(gps_seconds(ds, wide), arrays, keep, *shared)
+        count = length(block) if length else block.stop - block.start
         for name, (shape, dtype) in outputs.items():
-            full = (block.stop - block.start, *shape)
+            full = (count, *shape)
             pieces[name].append(da.from_delayed(result[name], full, dtype=dtype))
     return {name: da.concatenate(parts) for name, parts in pieces.items()}
 
@@ -164,3 +212,54 @@ def iterate_time_blocks(
         lazy = {name: array.isel(time=wide).data for name, array in inputs.items()}
         (arrays,) = dask.compute(lazy)
         yield block, gps_seconds(ds, wide), arrays, keep
+
+
+#: Unit in which a mean is summed, and the largest value that counts [m s-2].
+QUANTUM, LARGEST = 2.0**-50, 1e-3
+
+
+def exact_mean(array: xr.DataArray, ds: xr.Dataset) -> Any:
+    """Mean of accelerations over time, the same to the last bit on any chunking.
+
+    Values are summed as whole multiples of 2^-50 m s-2 (9e-16), which no order
+    changes; larger ones than 1e-3 m s-2 are left out.
+
+    Parameters
+    ----------
+    array : xarray.DataArray
+        Accelerations (time, axis) on the axis of ``ds`` [m s-2].
+    ds : xarray.Dataset
+        Gives the blocks.
+
+    Returns
+    -------
+    dask array, shape (axis,)
+        NaN where nothing is observed.
+    """
+    import dask
+    import dask.array as da
+    from dask.graph_manipulation import clone
+
+    # read anew: the blocks that wait for the mean would keep all of it in memory
+    source = clone(_as_dask(array)) if array.chunks is not None else _as_dask(array)
+    sums = dask.delayed(_integer_sums, pure=False)
+    parts = [sums(source[block]) for block in time_blocks(ds)]
+    total = dask.delayed(_combined, pure=False)(parts)
+    return da.from_delayed(total, array.shape[1:], dtype=np.float64)
+
+
+def _integer_sums(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
+    """Sum in quanta, and number of samples, per column."""
+    good = np.abs(values) <= LARGEST
+    whole = np.rint(np.where(good, values, 0.0) / QUANTUM).astype(np.int64)
+    pairs = zip(whole.sum(axis=0).tolist(), good.sum(axis=0).tolist(), strict=True)
+    return list(pairs)
+
+
+def _combined(parts: list[list[tuple[int, int]]]) -> npt.NDArray[np.float64]:
+    columns = zip(*parts, strict=True)
+    means = []
+    for column in columns:
+        total, count = (sum(values) for values in zip(*column, strict=True))
+        means.append(total * QUANTUM / count if count else np.nan)
+    return np.array(means)

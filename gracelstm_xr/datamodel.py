@@ -8,7 +8,7 @@ from typing import Any
 
 from gracelstm_xr.l1b.housekeeping import THRUSTER_NAMES
 
-__all__ = ["LABELS", "VARIABLES", "Variable"]
+__all__ = ["LABELS", "ORIGINS", "VARIABLES", "Origin", "Variable"]
 
 LABELS: dict[str, tuple[str, ...]] = {
     "axis": ("x", "y", "z"),
@@ -60,6 +60,7 @@ def _flag(text: str) -> Variable:
 
 _MODEL = "modelResult"
 _SRF = "in the science reference frame"
+_GEOMETRY = {"ancillary_variables": "geometry_qualflg"}
 
 VARIABLES: dict[str, Variable] = {
     "lin_accl": Variable(
@@ -149,32 +150,68 @@ VARIABLES: dict[str, Variable] = {
         "linear acceleration of the donor at the lag, mean removed, rotated into "
         "the frame of the recipient",
         content=_MODEL,
+        extra=_GEOMETRY,
     ),
     "argument_of_latitude": Variable(
-        _SERIES, "rad", "argument of latitude", content=_MODEL
+        _SERIES, "rad", "argument of latitude", content=_MODEL, extra=_GEOMETRY
+    ),
+    "latitude": Variable(
+        _SERIES,
+        "degrees_north",
+        "geodetic latitude (WGS 84)",
+        content=_MODEL,
+        extra={"standard_name": "latitude", **_GEOMETRY},
+    ),
+    "longitude": Variable(
+        _SERIES,
+        "degrees_east",
+        "longitude (WGS 84)",
+        content=_MODEL,
+        extra={"standard_name": "longitude", **_GEOMETRY},
+    ),
+    "height": Variable(
+        _SERIES,
+        "m",
+        "height over the WGS 84 ellipsoid",
+        content=_MODEL,
+        extra={"standard_name": "height_above_reference_ellipsoid", **_GEOMETRY},
+    ),
+    "beta_prime": Variable(
+        _SERIES,
+        "degree",
+        "elevation of the Sun over the orbit plane, positive along position x velocity",
+        content=_MODEL,
+        extra=_GEOMETRY,
+    ),
+    "local_solar_time": Variable(
+        _SERIES,
+        "h",
+        "apparent local solar time below the satellite",
+        content=_MODEL,
+        extra=_GEOMETRY,
     ),
     "shadow_factor": Variable(
-        _SERIES, "1", "sunlit fraction of the solar disc", content=_MODEL
+        _SERIES,
+        "1",
+        "sunlit fraction of the solar disc",
+        content=_MODEL,
+        extra=_GEOMETRY,
     ),
     "sun_direction": Variable(
-        _VECTOR, "1", f"direction of the Sun {_SRF}, zero in the umbra", content=_MODEL
+        _VECTOR,
+        "1",
+        f"unit vector to the Sun {_SRF}",
+        content=_MODEL,
+        extra=_GEOMETRY,
     ),
     "twin_lag": Variable(
-        _SERIES, "s", "time between the two satellites at one place", content=_MODEL
-    ),
-    "thruster_accl": Variable(
-        ("satellite", "thruster_pair", "axis"),
-        "m s-2",
-        f"linear acceleration {_SRF} while the pair fires, uncalibrated",
+        _SERIES,
+        "s",
+        "time until the twin is where the satellite is now, negative when it leads",
         content=_MODEL,
-        extra={"ancillary_variables": "thruster_accl_sigma"},
+        extra=_GEOMETRY,
     ),
-    "thruster_accl_sigma": Variable(
-        ("satellite", "thruster_pair", "axis"),
-        "m s-2",
-        "1-sigma error of the acceleration while the pair fires",
-        content=_MODEL,
-    ),
+    "geometry_qualflg": _flag("what stood in for missing orbits and attitudes"),
     "thruster_response": Variable(
         _PAIRS, "ms s-1", "thruster on-time per second, filtered as the accelerometer"
     ),
@@ -183,3 +220,70 @@ VARIABLES: dict[str, Variable] = {
     ),
 }
 """Every variable on the regular grid."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a feature comes from.
+
+    Parameters
+    ----------
+    products
+        What it is computed from where it is there.
+    needs
+        What it cannot do without, in words.
+    comment
+        What stands in where records are missing.
+    without
+        What stands in where a whole product is missing, by product.
+    """
+
+    products: tuple[str, ...]
+    needs: str = "GNV1B"
+    comment: str = ""
+    without: Mapping[str, str] = field(default_factory=dict)
+
+
+_ORBIT = (
+    "without records for more than 3 min the orbit is integrated from either side for "
+    "up to 3 h (error 60 m in the middle of 1 h, below 2 km in the middle of 6 h); "
+    "beyond that the twin's orbit is taken as it is (off by the distance between the "
+    "two, about 220 km or 1.8 degree along the track)"
+)
+_FRAME = (
+    "without attitude records for more than 60 s the nominal frame is taken (x to the "
+    "twin, y horizontal; within 0.5 degree)"
+)
+_ALONE = "nominal frame throughout (x to the twin, y horizontal; within 0.5 degree)"
+_LAG = "without an orbit the constant lag given, none otherwise"
+
+ORIGINS: dict[str, Origin] = {
+    **dict.fromkeys(
+        (
+            "argument_of_latitude",
+            "latitude",
+            "longitude",
+            "height",
+            "beta_prime",
+            "local_solar_time",
+            "shadow_factor",
+        ),
+        Origin(("GNV1B",), comment=_ORBIT),
+    ),
+    "sun_direction": Origin(
+        ("SCA1B", "GNV1B"), "SCA1B or GNV1B", _FRAME, {"SCA1B": _ALONE}
+    ),
+    "twin_lag": Origin(("GNV1B",), "GNV1B of both", f"{_ORBIT}; {_LAG}"),
+    "lin_accl_donor": Origin(
+        ("ACC1B", "GNV1B", "SCA1B"),
+        "ACC1B and GNV1B of both",
+        f"at twin_lag; {_FRAME}",
+        {"SCA1B": _ALONE, "GNV1B": _LAG},
+    ),
+    "thruster_response": Origin(("THR1B",), "THR1B"),
+    "donor_thruster_response": Origin(
+        ("THR1B", "GNV1B"), "THR1B and GNV1B of both", "at twin_lag"
+    ),
+    "geometry_qualflg": Origin(("GNV1B", "SCA1B"), "GNV1B or SCA1B"),
+}
+"""Products of every feature, and what stands in for them."""

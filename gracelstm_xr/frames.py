@@ -14,19 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr import orbit
+from gracelstm_xr.attitude import Attitude, rotate
 from gracelstm_xr.cleaning import crn_filter
+from gracelstm_xr.geometry import Geometry, build_geometry
+from gracelstm_xr.interpolation import lagrange
+from gracelstm_xr.lag import LONGEST_LAG
+from gracelstm_xr.states import REACH
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["HALO", "Frame", "Pair", "build_frame", "frame_inputs"]
+__all__ = ["HALO", "Frame", "Pair", "assemble", "build_frame", "frame_inputs", "loaded"]
 
 Array = npt.NDArray[np.float64]
 
 #: Seconds before and after a block that its covariates may depend on [s]: the
-#: longest hole bridged in the orbit, one lag and half the filter window.
-HALO = 900
+#: reach of a propagated orbit, the longest lag and half the filter window.
+HALO = REACH + LONGEST_LAG + 600.0
 #: Names of the variables a frame is built from, where a Dataset has them.
 INPUTS = ("lin_accl", "position", "velocity", "quaternion", "thruster_on_time")
 #: Rotation between the SRFs of two satellites that face each other.
@@ -77,7 +81,7 @@ class Frame:
     shadow : ndarray, shape (n,), or None
         Visible fraction of the Sun.
     sun : ndarray, shape (n, 3), or None
-        Unit vector to the Sun in the nominal SRF, zero in the umbra.
+        Unit vector to the Sun in the SRF times ``shadow``.
     own_thrust, donor_thrust : ndarray, shape (n, 6), or None
         On-time per attitude pair, convolved with the response of the ACC1B
         low-pass [ms s-1]; the donor's at the lag.
@@ -155,7 +159,13 @@ def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:
     }
 
 
-def build_frame(t: Array, inputs: Mapping[str, npt.ArrayLike], pair: Pair) -> Frame:
+def build_frame(
+    t: Array,
+    inputs: Mapping[str, npt.ArrayLike],
+    pair: Pair,
+    *,
+    keep: slice | None = None,
+) -> Frame:
     """Covariates from raw variables of recipient and donor.
 
     Parameters
@@ -165,6 +175,8 @@ def build_frame(t: Array, inputs: Mapping[str, npt.ArrayLike], pair: Pair) -> Fr
     inputs : mapping of str to array
         Arrays of `frame_inputs`, loaded, time first.
     pair : Pair
+    keep : slice, optional
+        Samples wanted, the others being context; all by default.
 
     Returns
     -------
@@ -172,26 +184,43 @@ def build_frame(t: Array, inputs: Mapping[str, npt.ArrayLike], pair: Pair) -> Fr
         With what the inputs allow; orbit-based covariates are absent without
         GNV1B, the donor without a lag.
     """
-    data = {k: np.asarray(v, dtype=np.float64) for k, v in inputs.items()}
-    own_orbit, twin_orbit = _nodes(t, data, "own"), _nodes(t, data, "donor")
-    frame = Frame(t=t, own=data["own.lin_accl"])
-    lag: Array | None = None
-    if own_orbit is not None:
-        frame = _with_geometry(frame, own_orbit, twin_orbit)
-        lag = frame.lag
-    if lag is None and pair.lag is not None:
-        lag = np.full(len(t), pair.lag)
-        frame = replace(frame, lag=lag)
+    part = slice(0, len(t)) if keep is None else keep
+    data = loaded(inputs)
+    return assemble(t, data, pair, build_geometry(t, data, pair, part), part)
+
+
+def loaded(inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
+    """Arrays of `frame_inputs` as float64."""
+    return {k: np.asarray(v, dtype=np.float64) for k, v in inputs.items()}
+
+
+def assemble(
+    t: Array, data: Mapping[str, Array], pair: Pair, geometry: Geometry, keep: slice
+) -> Frame:
+    """Frame of the samples ``keep`` from loaded inputs and their geometry."""
+    inner, lag = geometry.t, geometry.lag
+    own = data.get("own.lin_accl")
+    frame = Frame(
+        t=inner,
+        own=np.full((len(inner), 3), np.nan) if own is None else own[keep],
+        lag=lag,
+        latitude_argument=geometry.latitude_argument,
+        shadow=geometry.shadow,
+    )
+    if geometry.shadow is not None and geometry.sun is not None:
+        frame = replace(frame, sun=geometry.shadow[:, None] * geometry.sun)
     if "own.thruster_on_time" in data:
-        frame = replace(frame, own_thrust=_thrust(t, data["own.thruster_on_time"]))
+        fired = _thrust(t, data["own.thruster_on_time"])
+        frame = replace(frame, own_thrust=fired[keep])
     if pair.donor is None or lag is None:
         return frame
     if "donor.thruster_on_time" in data:
         fired = _thrust(t, data["donor.thruster_on_time"])
-        frame = replace(frame, donor_thrust=_at(fired, t, t + lag, fill=0.0))
+        frame = replace(frame, donor_thrust=lagrange(fired, t, inner + lag, fill=0.0))
+    if "donor.lin_accl" not in data:
+        return frame
     raw = _unbiased(data["donor.lin_accl"], np.array(pair.donor_offset))
-    rotation = _rotation(t, lag, data)
-    return replace(frame, donor=_rotated(_at(raw, t, t + lag), rotation))
+    return replace(frame, donor=_rotated(lagrange(raw, t, inner + lag), geometry))
 
 
 def _unbiased(raw: Array, offset: Array) -> Array:
@@ -203,122 +232,39 @@ def _unbiased(raw: Array, offset: Array) -> Array:
     return result
 
 
-def _nodes(t: Array, data: Mapping[str, Array], role: str) -> orbit.StateNodes | None:
-    position, velocity = data.get(f"{role}.position"), data.get(f"{role}.velocity")
-    if position is None or velocity is None:
-        return None
-    nodes = orbit.StateNodes.from_grid(t, position, velocity)
-    return nodes if len(nodes.t) > 1 else None
-
-
-def _with_geometry(
-    frame: Frame, own: orbit.StateNodes, twin: orbit.StateNodes | None
-) -> Frame:
-    t = frame.t
-    position, velocity = own.at(t)
-    sun = orbit.sun_position(t)
-    shadow = orbit.shadow_factor(position, sun)
-    facing = np.ones(len(t))
-    if twin is not None:
-        lag = _coarse(t, lambda coarse: orbit.lag_to_twin(own, twin, coarse))
-        facing = np.where(np.isfinite(lag), np.sign(lag), 1.0)
-        frame = replace(frame, lag=lag)
-    axes = orbit.nominal_frame(position, velocity, facing)
-    direction = np.einsum("nij,nj->ni", axes, sun - position)
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    return replace(
-        frame,
-        latitude_argument=orbit.argument_of_latitude(position, velocity),
-        shadow=shadow,
-        sun=shadow[:, None] * direction,
-    )
-
-
-def _coarse(t: Array, function: Callable[[Array], Array]) -> Array:
-    """Evaluate a slowly varying function every 10 s and interpolate linearly.
-
-    The lag bends by at most 2e-7 s in 5 s, far below its accuracy.
-    """
-    nodes = np.arange(np.floor(t[0] / 10), np.ceil(t[-1] / 10) + 1) * 10.0
-    values = function(np.clip(nodes, t[0], t[-1]))
-    result: Array = np.interp(t, np.clip(nodes, t[0], t[-1]), values)
-    return result
-
-
-def _at(values: Array, t: Array, query: Array, *, fill: float = np.nan) -> Array:
-    """Four-point Lagrange interpolation on a regular grid.
-
-    For content below 35 mHz sampled at 1 s the error is below 1e-4 of the signal.
-    ``fill`` outside the grid; NaN where one of the four points is NaN.
-    """
-    x = (query - t[0]) / (t[1] - t[0])
-    known = np.isfinite(x)
-    base = np.floor(np.where(known, x, 0)).astype(np.int64)
-    inside = known & (base >= 1) & (base < len(t) - 2)
-    base = np.where(inside, base, 1)
-    s = (np.where(inside, x, 1.0) - base)[:, None]
-    result = (
-        values[base - 1] * (-s * (s - 1) * (s - 2) / 6)
-        + values[base] * ((s + 1) * (s - 1) * (s - 2) / 2)
-        + values[base + 1] * (-(s + 1) * s * (s - 2) / 2)
-        + values[base + 2] * ((s + 1) * s * (s - 1) / 6)
-    )
-    result[~inside] = fill
-    return result
-
-
-def _rotation(t: Array, lag: Array, data: Mapping[str, Array]) -> Array | None:
-    """Matrices from the donor's SRF at the lag to the recipient's, shape (n, 3, 3)."""
-    own = _quaternion_at(t, data.get("own.quaternion"), t)
-    twin = _quaternion_at(t, data.get("donor.quaternion"), t + lag)
-    if own is None or twin is None:
-        return None
-    turned = orbit.quaternion_matrix(twin).transpose(0, 2, 1)
-    return np.asarray(orbit.quaternion_matrix(own) @ turned)
-
-
-def _rotated(shifted: Array, rotation: Array | None) -> Array:
+def _rotated(shifted: Array, geometry: Geometry) -> Array:
     """Donor vectors in the recipient's SRF.
 
-    Without attitude of both, by the nominal half turn about z of two satellites that
-    face each other.
+    Where neither SCA1B nor an orbit gives an attitude, by the half turn about z of
+    two satellites that face each other.
     """
-    nominal: Array = shifted * FACING
-    if rotation is None:
-        return nominal
-    turned = (rotation @ shifted[:, :, None])[:, :, 0]
-    known = np.isfinite(turned).all(axis=1, keepdims=True)
-    return np.asarray(np.where(known, turned, nominal), dtype=np.float64)
-
-
-def _quaternion_at(t: Array, sparse: Array | None, query: Array) -> Array | None:
-    """Attitude at ``query``, linear between epochs at most 60 s apart.
-
-    Signs are made continuous first; SCA1B comes every 1 or 5 s.
-    """
-    if sparse is None:
-        return None
-    good = np.isfinite(sparse).all(axis=1)
-    if good.sum() < 2:
-        return None
-    epochs, q = t[good], sparse[good]
-    flips = np.cumprod(np.where((q[1:] * q[:-1]).sum(1) < 0, -1.0, 1.0))
-    q = q * np.concatenate([[1.0], flips])[:, None]
-    safe = np.where(np.isfinite(query), query, epochs[0])
-    result = np.stack([np.interp(safe, epochs, c) for c in q.T], axis=1)
-    i = np.clip(np.searchsorted(epochs, safe), 1, len(epochs) - 1)
-    late = (epochs[i] - epochs[i - 1] > 60.0) | ~np.isfinite(query)
-    result[late | (safe < epochs[0] - 60) | (safe > epochs[-1] + 60)] = np.nan
-    return result
+    own, twin = geometry.own_attitude, geometry.twin_attitude
+    if own is None or twin is None:
+        return np.asarray(shifted * FACING)
+    turned = rotate(own, rotate(twin, shifted, back=True))
+    unknown = np.isnan(own[:, 0]) | np.isnan(twin[:, 0])
+    turned[unknown] = shifted[unknown] * FACING
+    return turned
 
 
 def _thrust(t: Array, on_time: Array) -> Array:
     """On-time per attitude pair seen through the ACC1B low-pass [ms s-1]."""
-    from scipy.signal import fftconvolve
-
-    step = t[1] - t[0]
     # thruster k and k + 6 fire together: the pair's on-time is their mean
     pairs = np.nan_to_num((on_time[:, :6] + on_time[:, 6:12]) / 2)
-    kernel = crn_filter(step, delay=0.5)[:, None]
-    result: Array = fftconvolve(pairs, kernel, mode="same", axes=0)
-    return result
+    kernel = crn_filter(float(t[1] - t[0]), delay=0.5)
+    half = len(kernel) // 2
+    # firings are rare, so each is spread on its own; in the order of the taps, so
+    # that a sum has the same last bit wherever the series starts
+    rows, columns = np.nonzero(pairs)
+    amounts = pairs[rows, columns]
+    padded = np.zeros((len(t) + 2 * half, 6))
+    for k, weight in enumerate(kernel):
+        padded[rows + k, columns] += weight * amounts
+    return np.asarray(padded[half : half + len(t)])
+
+
+def _quaternion_at(t: Array, sparse: Array | None, query: Array) -> Array | None:
+    return None if sparse is None else Attitude.from_grid(t, sparse).at(query)
+
+
+_at = lagrange
