@@ -122,12 +122,15 @@ def to_datetime64(value: Any) -> Any:
             stamp = pd.Timestamp(value)
             if stamp.tzinfo is not None:
                 raise ValueError("it carries a time zone")
-            return stamp.to_datetime64().astype("datetime64[ns]")
+            return stamp.as_unit("ns").to_datetime64()
         array = np.asarray(value)
-        if array.dtype.kind != "M":
+        if array.dtype != "M8[ns]":
             flat = pd.DatetimeIndex(array.ravel())
-            array = flat.to_numpy(dtype="datetime64[ns]").reshape(array.shape)
-        return array.astype("datetime64[ns]")[()]
+            if flat.tz is not None:
+                raise ValueError("it carries a time zone")
+            # numpy would overflow without a word where pandas raises
+            array = flat.as_unit("ns").to_numpy().reshape(array.shape)
+        return array[()]
     except (ValueError, TypeError) as error:
         raise GraceError(
             f"{value!r} is not a GPS time ({error}); expected e.g. '2008-05-01' "
@@ -215,7 +218,15 @@ class RegularAxis:
         """Return the axis of the positions in `key` (positive stride only)."""
         first, last, stride = key.indices(self.size)
         size = len(range(first, last, stride))
-        return RegularAxis(self.start + first * self.step, self.step * stride, size)
+        # one time has no step, and a huge stride times the step would overflow
+        step = self.step * stride if size > 1 else self.step
+        return RegularAxis(self.start + first * self.step, step, size)
+
+    def same_times(self, other: RegularAxis) -> bool:
+        """Whether both hold the same times (the step of one time does not count)."""
+        if self.size != other.size or self.size == 0:
+            return self.size == other.size
+        return self.start == other.start and (self.size == 1 or self.step == other.step)
 
     def index_of(self, time: Any) -> int:
         """Return the position of `time`.

@@ -9,7 +9,7 @@ ordinary index does in selections, alignment, concatenation and grouping.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,7 @@ from gracelstm_xr.lazytime import (
     as_pandas,
     plain_index,
 )
+from gracelstm_xr.timelabels import positions_of_label
 
 __all__ = [
     "EPOCH",
@@ -59,17 +60,6 @@ __all__ = [
     "regular_coords",
     "to_datetime64",
 ]
-
-# Units of date strings as pandas.Period names them, fine to coarse, in ns
-_UNITS = {
-    "ns": 1,
-    "us": 1_000,
-    "ms": 1_000_000,
-    "s": 1_000_000_000,
-    "min": 60_000_000_000,
-    "h": 3_600_000_000_000,
-    "D": 86_400_000_000_000,
-}
 
 
 class _AxisTransform(CoordinateTransform):
@@ -195,54 +185,31 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     ) -> IndexSelResult:
         """Select by times: dates, partial dates, slices, arrays, nearest."""
         label = labels[self.name]
-        if isinstance(label, slice):
-            return IndexSelResult({self.dim: self._slice(label)})
-        if isinstance(label, str) and method is None:
-            return IndexSelResult({self.dim: self._date(label)})
-        values = getattr(label, "values", label)
-        array = np.asarray(values)
-        if array.dtype.kind == "b":
-            return IndexSelResult({self.dim: label})
-        times = _times(values)
-        found = self.axis.positions(times, method=method, tolerance=tolerance)
-        if np.any(found < 0):
-            raise KeyError(
-                f"not all values found in index {self.name!r}: {self.axis.start} to "
-                f"{self.axis.stop} every {self.axis.step}; try method='nearest'"
-            )
-        result: Any = int(found) if found.ndim == 0 else found
+        found = positions_of_label(self.axis, label, method=method, tolerance=tolerance)
+        if found is None:
+            self._refuse(labels, method, tolerance)
+        if isinstance(found, slice | int):
+            return IndexSelResult({self.dim: found})
+        result: Any = found
         if isinstance(label, xr.DataArray):
             result = xr.DataArray(found, coords=label.coords, dims=label.dims)
         elif isinstance(label, xr.Variable):
             result = xr.Variable(label.dims, found)
         return IndexSelResult({self.dim: result})
 
-    def _slice(self, label: slice) -> slice:
-        """Positions of a slice of times, both ends included, as pandas does."""
-        first = None if label.start is None else _edge(label.start, 0)
-        last = None if label.stop is None else _edge(label.stop, 1)
-        found = self.axis.bounds(first, last)
-        return slice(found.start, found.stop, label.step)
-
-    def _date(self, label: str) -> int | slice:
-        """Position of a full date string, or the slice of a partial one."""
+    def _refuse(self, labels: dict[Any, Any], method: Any, tolerance: Any) -> NoReturn:
+        """Raise what an ordinary index of the first times raises."""
+        axis = self.axis
+        message = (
+            f"not all values found in index {self.name!r}: {axis.start} to {axis.stop} "
+            f"(exclusive) every {axis.step_ns / 1e9:g} s; try method='nearest'"
+        )
+        few = plain_index(axis.values(slice(3)), self.name, self.dim)
         try:
-            period = pd.Period(label)
-        except (ValueError, TypeError) as error:
-            raise KeyError(label) from error
-        # As pandas: a string coarser than the times themselves means a range
-        unit = _UNITS.get(str(period.freqstr))
-        if unit is None or self._is_finer_than(unit):
-            found = self._slice(slice(label, label))
-            if found.start == found.stop:
-                raise KeyError(label)
-            return found
-        return self.axis.index_of(period.start_time)
-
-    def _is_finer_than(self, unit: int) -> bool:
-        """Whether some times are no multiple of `unit` [ns]."""
-        step = self.axis.step_ns if self.axis.size > 1 else 0
-        return bool(self.axis.start_ns % unit or step % unit)
+            few.sel(labels, method, tolerance)
+        except KeyError as error:
+            raise KeyError(message) from error
+        raise KeyError(message)
 
     def join(self, other: Any, how: str = "inner") -> Any:
         """Join with another index, see `xarray.Index.join`."""
@@ -271,7 +238,7 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
         return (
             isinstance(other, RegularTimeIndex)
             and self.dim == other.dim
-            and (self.axis == other.axis or self.axis.size == other.axis.size == 0)
+            and self.axis.same_times(other.axis)
         )
 
     @classmethod
@@ -357,24 +324,3 @@ def axis_of(obj: xr.Dataset | xr.DataArray, *, dim: str = "time") -> RegularAxis
             "expected a Dataset as open_archive and open_store give it"
         )
     return axis_from_times(obj[dim].values, dim)
-
-
-def _edge(label: Any, side: int) -> Any:
-    """First (side 0) or last (side 1) instant that a slice bound means."""
-    if not isinstance(label, str):
-        value = label.values if hasattr(label, "values") else label
-        return _times(value)
-    try:
-        period = pd.Period(label)
-    except (ValueError, TypeError) as error:
-        raise KeyError(label) from error
-    edge = period.end_time if side else period.start_time
-    return edge.to_datetime64()
-
-
-def _times(values: Any) -> Any:
-    """Labels as datetime64[ns]; a KeyError, as xarray expects, if they are not."""
-    try:
-        return to_datetime64(values)
-    except GraceError as error:
-        raise KeyError(str(error)) from error
