@@ -14,7 +14,9 @@ from gracelstm_xr import accessor as _accessor  # noqa: F401  registers ds.grace
 if TYPE_CHECKING:
     from gracelstm_xr import tutorial
     from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.ingestion import ingest
     from gracelstm_xr.lstm import load_model
+    from gracelstm_xr.manifest import read_manifest
     from gracelstm_xr.simulate import simulate_archive
     from gracelstm_xr.store import open_store
 
@@ -22,17 +24,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "ingest",
     "load_model",
     "open_archive",
     "open_store",
+    "read_manifest",
     "simulate_archive",
     "tutorial",
 ]
 
 _HOMES = {
+    "ingest": "gracelstm_xr.ingestion",
     "load_model": "gracelstm_xr.lstm",
     "open_archive": "gracelstm_xr.archive",
     "open_store": "gracelstm_xr.store",
+    "read_manifest": "gracelstm_xr.manifest",
     "simulate_archive": "gracelstm_xr.simulate",
 }
 

@@ -20,7 +20,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.errors import ArchiveError
 from gracelstm_xr.filecache import normalised
 
-__all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files"]
+__all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
 
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
@@ -207,7 +207,7 @@ def find_files(
     wanted = [e for e in found.values() if e.name.product in products]
     if not wanted:
         raise ArchiveError(_nothing(listed, products, letters, order, seen))
-    wanted.sort(key=lambda e: _preference(e, products, order))
+    wanted.sort(key=lambda e: preference(e, products, order))
     return Catalogue(tuple(wanted), tuple(products))
 
 
@@ -215,11 +215,24 @@ def _as_list(values: str | Iterable[str]) -> list[str]:
     return [values] if isinstance(values, str) else list(values)
 
 
-def _preference(
+def preference(
     entry: Entry, products: Sequence[str], releases: Sequence[str] | None
 ) -> tuple[Any, ...]:
+    """Sort key of the files that may give one day: the best first.
+
+    Parameters
+    ----------
+    entry : Entry
+        A file.
+    products, releases : sequence of str
+        In order of preference; without `releases` the newest first. Releases that
+        are not named come last.
+    """
     name = entry.name
-    rank = releases.index(name.release) if releases else -int(name.release)
+    rank = -int(name.release)
+    if releases:
+        named = name.release in releases
+        rank = releases.index(name.release) if named else len(releases)
     text = name.extension != "dat"
     where = (products.index(name.product), name.date, name.satellite)
     return (*where, rank, text, entry.in_tarball, entry.source)

@@ -7,7 +7,7 @@ command line and for recipes.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -39,6 +39,8 @@ def run(
     *,
     label: str = "",
     unit: str = "block",
+    total: int | None = None,
+    note: Callable[[Any], tuple[int, str]] | None = None,
     progress: bool = False,
 ) -> list[Any]:
     """Compute independent Delayed objects on the scheduler in force.
@@ -49,6 +51,10 @@ def run(
         Tasks with small results.
     label, unit : str, optional
         Words of the progress line.
+    total : int, optional
+        Steps of the progress line; one per task by default.
+    note : callable, optional
+        Called with the result of every task; returns its steps and some words.
     progress : bool, optional
         Show progress on standard error.
 
@@ -57,22 +63,28 @@ def run(
     list
         One result per task, in order.
     """
-    with Bar(label, len(tasks), unit=unit, enabled=progress) as bar:
+    steps = len(tasks) if total is None else total
+    with Bar(label, steps, unit=unit, enabled=progress) as bar:
+
+        def count(result: Any) -> None:
+            done, words = note(result) if note is not None else (1, "")
+            bar.update(done, note=words)
+
         cluster = active_client()
         if cluster is None:
-            return _run_here(tasks, bar)
-        return _run_on(cluster, tasks, bar)
+            return _run_here(tasks, count)
+        return _run_on(cluster, tasks, count)
 
 
-def _run_here(tasks: Sequence[Any], bar: Bar) -> list[Any]:
+def _run_here(tasks: Sequence[Any], count: Callable[[Any], None]) -> list[Any]:
     import dask
     from dask.callbacks import Callback
 
     wanted = {task.key for task in tasks}
 
-    def finished(key: Any, *_: Any) -> None:
+    def finished(key: Any, result: Any, *_: Any) -> None:
         if key in wanted:
-            bar.update()
+            count(result)
 
     with Callback(posttask=finished), _own_threads():
         # in one call, so that tasks that need the same file share its parse
@@ -101,16 +113,16 @@ def _own_threads() -> Iterator[None]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _run_on(cluster: Any, tasks: Sequence[Any], bar: Bar) -> list[Any]:
+def _run_on(
+    cluster: Any, tasks: Sequence[Any], count: Callable[[Any], None]
+) -> list[Any]:
     from distributed import as_completed
 
     futures = cluster.compute(list(tasks))
     with ExitStack() as undo:
         undo.callback(cluster.cancel, futures)
         for future in as_completed(futures):
-            if future.status == "error":
-                future.result()
-            bar.update()
+            count(future.result())
         undo.pop_all()
     return list(cluster.gather(futures))
 

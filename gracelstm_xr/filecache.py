@@ -17,9 +17,9 @@ from typing import Any, Generic, TypeVar
 
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import L1BFormatError
-from gracelstm_xr.l1b.source import decompress, split_chain
+from gracelstm_xr.l1b.source import decompress, open_raw, split_chain
 
-__all__ = ["FILES", "LimitedCache", "forget", "identity", "normalised", "parsed"]
+__all__ = ["FILES", "LimitedCache", "forget", "identity", "normalised", "parsed", "stored"]
 
 Value = TypeVar("Value")
 Identity = tuple[str, int, int]
@@ -180,14 +180,36 @@ def parsed(
     key = (*identity(source), strict)
 
     def make() -> l1b.L1BFile:
-        chain = split_chain(source)
-        if chain is None or not siblings:
+        if split_chain(source) is None or not siblings:
             return l1b.read(source, strict=strict, quiet=quiet)
-        data = _member(chain[1], chain[0], siblings)
-        content = decompress(data, source)
+        content = decompress(stored(source, siblings=siblings), source)
         return l1b.read_bytes(content, source, strict=strict, quiet=quiet)
 
     return FILES.get_or_make(key, make, size_of)
+
+
+def stored(source: str, *, siblings: Sequence[str] = ()) -> bytes:
+    """Return the bytes of a file or member as they are stored, gzip and all.
+
+    Parameters
+    ----------
+    source : str
+        As `normalised` returns it.
+    siblings : sequence of str
+        Members to take along, as for `parsed`.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file or member.
+    L1BFormatError
+        A folder, a damaged tarball, or a member that differs from its checksum.
+    """
+    chain = split_chain(source)
+    if chain is not None:
+        return _member(chain[1], chain[0], siblings)
+    with open_raw(source) as stream:
+        return stream.read()
 
 
 def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.axis import EPOCH, ONE_DAY, RegularAxis
+from gracelstm_xr import l1b
+from gracelstm_xr.axis import EPOCH, ONE_DAY
 from gracelstm_xr.catalogue import Catalogue, Entry
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 from gracelstm_xr.filecache import parsed
-from gracelstm_xr.gridding import Block
-from gracelstm_xr.l1b import parse_name
 
 __all__ = [
-    "COUNTS",
     "FileCounts",
-    "LazyCounts",
-    "count_block",
+    "count_file",
     "count_records",
     "scan_file",
     "totals",
 ]
-
-#: Key in ``Dataset.encoding`` of an archive under which its `LazyCounts` are.
-COUNTS = "file_counts"
 
 
 @dataclass(frozen=True)
@@ -95,7 +89,22 @@ def scan_file(
         return FileCounts(absent=entry.in_tarball, problem=str(error))
     except L1BFormatError as error:
         return FileCounts(problem=str(error))
-    start = np.datetime64(entry.name.date, "ns")
+    return count_file(file, entry.name.date, entry.source)
+
+
+def count_file(file: l1b.L1BFile, day: dt.date, source: str) -> FileCounts:
+    """Count in a parsed file.
+
+    Parameters
+    ----------
+    file : L1BFile
+        The file.
+    day : date
+        GPS day in its name.
+    source : str
+        Its path, for the note.
+    """
+    start = np.datetime64(day, "ns")
     times = EPOCH + file.time_ns.astype("timedelta64[ns]")
     outside = (times < start) | (times >= start + ONE_DAY)
     flag = next((n for n in file.columns if n.endswith("_qualflg")), "")
@@ -104,7 +113,7 @@ def scan_file(
     note = ""
     if missing or report.truncated:
         note = (
-            f"{entry.source}: {report.records} of {report.announced} announced records "
+            f"{source}: {report.records} of {report.announced} announced records "
             f"found, {report.truncated} incomplete; the complete records are kept, "
             "download the file again"
         )
@@ -175,59 +184,6 @@ def _scan(
         if not found[-1].problem:
             break
     return found
-
-
-def count_block(block: Block) -> list[FileCounts]:
-    """Count in the files of one satellite and day; runs in a worker.
-
-    Parameters
-    ----------
-    block : Block
-        As the tasks of an archive have it. In the process that has just read the
-        values of the same day, nothing is read again.
-
-    Returns
-    -------
-    list of FileCounts
-        One for every file tried, with `problem` set instead of an error.
-    """
-    names = ((parse_name(source), source) for source in block.candidates)
-    entries = (Entry(name, source) for name, source in names if name is not None)
-    # a warning that is due must not get lost because counting came first
-    return _scan(entries, block.siblings, quiet=block.errors == "ignore")
-
-
-@dataclass(frozen=True)
-class LazyCounts:
-    """Counts of the files of an archive that are made along with its values.
-
-    Attributes
-    ----------
-    axis
-        Time axis of the archive.
-    satellites
-        Letters, in order.
-    arrays
-        Dask arrays with one chunk per satellite and day, each a list of FileCounts.
-    """
-
-    axis: RegularAxis
-    satellites: tuple[str, ...]
-    arrays: tuple[Any, ...]
-
-    def tasks(self) -> Callable[[slice, str], list[Any]]:
-        """Return a function that lists the Delayed of a span of one satellite."""
-        tables = [array.to_delayed() for array in self.arrays]
-        lengths = self.arrays[0].chunks[1][:-1] if tables else ()
-        starts = np.cumsum([0, *lengths])
-
-        def within(span: slice, satellite: str) -> list[Any]:
-            row = self.satellites.index(satellite)
-            # the day that starts in a span is counted there, and so only once
-            days = np.flatnonzero((starts >= span.start) & (starts < span.stop))
-            return [table[row, day] for table in tables for day in days]
-
-        return within
 
 
 def totals(found: Sequence[FileCounts]) -> dict[str, int]:

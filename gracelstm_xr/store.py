@@ -13,35 +13,38 @@ more per step.
 
 Completeness. A local store is written beside its final name and renamed at the end;
 ``grace_store`` also says whether the store is complete, for object stores, which
-cannot rename. `open_store` refuses an incomplete one.
+cannot rename. `open_store` refuses an incomplete one. What an interrupted run has
+finished is used by the next one that writes the same.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.axis import RegularAxis
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.scan import COUNTS, FileCounts, LazyCounts, totals
-from gracelstm_xr.storeread import LAYOUT, META, open_store, read_meta
-from gracelstm_xr.timebase import RegularAxis, axis_of
-from gracelstm_xr.timecode import time_attributes, time_codes
-
-if TYPE_CHECKING:
-    import zarr
+from gracelstm_xr.ingestion import SHARD_DAYS, ingest_selection
+from gracelstm_xr.manifest import (
+    MANIFEST,
+    ShardRecord,
+    read_records,
+    shard_name,
+    write_record,
+)
+from gracelstm_xr.shard import gaps_in
+from gracelstm_xr.storeread import META, open_store, read_meta
+from gracelstm_xr.target import Target
+from gracelstm_xr.template import create
+from gracelstm_xr.timebase import axis_of
+from gracelstm_xr.timecode import time_codes
 
 __all__ = ["META", "SHARD_DAYS", "open_store", "read_meta", "to_zarr"]
-
-#: Days in a shard: 10 days of every GRACE variable of one satellite take 0.2 GB.
-SHARD_DAYS = 10
-
-#: Unreadable files that a store names; the rest is only counted.
-MOST_PROBLEMS = 100
 
 DAY_NS = 86_400_000_000_000
 KINDS = "fiub"
@@ -65,9 +68,10 @@ def to_zarr(
         Data model on a regular time axis; lazy or in memory.
     store : str or PathLike
         Folder or fsspec URL.
-    mode : {"w-", "w"}, optional
+    mode : {"w-", "w", "a"}, optional
         ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it, even
-        when `ds` is being read from it.
+        when `ds` is being read from it. ``"a"`` brings a store up to date with the
+        files of an archive, see `gracelstm_xr.ingest`.
     shard_days : int, optional
         Days written by one task; memory grows with it.
     progress : bool, optional
@@ -85,43 +89,209 @@ def to_zarr(
     Raises
     ------
     StoreError
-        The store exists and `mode` is ``"w-"``, a variable cannot be stored, or `ds`
-        is an archive none of whose files has a record.
+        The store exists and `mode` is ``"w-"``, another process writes to it, a
+        variable cannot be stored, `ds` is an archive none of whose files has a
+        record, or not an archive and `mode` is ``"a"``.
     GraceError
         The time axis is not regular.
 
     Notes
     -----
-    The files behind a Dataset from `open_archive` are counted while they are read:
-    records, duplicates, steps back in time, truncated and unreadable files are
-    attributes of the store, under the names of `gracelstm_xr.archive.count_records`.
+    A Dataset as `open_archive` returned it is ingested file by file, with a manifest
+    of the files in the store. Any other is computed shard by shard; writing the same
+    Dataset again after an interruption goes on with the shards that are missing, if
+    Dask names its arrays alike, as it does for whatever is read from files.
     """
-    import dask
+    from gracelstm_xr.archive import files_of
 
-    from gracelstm_xr import cluster
-    from gracelstm_xr.target import Target
-
-    if mode not in ("w-", "w"):
-        raise StoreError(f"mode is {mode!r}; expected 'w-' or 'w'")
+    if mode not in ("w-", "w", "a"):
+        raise StoreError(f"mode is {mode!r}; expected 'w-', 'w' or 'a'")
     if shard_days < 1:
         raise StoreError(f"shard_days is {shard_days}; expected 1 or more")
-    counts = ds.encoding.get(COUNTS)
-    ds = _checked(ds)
-    axis = axis_of(ds)
-    chunk, shard = _grid(axis, shard_days)
-    target = Target.prepare(store, mode=mode, options=storage_options)
-    result = None
-    with contextlib.ExitStack() as undo:
-        undo.callback(target.discard)
-        _write_template(ds, axis, target, chunk=chunk, shard=shard)
-        tasks = _tasks(ds, axis, target, shard, counts)
-        if compute:
-            written = cluster.run(tasks, label="zarr", unit="shard", progress=progress)
-            _complete(target, written)
-        else:
-            result = dask.delayed(_complete)(target, tasks)
-        undo.pop_all()
-    return result
+    files = files_of(ds)
+    if files is not None and compute:
+        ingest_selection(
+            files.selection,
+            store,
+            mode=mode,
+            strict=files.strict,
+            shard_days=shard_days,
+            progress=progress,
+            storage_options=storage_options,
+            attrs=ds.attrs,
+        )
+        return None
+    if mode == "a":
+        raise StoreError(
+            "mode is 'a', but the Dataset is not an archive as open_archive returned "
+            "it; use mode='w-' or 'w', or gracelstm_xr.ingest for Level-1B files"
+        )
+    target = Target.at(store, options=storage_options)
+    target.check(mode=mode)
+    job = _Job(_checked(ds), target, shard_days, replace=mode == "w")
+    if not compute:
+        return job.delayed()
+    with target.lock():
+        job.write(progress=progress)
+    return None
+
+
+class _Job:
+    """A Dataset on its way into a store."""
+
+    def __init__(
+        self, ds: xr.Dataset, target: Target, shard_days: int, *, replace: bool
+    ) -> None:
+        self.ds, self.target, self.replace = ds, target, replace
+        self.axis = axis_of(ds)
+        self.chunk, self.shard = _grid(self.axis, shard_days)
+        self.token = _token(ds)
+
+    def write(self, *, progress: bool) -> None:
+        """Write what is missing, and complete the store."""
+        from gracelstm_xr import cluster
+
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.target.discard)
+            if not self._may_go_on():
+                self._create()
+            done = self._done()
+            tasks = self._tasks(done)
+            try:
+                written = cluster.run(
+                    tasks, label="zarr", unit="shard", progress=progress
+                )
+                self._complete([*done.values(), *written])
+            except (KeyboardInterrupt, StoreError):
+                # the next run can go on
+                if self.target.started() and self._done():
+                    undo.pop_all()
+                raise
+            undo.pop_all()
+
+    def delayed(self) -> Any:
+        """Prepare the store; return a Delayed that writes and completes it."""
+        import dask
+
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.target.discard)
+            self._create()
+            tasks = self._tasks({})
+            undo.pop_all()
+        return dask.delayed(self._complete)(tasks)
+
+    def _may_go_on(self) -> bool:
+        if not self.target.started():
+            return False
+        meta: Any = self.target.group().attrs.asdict().get(META, {})
+        request = {"token": self.token, "shard": self.shard}
+        if meta.get("complete") or meta.get("request") != request:
+            return False
+        self.target.tidy()
+        return True
+
+    def _create(self) -> None:
+        self.target.discard()
+        create(
+            self.target,
+            self.ds,
+            self.axis,
+            chunk=self.chunk,
+            shard=self.shard,
+            meta={"request": {"token": self.token, "shard": self.shard}},
+        )
+
+    def _done(self) -> dict[str, ShardRecord]:
+        return read_records(self.target.group())
+
+    def _tasks(self, done: Mapping[str, ShardRecord]) -> list[Any]:
+        """One Delayed per satellite and shard, writing every variable of it."""
+        import dask
+
+        write = dask.delayed(_write_shard, pure=False)
+        names = [n for n, v in self.ds.data_vars.items() if "time" in v.dims]
+        blocks = {name: self._blocks(name) for name in names}
+        has_satellites = "satellite" in self.ds.dims
+        letters = self.ds["satellite"].values.tolist() if has_satellites else [""]
+        tasks = []
+        for i, start in enumerate(range(0, self.axis.size, self.shard)):
+            span = slice(start, min(start + self.shard, self.axis.size))
+            times = time_codes(self.axis, span)
+            shard = shard_name(self.axis.cut(span).start_ns)
+            for j, satellite in enumerate(letters):
+                if f"{shard}-{satellite}" in done:
+                    continue
+                parts, places = {}, {}
+                for name in names:
+                    dims = self.ds[name].dims
+                    if "satellite" not in dims and j > 0:
+                        continue
+                    place = {"time": i, "satellite": j}
+                    where = {"time": span, "satellite": slice(j, j + 1)}
+                    parts[name] = blocks[name][
+                        tuple(place.get(str(d), 0) for d in dims)
+                    ]
+                    places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
+                record = (f"{shard}-{satellite}", satellite, self.token)
+                tasks.append(write(self.target, parts, places, (span, times), record))
+        return tasks
+
+    def _blocks(self, name: Any) -> Any:
+        sizes = {"satellite": 1, "time": self.shard}
+        variable = self.ds[name].variable
+        cut = variable.chunk({d: sizes.get(str(d), -1) for d in variable.dims})
+        return cut.data.to_delayed()
+
+    def _complete(self, records: Sequence[ShardRecord]) -> None:
+        """Say that every shard is written, and give the store its name."""
+        group = self.target.group()
+        if MANIFEST in group:
+            del group[MANIFEST]
+        observed: dict[str, int] = {}
+        for record in records:
+            for satellite, gaps in record.gaps.items():
+                observed[satellite] = observed.get(satellite, 0) + gaps.observed
+        meta: Any = group.attrs.asdict()[META]
+        said = {k: v for k, v in meta.items() if k != "request"}
+        group.attrs[META] = {**said, "complete": True, "observed": observed}
+        self.target.publish(replace=self.replace)
+
+
+def _token(ds: xr.Dataset) -> str:
+    """Stands for the values of a Dataset; equal for lazy arrays of equal names."""
+    from dask.base import tokenize
+
+    variables = {**ds.data_vars, **ds.drop_vars("time").coords}
+    values = [
+        (str(n), getattr(v.data, "name", None) or v.data) for n, v in variables.items()
+    ]
+    return str(tokenize(values, str(axis_of(ds))))
+
+
+def _write_shard(
+    target: Target,
+    parts: dict[str, np.ndarray[Any, Any]],
+    places: dict[str, tuple[slice, ...]],
+    times: tuple[slice, np.ndarray[Any, Any]],
+    identity: tuple[str, str, str],
+) -> ShardRecord:
+    """Write one shard of one satellite, and last the record that it is done."""
+    group = target.group()
+    name, satellite, token = identity
+    accl = parts.get("lin_accl")
+    gaps = {} if accl is None or not satellite else {satellite: gaps_in(accl[0])}
+    record = ShardRecord(name, times[0].stop - times[0].start, gaps, token=token)
+    try:
+        for key, values in parts.items():
+            group[key][places[key]] = values
+        group["time"][times[0]] = times[1]
+        write_record(group, record)
+    except OSError as error:
+        raise StoreError(
+            f"{target.final}: {error.strerror or error} while writing the shard of "
+            f"{name}; remove the cause and run the same again"
+        ) from error
+    return record
 
 
 def _checked(ds: xr.Dataset) -> xr.Dataset:
@@ -151,152 +321,3 @@ def _grid(axis: RegularAxis, shard_days: int) -> tuple[int, int]:
     day = max(DAY_NS // axis.step_ns, 1)
     chunk = min(day, axis.size)
     return chunk, chunk * min(shard_days, -(-axis.size // chunk))
-
-
-def _write_template(
-    ds: xr.Dataset, axis: RegularAxis, target: Any, *, chunk: int, shard: int
-) -> None:
-    """Write groups, attributes and empty arrays; nothing is computed."""
-    from gracelstm_xr.conventions import zarr_encoding
-
-    on_time = {n: v for n, v in ds.data_vars.items() if "time" in v.dims}
-    encoding = zarr_encoding(
-        on_time,
-        chunks={"satellite": 1, "time": chunk},
-        shards={"satellite": 1, "time": shard},
-    )
-    template = ds.drop_vars("time").chunk({"time": shard})
-    # fixed-width text has no Zarr v3 specification, variable-width has
-    texts = {n: c for n, c in template.coords.items() if c.dtype.kind == "U"}
-    template = template.assign_coords(
-        {n: c.astype(np.dtypes.StringDType()) for n, c in texts.items()}
-    )
-    template.attrs = {**_plain(ds.attrs), META: _meta(axis, shard)}
-    target.write_dataset(template, encoding=encoding)
-    _create_time(target.group(), axis, shard)
-
-
-def _meta(axis: RegularAxis, shard: int) -> dict[str, Any]:
-    return {
-        "layout": LAYOUT,
-        "complete": False,
-        "shard": shard,
-        "time": {
-            "start": str(axis.start),
-            "step_ns": axis.step_ns,
-            "size": axis.size,
-        },
-    }
-
-
-def _plain(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Attributes as JSON can hold them."""
-    plain = {}
-    for key, value in attrs.items():
-        is_numpy = isinstance(value, np.ndarray | np.generic)
-        plain[key] = value.tolist() if is_numpy else value
-    return plain
-
-
-def _create_time(group: zarr.Group, axis: RegularAxis, shard: int) -> None:
-    from zarr.codecs import BloscCodec
-
-    codec = BloscCodec(typesize=8, cname="zstd", clevel=5, shuffle="bitshuffle")
-    group.create_array(
-        "time",
-        shape=(axis.size,),
-        dtype="int64",
-        chunks=(shard,),
-        compressors=[codec],
-        fill_value=0,
-        dimension_names=["time"],
-        attributes=time_attributes(axis),
-    )
-
-
-def _tasks(
-    ds: xr.Dataset,
-    axis: RegularAxis,
-    target: Any,
-    shard: int,
-    counts: LazyCounts | None,
-) -> list[Any]:
-    """One Delayed per satellite and shard, writing every variable of it."""
-    import dask
-
-    # a part of an archive is not made of the files that were counted for the whole
-    known = counts is not None and counts.axis == axis
-    files = counts.tasks() if counts is not None and known else None
-
-    write = dask.delayed(_write_shard, pure=False)
-    names = [n for n, v in ds.data_vars.items() if "time" in v.dims]
-    blocks = {}
-    for name in names:
-        sizes = {"satellite": 1, "time": shard}
-        variable = ds[name].variable.chunk(
-            {d: sizes.get(str(d), -1) for d in ds[name].dims}
-        )
-        blocks[name] = variable.data.to_delayed()
-    satellites = ds["satellite"].values.tolist() if "satellite" in ds.dims else [None]
-    tasks = []
-    for i, start in enumerate(range(0, axis.size, shard)):
-        span = slice(start, min(start + shard, axis.size))
-        for j, satellite in enumerate(satellites):
-            parts, places = {}, {}
-            for name in names:
-                dims = ds[name].dims
-                if "satellite" not in dims and j > 0:
-                    continue
-                key = tuple({"time": i, "satellite": j}.get(str(d), 0) for d in dims)
-                where = {"time": span, "satellite": slice(j, j + 1)}
-                parts[name] = blocks[name][key]
-                places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
-            times = time_codes(axis, span) if j == 0 else None
-            done = files(span, satellite) if files and satellite else []
-            tasks.append(write(target, parts, places, (span, times), satellite, done))
-    return tasks
-
-
-def _write_shard(
-    target: Any,
-    parts: dict[str, np.ndarray[Any, Any]],
-    places: dict[str, tuple[slice, ...]],
-    times: tuple[slice, np.ndarray[Any, Any] | None],
-    satellite: str | None,
-    counts: list[list[FileCounts]],
-) -> tuple[str | None, int, list[FileCounts]]:
-    """Write one shard; return its satellite, seconds seen, and what its files had."""
-    group = target.group()
-    for name, values in parts.items():
-        group[name][places[name]] = values
-    if times[1] is not None:
-        group["time"][times[0]] = times[1]
-    accl = parts.get("lin_accl")
-    seen = 0 if accl is None else int(np.isfinite(accl).any(axis=-1).sum())
-    return satellite, seen, [file for files in counts for file in files]
-
-
-def _complete(
-    target: Any, written: list[tuple[str | None, int, list[FileCounts]]]
-) -> None:
-    """Say that every shard is written, and give the store its name."""
-    observed: dict[str, int] = {}
-    for satellite, seen, _ in written:
-        if satellite is not None:
-            observed[satellite] = observed.get(satellite, 0) + seen
-    files = [file for *_, found in written for file in found]
-    problems = [f"left out: {f.problem}" for f in files if f.problem and not f.absent]
-    problems += [f.note for f in files if f.note]
-    group = target.group()
-    if files:
-        counts = totals(files)
-        if not counts["records"]:
-            found = (problems or ["no such member"])[0].removeprefix("left out: ")
-            raise StoreError(
-                f"no record in any of {len(files)} files, nothing was written; the "
-                f"first: {found}"
-            )
-        group.attrs.update(counts)
-    meta = {**dict(group.attrs[META]), "problems": problems[:MOST_PROBLEMS]}
-    group.attrs[META] = {**meta, "complete": True, "observed": observed}
-    target.publish()

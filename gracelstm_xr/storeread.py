@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from gracelstm_xr.conventions import VARIABLES
-from gracelstm_xr.errors import StoreError
+from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.timebase import RegularAxis, regular_coords
 
-__all__ = ["LAYOUT", "META", "open_store", "read_meta"]
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = ["LAYOUT", "META", "axis_in", "open_root", "open_store", "read_meta"]
 
 #: Root attribute that makes a Zarr group a store of this package.
 META = "grace_store"
@@ -50,13 +54,12 @@ def open_store(
         Nothing is there, it is not a store of this package, or it is incomplete.
     """
     meta, where = read_meta(store, storage_options=storage_options)
-    axis = RegularAxis(
-        np.datetime64(meta["time"]["start"], "ns"),
-        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
-        int(meta["time"]["size"]),
-    )
+    axis = axis_in(meta)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds = _open_group(where, storage_options)
+    # of a store that is just growing only what is complete
+    ds = _open_group(where, storage_options).isel(
+        time=slice(0, axis.size), missing_dims="ignore"
+    )
     ds = ds.chunk({k: v for k, v in grid.items() if k in ds.dims})
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
     ds = ds.assign_coords(
@@ -100,6 +103,33 @@ def read_meta(
     StoreError
         Nothing is there, it is not a store of this package, or it is incomplete.
     """
+    group, where = open_root(store, storage_options=storage_options)
+    meta: Any = group.attrs.asdict()[META]
+    if meta.get("pending"):
+        warnings.warn(
+            f"an ingest into {where} was interrupted or is at work; run it again to "
+            "complete the store",
+            GraceWarning,
+            stacklevel=3,
+        )
+    return meta, where
+
+
+def axis_in(meta: Mapping[str, Any]) -> RegularAxis:
+    """Return the time axis that a store says it has."""
+    return RegularAxis(
+        np.datetime64(meta["time"]["start"], "ns"),
+        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
+        int(meta["time"]["size"]),
+    )
+
+
+def open_root(
+    store: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> tuple[zarr.Group, str]:
+    """Open the root group of a complete store; see `read_meta`."""
     import zarr
     from zarr.errors import GroupNotFoundError
 
@@ -135,10 +165,10 @@ def read_meta(
         )
     if not meta.get("complete"):
         raise StoreError(
-            f"{where} is incomplete: its writing was interrupted; write it again "
-            "with mode='w'"
+            f"{where} is incomplete: its writing was interrupted; run the same again, "
+            "or write it anew with mode='w'"
         )
-    return meta, where
+    return group, where
 
 
 def _open_group(where: str, options: Mapping[str, Any] | None) -> xr.Dataset:

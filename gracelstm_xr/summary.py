@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import xarray as xr
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["describe", "observed_fractions"]
+if TYPE_CHECKING:
+    from gracelstm_xr.ingestion import Ingested
+
+__all__ = ["describe", "ingested", "observed_fractions"]
 
 
 def observed_fractions(ds: xr.Dataset) -> dict[str, float]:
@@ -94,4 +99,42 @@ def describe(ds: xr.Dataset) -> str:
         lines.append(f"files:      {_counted(ds)}")
     methods = "lin_accl_filled" in names
     lines.append(f"filled:     {'yes' if methods else 'no'}")
+    return "\n".join(lines)
+
+
+def ingested(done: Ingested) -> str:
+    """Return a few lines on what an ingest did and what the store holds now.
+
+    Parameters
+    ----------
+    done : Ingested
+        Result of `gracelstm_xr.ingest`.
+
+    Returns
+    -------
+    str
+        One fact per line, files that could not be read last.
+    """
+    counts = done.counts
+    if done.shards:
+        work = f"{done.files} files read ({done.read / 1e6:.4g} MB), {done.changed} new"
+        lines = [f"{done.store}: {work}, {done.shards} shards written"]
+    else:
+        lines = [f"{done.store} is up to date, nothing to do"]
+    gaps = ", ".join(f"{s} {n}" for s, n in done.gaps.items())
+    lines += [
+        f"days:       {done.days} with data",
+        f"records:    {counts['records']}",
+        f"gaps:       {gaps}",
+        f"duplicates: {counts['duplicate_epochs']} epochs repeated, "
+        f"{counts['out_of_order_epochs']} steps back in time, "
+        f"{counts['overlap_records']} records outside their day",
+        f"flagged:    {counts['flagged_records']} records",
+        f"cut short:  {counts['truncated_files']} files, "
+        f"{counts['missing_records']} announced records missing",
+        f"absent:     {counts['absent_files']} members absent from their tarballs",
+    ]
+    failed = counts["unreadable_files"]
+    words = "could not be read; the manifest says why" if failed else "unreadable"
+    lines.append(f"failed:     {failed} files {words}")
     return "\n".join(lines)

@@ -16,6 +16,10 @@ __all__ = ["main"]
 #: What bad input, full disks and missing files raise; anything else is a bug.
 EXPECTED = (ValueError, TypeError, LookupError, OSError, RuntimeError, ImportError)
 
+#: What an interrupt leaves, for commands that go on when run again, and for the rest.
+GO_ON = "what is finished is kept, run the same again to go on"
+NOTHING_LEFT = "nothing half-written was left behind"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -42,9 +46,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        arguments.run(arguments)
+        status = arguments.run(arguments)
     except KeyboardInterrupt:
-        _tell("gracelstm: interrupted; nothing half-written was left behind")
+        kept = getattr(arguments, "resumes", False)
+        _tell(f"gracelstm: interrupted; {GO_ON if kept else NOTHING_LEFT}")
         return 130
     except BrokenPipeError:
         # the reader of a pipe has seen enough; keep Python from flushing into it
@@ -55,7 +60,7 @@ def _run(arguments: argparse.Namespace) -> int:
             raise
         _tell(f"gracelstm: error: {_where(error, arguments)}{_one_line(error)}")
         return 1
-    return 0
+    return status or 0
 
 
 def _where(error: BaseException, arguments: argparse.Namespace) -> str:

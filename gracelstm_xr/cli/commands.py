@@ -40,6 +40,8 @@ def say(text: str) -> None:
 
 #: Days of a simulated archive that are compared with real data.
 ANCHOR_DAYS = 10
+#: Files that `ingest` names one by one; the manifest has all.
+MOST_WARNINGS = 20
 
 
 def simulate(arguments: Namespace) -> None:
@@ -71,34 +73,31 @@ def simulate(arguments: Namespace) -> None:
     say(anchors_table(anchors(first)))
 
 
-def ingest(arguments: Namespace) -> None:
-    """``gracelstm ingest``."""
+def ingest(arguments: Namespace) -> int:
+    """``gracelstm ingest``; 1 when a file could not be read."""
     from gracelstm_xr import cluster
-    from gracelstm_xr.archive import open_archive
-    from gracelstm_xr.store import open_store, to_zarr
-    from gracelstm_xr.summary import describe
+    from gracelstm_xr.ingestion import ingest as put
+    from gracelstm_xr.summary import ingested
 
-    mode = "w" if arguments.overwrite else "w-"
-    if mode == "w-" and not is_url(arguments.store) and Path(arguments.store).exists():
-        raise StoreError(
-            f"{arguments.store} exists already; choose another name or --overwrite"
-        )
     options: dict[str, Any] = {
         "start": arguments.start,
         "stop": arguments.stop,
-        "errors": "raise" if arguments.strict else "ignore",
+        "strict": arguments.strict,
+        "mode": "w" if arguments.overwrite else "a",
+        "progress": not arguments.quiet,
     }
-    if arguments.products:
-        options["products"] = [p.strip() for p in arguments.products.split(",")]
+    for name in ("products", "releases"):
+        text = getattr(arguments, name)
+        if text:
+            options[name] = [part.strip() for part in text.split(",")]
     if arguments.satellites:
         options["satellites"] = arguments.satellites
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
-        ds = open_archive(arguments.sources, **options)
-        to_zarr(ds, arguments.store, mode=mode, progress=not arguments.quiet)
-    stored = open_store(arguments.store)
-    for problem in stored.encoding["problems"]:
+        done = put(arguments.sources, arguments.store, **options)
+    for problem in done.problems[:MOST_WARNINGS]:
         warnings.warn(problem, GraceWarning, stacklevel=2)
-    say(describe(stored))
+    say(ingested(done))
+    return 1 if done.counts["unreadable_files"] else 0
 
 
 def gaps(arguments: Namespace) -> None:

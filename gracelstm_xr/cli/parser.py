@@ -53,12 +53,13 @@ def _command(
     return parser
 
 
-def _later(module: str, name: str) -> Callable[[argparse.Namespace], None]:
+def _later(module: str, name: str) -> Callable[[argparse.Namespace], int | None]:
     """Import the function of a command only when it runs."""
 
-    def run(arguments: argparse.Namespace) -> None:
+    def run(arguments: argparse.Namespace) -> int | None:
         home = importlib.import_module(f"gracelstm_xr.cli.{module}")
-        getattr(home, name)(arguments)
+        status: int | None = getattr(home, name)(arguments)
+        return status
 
     return run
 
@@ -159,24 +160,38 @@ def _simulate(commands: Any) -> None:
 
 
 def _ingest(commands: Any) -> None:
-    parser = _command(commands, "ingest", "Put Level-1B files into a Zarr store.")
+    parser = _command(
+        commands,
+        "ingest",
+        "Put Level-1B files into a Zarr store, or bring a store up to date.",
+    )
+    parser.set_defaults(resumes=True)
     parser.add_argument(
         "sources", nargs="+", metavar="SRC", help="files, folders, globs, tarballs"
     )
     parser.add_argument("store", metavar="STORE", help="folder or URL to write")
     parser.add_argument(
-        "--products", metavar="P,P", help="default ACC1B,GNV1B,SCA1B,THR1B"
+        "--products",
+        metavar="P,P",
+        help="the preferred first (default ACC1B,GNV1B,SCA1B,THR1B)",
     )
     parser.add_argument(
         "--satellites", metavar="AB", help="letters (default all found)"
     )
     parser.add_argument(
-        "--overwrite", action="store_true", help="replace an existing store"
+        "--releases",
+        metavar="R,R",
+        help="releases to use, the preferred first (default all, the newest first)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace an existing store instead of bringing it up to date",
     )
     parser.add_argument(
         "--strict",
         action="store_true",
-        help="stop at the first unreadable file instead of leaving its day empty",
+        help="stop at the first unreadable file instead of leaving its day as it is",
     )
     _span(parser)
     _cluster(parser)

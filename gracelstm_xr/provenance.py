@@ -1,0 +1,87 @@
+"""What an archive says of itself: flag meanings, origin, global attributes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from gracelstm_xr import l1b
+from gracelstm_xr.axis import RegularAxis
+from gracelstm_xr.catalogue import Catalogue
+from gracelstm_xr.conventions import (
+    coverage_attributes,
+    flag_attributes,
+    global_attributes,
+)
+from gracelstm_xr.errors import L1BFormatError
+
+__all__ = ["archive_attributes", "family_flags", "origin"]
+
+
+def family_flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:
+    """Flag meanings of a family; the header's own for GRACE-FO, which lists them."""
+    entries = [e for e in catalogue.entries if e.name.product in products]
+    entry = next(e for e in entries)
+    product = l1b.product_of(entry.name.product, entry.name.satellite)
+    known = next(iter(product.flags.values()), ())
+    if l1b.is_grace_fo(entry.name.satellite):
+        # A header that cannot be read says so when its day is computed
+        with contextlib.suppress(OSError, L1BFormatError):
+            listed = l1b.read_header(entry.source).flags
+            known = listed.get("qualflg") or known
+    return flag_attributes(known, "uint8")
+
+
+def origin(catalogue: Catalogue) -> str:
+    """Who made the files, from the first header; simulated data must say so."""
+    header = None
+    # A header that cannot be read says so when its day is computed
+    with contextlib.suppress(OSError, L1BFormatError):
+        header = l1b.read_header(catalogue.entries[0].source)
+    if header is None:
+        return ""
+    if "simulated" in str(list(header.attributes.values())).lower():
+        return "simulated "
+    names = ("producer_agency", "institution")
+    found = [str(header.attributes[n]) for n in names if n in header.attributes]
+    return f"{' '.join(found)} " if found else ""
+
+
+def archive_attributes(
+    satellites: Sequence[str],
+    axis: RegularAxis,
+    *,
+    products: Iterable[str],
+    releases: Iterable[str],
+    files: int,
+    made_by: str,
+) -> dict[str, Any]:
+    """Global attributes: what was found, in numbers (the list would be too long).
+
+    Parameters
+    ----------
+    satellites : sequence of str
+        Letters.
+    axis : RegularAxis
+        Time axis.
+    products, releases : iterable of str
+        Of the files used, in any order, with repetitions.
+    files : int
+        Number of files used.
+    made_by : str
+        From `origin`.
+    """
+    mission = {"A": "GRACE", "B": "GRACE", "C": "GRACE-FO", "D": "GRACE-FO"}
+    names = sorted({mission.get(s, "GRACE") for s in satellites})
+    found = ", ".join(sorted(set(products)))
+    versions = ", ".join(sorted(set(releases)))
+    attrs = global_attributes(
+        title=f"{' and '.join(names)} Level-1B data",
+        source=f"{made_by}Level-1B files {found}, release {versions}",
+        satellites=satellites,
+    )
+    attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))
+    attrs["product_version"] = versions
+    attrs["source_files"] = files
+    return attrs

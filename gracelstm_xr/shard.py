@@ -1,0 +1,348 @@
+"""One shard of a store, from files to bytes: the task of an ingest.
+
+Everything here runs inside a worker. A task reads the files of its days one by one,
+puts them over what the store has already, writes whole shards, and last the record
+that says so. Running it twice, or once more after it was killed anywhere, ends in the
+same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr import l1b
+from gracelstm_xr.axis import RegularAxis
+from gracelstm_xr.catalogue import Entry
+from gracelstm_xr.errors import L1BFormatError, StoreError
+from gracelstm_xr.filecache import stored
+from gracelstm_xr.gridding import empty_block, grid
+from gracelstm_xr.l1b.source import decompress, split_chain
+from gracelstm_xr.manifest import (
+    Gaps,
+    ShardRecord,
+    SourceFile,
+    shard_name,
+    write_record,
+)
+from gracelstm_xr.scan import FileCounts, count_file
+from gracelstm_xr.selection import FAMILIES
+from gracelstm_xr.timecode import time_codes
+
+if TYPE_CHECKING:
+    from gracelstm_xr.target import Target
+
+__all__ = ["Base", "Shard", "ShardResult", "Slot", "gaps_in", "write_shard"]
+
+Values = dict[tuple[str, str], npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One family of products of one satellite on one day, to be read.
+
+    Attributes
+    ----------
+    family, satellite, day
+        Which; the day as ``YYYY-MM-DD``.
+    first, size
+        Epochs of the day: position in the shard, and number.
+    start
+        First epoch [ns past 2000-01-01T12:00:00 GPS].
+    candidates
+        Files that may give it, best first.
+    before
+        What the store has read of it already.
+    """
+
+    family: str
+    satellite: str
+    day: str
+    first: int
+    size: int
+    start: int
+    candidates: tuple[Entry, ...]
+    before: tuple[SourceFile, ...] = ()
+
+
+@dataclass(frozen=True)
+class Base:
+    """A store that holds the values so far: the same, or the one it replaces.
+
+    Attributes
+    ----------
+    target
+        The store.
+    axis
+        Its time axis.
+    satellites
+        Its satellites, in order.
+    """
+
+    target: Target
+    axis: RegularAxis
+    satellites: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What a task has to do.
+
+    Attributes
+    ----------
+    first
+        Position of the first epoch on the axis of the store.
+    axis
+        Epochs of the shard.
+    satellites
+        Of the store, in order.
+    variables
+        Of the store.
+    slots
+        Files to read.
+    kept
+        Records of the files whose values stay.
+    base
+        Where values that stay come from; None in a new store.
+    copy
+        Whether they have to be copied, because `base` is another store.
+    fresh
+        Whether the shard is written even if no file has changed.
+    strict
+        Whether a file that cannot be read is an error.
+    """
+
+    first: int
+    axis: RegularAxis
+    satellites: tuple[str, ...]
+    variables: tuple[str, ...]
+    slots: tuple[Slot, ...] = ()
+    kept: tuple[SourceFile, ...] = ()
+    base: Base | None = None
+    copy: bool = False
+    fresh: bool = True
+    strict: bool = False
+
+    @property
+    def name(self) -> str:
+        """Name of the shard in the manifest."""
+        return shard_name(self.axis.start_ns)
+
+    @property
+    def days(self) -> int:
+        """Days of which files are read."""
+        return len({slot.day for slot in self.slots})
+
+
+@dataclass
+class ShardResult:
+    """What a task has done: its record, and sizes for the progress line."""
+
+    record: ShardRecord
+    days: int = 0
+    files: int = 0
+    read: int = 0
+    changed: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def write_shard(target: Target, shard: Shard) -> ShardResult:
+    """Read the files of a shard, write its arrays, then its record.
+
+    Parameters
+    ----------
+    target : Target
+        The store under construction.
+    shard : Shard
+        What to do.
+
+    Returns
+    -------
+    ShardResult
+        Small; arrays stay here.
+
+    Raises
+    ------
+    L1BFormatError, FileNotFoundError, OSError
+        A file cannot be read and ``shard.strict`` is set.
+    StoreError
+        The store cannot be written, for example on a full disk.
+    """
+    group = target.group()
+    values: Values = {}
+    if shard.copy:
+        for satellite, family in sorted({_place(f) for f in shard.kept}):
+            _load(values, shard, family, satellite)
+    result = ShardResult(ShardRecord(shard.name, shard.axis.size))
+    rows = [*shard.kept]
+    for slot in shard.slots:
+        rows += _read_slot(values, shard, slot, result)
+    gaps = _gaps(group, shard, values)
+    rows.sort(key=lambda f: (f.day, f.satellite, f.product, f.name, f.source))
+    result.record = ShardRecord(shard.name, shard.axis.size, gaps, tuple(rows))
+    result.days = shard.days
+    try:
+        _write(group, shard, values)
+        write_record(group, result.record)
+    except OSError as error:
+        raise StoreError(
+            f"{target.final}: {error.strerror or error} while writing the shard of "
+            f"{shard.name}; the finished shards are kept: remove the cause and run the "
+            "same again"
+        ) from error
+    return result
+
+
+def _write(group: Any, shard: Shard, values: Values) -> None:
+    while values:  # arrays go as soon as they are written
+        (name, satellite), part = values.popitem()
+        row = shard.satellites.index(satellite)
+        group[name][row : row + 1, _span(shard)] = part[None]
+    if shard.fresh:
+        group["time"][_span(shard)] = time_codes(shard.axis, slice(0, shard.axis.size))
+
+
+def _span(shard: Shard) -> slice:
+    return slice(shard.first, shard.first + shard.axis.size)
+
+
+def _place(file: SourceFile) -> tuple[str, str]:
+    """Satellite and family of a file."""
+    family = next(f for f, (codes, _) in FAMILIES.items() if file.product in codes)
+    return file.satellite, family
+
+
+def _read_slot(
+    values: Values, shard: Shard, slot: Slot, result: ShardResult
+) -> list[SourceFile]:
+    """Put the best readable file of a day over the values; return what was tried."""
+    known = {f.name: f for f in slot.before}
+    rows: list[SourceFile] = []
+    for entry in slot.candidates:
+        row, file = _read(entry, _siblings(shard, entry), strict=shard.strict)
+        rows.append(row)
+        result.files += 1
+        result.read += row.size
+        if file is None:
+            continue
+        old = known.get(row.name)
+        same = old is not None and old.used and old.sha256 == row.sha256
+        if not same or shard.copy:
+            result.changed += not same
+            _put(values, shard, slot, file)
+        return rows
+    # a good day is not thrown away because its file has become unreadable since
+    tried = {r.name for r in rows}
+    good = [f for f in slot.before if f.used]
+    if good and shard.copy:
+        _load(values, shard, slot.family, slot.satellite)
+    rest = [f for f in slot.before if not f.used and f.name not in tried]
+    return [*rows, *good, *rest]
+
+
+def _siblings(shard: Shard, entry: Entry) -> tuple[str, ...]:
+    """Members that this shard needs of the same tarball, to be taken in one pass."""
+    if not entry.in_tarball:
+        return ()
+    others = (e for s in shard.slots for e in s.candidates if e.in_tarball)
+    chains = (split_chain(e.source) for e in others if e.archive == entry.archive)
+    return tuple(dict.fromkeys(chain[0] for chain in chains if chain is not None))
+
+
+def _read(
+    entry: Entry, siblings: tuple[str, ...], *, strict: bool
+) -> tuple[SourceFile, l1b.L1BFile | None]:
+    """Read one file; None, with the reason in the record, when it cannot be."""
+    name, file, data = entry.name, None, b""
+    try:
+        data = stored(entry.source, siblings=siblings)
+        content = decompress(data, entry.source)
+        file = l1b.read_bytes(content, entry.source, quiet=True)
+        counts = count_file(file, name.date, entry.source)
+    except FileNotFoundError as error:
+        if strict and not entry.in_tarball:
+            raise
+        counts = FileCounts(absent=entry.in_tarball, problem=str(error))
+    except (L1BFormatError, OSError) as error:
+        if strict:
+            raise
+        counts = FileCounts(problem=_one_line(error, entry))
+    row = SourceFile(
+        name=str(name),
+        source=entry.source,
+        product=name.product,
+        satellite=name.satellite,
+        day=name.date.isoformat(),
+        release=name.release,
+        size=len(data),
+        sha256=hashlib.sha256(data).hexdigest() if data else "",
+        stat=(entry.size, entry.mtime_ns),
+        counts=counts,
+    )
+    return row, file
+
+
+def _one_line(error: Exception, entry: Entry) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{entry.source}: {error.strerror}"
+    return str(error)
+
+
+def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
+    """Have the arrays of a family: what the store has, else empty."""
+    for name in FAMILIES[family][1]:
+        if name not in shard.variables or (name, satellite) in values:
+            continue
+        part = empty_block(name, shard.axis.size)
+        base = shard.base
+        if base is not None and satellite in base.satellites:
+            group = base.target.group()
+            if name in group:
+                shift = shard.axis.start_ns - base.axis.start_ns
+                low = shift // shard.axis.step_ns
+                first, stop = max(low, 0), min(low + shard.axis.size, base.axis.size)
+                if stop > first:
+                    row = base.satellites.index(satellite)
+                    part[first - low : stop - low] = group[name][row, first:stop]
+        values[name, satellite] = part
+
+
+def _put(values: Values, shard: Shard, slot: Slot, file: l1b.L1BFile) -> None:
+    _load(values, shard, slot.family, slot.satellite)
+    place = slice(slot.first, slot.first + slot.size)
+    for name in FAMILIES[slot.family][1]:
+        if name not in shard.variables:
+            continue
+        part = values[name, slot.satellite]
+        if name in file.columns:
+            part[place] = grid(file, name, start=slot.start, size=slot.size)
+        else:
+            part[place] = empty_block(name, slot.size)
+
+
+def _gaps(group: Any, shard: Shard, values: Values) -> dict[str, Gaps]:
+    """Missing accelerations of every satellite in this shard."""
+    if "lin_accl" not in shard.variables:
+        return {}
+    found = {}
+    for row, satellite in enumerate(shard.satellites):
+        part = values.get(("lin_accl", satellite))
+        if part is None:
+            part = group["lin_accl"][row, _span(shard)]
+        found[satellite] = gaps_in(part)
+    return found
+
+
+def gaps_in(accelerations: npt.NDArray[Any]) -> Gaps:
+    """Count the missing spans of a series, shape (n, 3); NaN is missing."""
+    seen = np.isfinite(accelerations).any(axis=-1)
+    edges = np.diff(np.concatenate([[1], seen.astype(np.int8)]))
+    if not seen.size:
+        return Gaps(0, 0, False, False)
+    return Gaps(
+        int(seen.sum()), int((edges == -1).sum()), not bool(seen[0]), not bool(seen[-1])
+    )

@@ -1,0 +1,153 @@
+"""Empty stores: groups, attributes and arrays without values, made and enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from gracelstm_xr.axis import RegularAxis
+from gracelstm_xr.storeread import LAYOUT, META
+from gracelstm_xr.timecode import time_attributes
+
+if TYPE_CHECKING:
+    from gracelstm_xr.target import Target
+
+__all__ = ["axis_meta", "create", "enlarge", "plain_attributes"]
+
+
+def create(
+    target: Target,
+    ds: xr.Dataset,
+    axis: RegularAxis,
+    *,
+    chunk: int,
+    shard: int,
+    meta: Mapping[str, Any],
+) -> None:
+    """Write an empty store with the variables, labels and attributes of `ds`.
+
+    Parameters
+    ----------
+    target : Target
+        Where.
+    ds : xarray.Dataset
+        Data model; values on the time axis are not looked at.
+    axis : RegularAxis
+        Time axis of the store.
+    chunk, shard : int
+        Steps in a chunk and in a shard.
+    meta : mapping
+        Further content of the ``grace_store`` attribute.
+    """
+    template = _blank(ds, axis.size, shard)
+    template.attrs = {
+        **plain_attributes(ds.attrs),
+        META: {
+            "layout": LAYOUT,
+            "complete": False,
+            "shard": shard,
+            "chunk": chunk,
+            "time": axis_meta(axis),
+            **meta,
+        },
+    }
+    target.write_dataset(template, encoding=_encoding(template, chunk, shard))
+    _create_time(target.group(), axis, shard)
+
+
+def enlarge(
+    target: Target, ds: xr.Dataset, axis: RegularAxis, *, chunk: int, shard: int
+) -> None:
+    """Make room in a store for the time axis, satellites and variables of `ds`.
+
+    What is there stays where it is: the axis only grows at its end, and satellites
+    are only added behind those there are.
+    """
+    group = target.group()
+    known = {name for name, _ in group.arrays()}
+    for name, array in group.arrays():
+        if name not in ds.data_vars:
+            continue
+        dims = array.metadata.dimension_names or ()
+        wanted = {**ds.sizes, "time": axis.size}
+        shape = tuple(
+            wanted.get(str(d), n) for d, n in zip(dims, array.shape, strict=True)
+        )
+        if shape != array.shape:
+            array.resize(shape)
+    time = group["time"]
+    if time.shape != (axis.size,):
+        time.resize((axis.size,))
+    names = [n for n in ds.data_vars if n not in known]
+    if not names and list(group["satellite"][:]) == list(ds["satellite"].values):
+        return
+    new = _blank(ds[names], axis.size, shard)
+    new.attrs = group.attrs.asdict()
+    target.write_dataset(new, encoding=_encoding(new, chunk, shard), append=True)
+
+
+def axis_meta(axis: RegularAxis) -> dict[str, Any]:
+    """Return an axis in plain types."""
+    return {"start": str(axis.start), "step_ns": axis.step_ns, "size": axis.size}
+
+
+def plain_attributes(attrs: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Attributes as JSON can hold them."""
+    plain = {}
+    for key, value in attrs.items():
+        is_numpy = isinstance(value, np.ndarray | np.generic)
+        plain[key] = value.tolist() if is_numpy else value
+    return plain
+
+
+def _blank(ds: xr.Dataset, size: int, shard: int) -> xr.Dataset:
+    """Replace what lies on the time axis by lazy zeros of another length."""
+    import dask.array as da
+
+    variables: dict[Any, Any] = {}
+    for name, variable in ds.data_vars.items():
+        if "time" not in variable.dims:
+            variables[name] = variable
+            continue
+        lengths = zip(variable.dims, variable.shape, strict=True)
+        shape = tuple(size if d == "time" else n for d, n in lengths)
+        chunks = tuple(shard if d == "time" else -1 for d in variable.dims)
+        zeros = da.zeros(shape, dtype=variable.dtype, chunks=chunks)
+        variables[name] = (variable.dims, zeros, plain_attributes(variable.attrs))
+    coords = {n: c for n, c in ds.coords.items() if "time" not in c.dims}
+    # fixed-width text has no Zarr v3 specification, variable-width has
+    texts = {
+        n: c.astype(np.dtypes.StringDType())
+        for n, c in coords.items()
+        if c.dtype.kind == "U"
+    }
+    return xr.Dataset(variables, coords={**coords, **texts}, attrs=ds.attrs)
+
+
+def _encoding(ds: xr.Dataset, chunk: int, shard: int) -> dict[Any, dict[str, Any]]:
+    from gracelstm_xr.conventions import zarr_encoding
+
+    return zarr_encoding(
+        {n: v for n, v in ds.data_vars.items() if "time" in v.dims},
+        chunks={"satellite": 1, "time": chunk},
+        shards={"satellite": 1, "time": shard},
+    )
+
+
+def _create_time(group: Any, axis: RegularAxis, shard: int) -> None:
+    from zarr.codecs import BloscCodec
+
+    codec = BloscCodec(typesize=8, cname="zstd", clevel=5, shuffle="bitshuffle")
+    group.create_array(
+        "time",
+        shape=(axis.size,),
+        dtype="int64",
+        chunks=(shard,),
+        compressors=[codec],
+        fill_value=0,
+        dimension_names=["time"],
+        attributes=time_attributes(axis),
+    )
