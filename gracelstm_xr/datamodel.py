@@ -134,10 +134,19 @@ VARIABLES: dict[str, Variable] = {
     "transplant_donor": Variable(
         _VECTOR, "m s-2", "part of the transplant taken from the donor", content=_MODEL
     ),
+    "transplant_model": Variable(
+        _VECTOR,
+        "m s-2",
+        "part of the transplant from the force model, recipient minus donor",
+        content=_MODEL,
+    ),
+    "transplant_overlap": Variable(
+        ("satellite", "axis"), "s", "time observed by donor and recipient"
+    ),
     "transplant_thruster": Variable(
         _VECTOR,
         "m s-2",
-        "part of the transplant from thruster firings of both satellites",
+        "part of the transplant from the recipient's thruster firings",
         content=_MODEL,
     ),
     "transplant_bias": Variable(
@@ -147,8 +156,8 @@ VARIABLES: dict[str, Variable] = {
     "lin_accl_donor": Variable(
         _VECTOR,
         "m s-2",
-        "linear acceleration of the donor at the lag, mean removed, rotated into "
-        "the frame of the recipient",
+        "linear acceleration of the donor at the lag, running mean removed, rotated "
+        "into the frame of the recipient",
         content=_MODEL,
         extra=_GEOMETRY,
     ),

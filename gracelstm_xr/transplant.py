@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,10 @@ from gracelstm_xr.errors import GraceError
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gracelstm_xr.frames import Frame, Pair
-    from gracelstm_xr.regression import LocalRegression
+    from gracelstm_xr.carry import Chain, DayMeans
+    from gracelstm_xr.frames import Pair
+    from gracelstm_xr.overlap import Prior, Solution
+    from gracelstm_xr.thrusters import Response
 
 __all__ = ["cross_correlation_lag", "transplant"]
 
@@ -79,160 +81,395 @@ def _detrended(values: Array, step: float) -> Array:
     return result
 
 
+#: Outputs of `transplant` over time and axis.
+PARTS = (
+    "lin_accl_transplant",
+    "lin_accl_transplant_sigma",
+    "transplant_donor",
+    "transplant_model",
+    "transplant_thruster",
+    "transplant_bias",
+)
+#: Variables of each satellite that are read.
+INPUTS = (
+    "lin_accl",
+    "acc_cleanflg",
+    "position",
+    "velocity",
+    "quaternion",
+    "thruster_on_time",
+)
+#: Factors of the force model on the overlap: 1 give or take so much.
+MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
+#: The donor's factor without calibration: 1 give or take so much.
+SCALE_SIGMA = 0.05
+#: Raw biases that occur [m s-2]; the error of a bias nobody knows.
+RAW_BIAS = (1e-6, 3e-5, 1e-6)
+
+
 def transplant(
-    ds: xr.Dataset, *, donor: str | None = None, recipient: str | None = None
+    ds: xr.Dataset,
+    *,
+    donor: str | None = None,
+    recipient: str | None = None,
+    thrusters: bool = True,
+    attitude: bool = True,
+    force_model: Literal["remove-restore"] | None = None,
+    **model_options: Any,
 ) -> xr.Dataset:
     """Carry the donor's accelerations to the recipient; lazy.
 
-    The donor's series is shifted by the lag of every epoch, rotated into the
-    recipient's SRF, and freed of the donor's thruster firings; scale, bias and drift
-    are fitted to the overlapping data around every 12 h node; the recipient's own
-    firings are put back.
+    The donor's series is freed of its thruster firings, shifted by the lag of every
+    epoch, rotated into the recipient's frame with both attitudes, scaled and given
+    the recipient's bias and drift as the overlap of both shows them; then the
+    recipient's own firings are put back.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        Data model with both satellites and their GNV1B.
+        Data model with both satellites. Samples marked in ``acc_cleanflg`` are left
+        out.
     donor, recipient : str, optional
         Satellites by letter; the twin of the other by default, the second satellite
         as recipient when neither is given.
+    thrusters : bool, default True
+        Remove and restore firings; needs THR1B. False is the simple transplant.
+    attitude : bool, default True
+        Rotate by the attitudes of SCA1B; False, and epochs without, turn by half a
+        turn about z.
+    force_model : "remove-restore" or None, optional
+        Take the difference of the non-gravitational force model
+        (`gracelstm_xr.forcemodel`) between the two satellites into account. Needs
+        GNV1B and SCA1B.
+    **model_options
+        For `gracelstm_xr.forcemodel.force_model`.
 
     Returns
     -------
     xarray.Dataset
         Over ``(time, axis)``: ``lin_accl_transplant`` [m s-2], also where the
-        recipient observed; its ``lin_accl_transplant_sigma`` (RMS misfit of the
-        overlap within 9 h); and the components ``transplant_donor``,
-        ``transplant_thruster`` and ``transplant_bias`` that add up to it.
+        recipient observed; its 1-sigma error ``lin_accl_transplant_sigma``, larger
+        the farther the overlap is away; the components ``transplant_donor``,
+        ``transplant_model``, ``transplant_thruster`` and ``transplant_bias`` that add
+        up to it in this order; and ``twin_lag`` (time) [s], ``transplant_overlap``
+        (axis), seconds observed by both.
 
     Raises
     ------
     GraceError
-        When there is no donor or no orbit.
+        When there is no donor, or the force model lacks orbits or attitudes.
+    ValueError
+        When an option or a satellite is unknown.
+
+    Notes
+    -----
+    Without GNV1B a constant lag comes from the cross-correlation of the x axes; the
+    attribute ``lag_source`` says so. Without any overlap, scale and bias are nominal:
+    GRACE TN-02 for A and B, no bias for C and D, with errors to match.
     """
-    import xarray as xr
+    pair = _chosen(ds, donor, recipient)
+    chain = _chain(ds, pair, thrusters, attitude, force_model)
+    inputs = _inputs(ds, pair)
+    known = _known(ds, inputs, chain)
+    solution = _solution(ds, inputs, chain, known, model_options)
+    return _labelled(ds, inputs, chain, known, solution, model_options)
 
-    from gracelstm_xr import conventions
-    from gracelstm_xr.blocks import map_time_blocks
+
+def _chosen(ds: xr.Dataset, donor: str | None, recipient: str | None) -> Pair:
     from gracelstm_xr.features import TWINS, satellite_pairs
-    from gracelstm_xr.frames import HALO, frame_inputs
-    from gracelstm_xr.regression import CONTEXT
 
-    if recipient is None and donor is None:
-        recipient = str(np.atleast_1d(ds["satellite"].values)[-1])
-    elif recipient is None:
-        recipient = TWINS.get(str(donor))
+    if recipient is None:
+        last = str(np.atleast_1d(ds["satellite"].values)[-1])
+        recipient = last if donor is None else TWINS.get(donor)
     pair = satellite_pairs(ds, recipient=recipient, donor=donor)[0]
-    if pair.donor is None or "position" not in ds:
-        missing = "donor" if pair.donor is None else "GNV1B positions"
+    if pair.donor is None:
+        there = ", ".join(str(s) for s in np.atleast_1d(ds["satellite"].values))
         raise GraceError(
-            f"found no {missing} for satellite {pair.recipient}, expected both "
-            "satellites with their orbits: open the archive with GNV1B of both"
+            f"found satellite {there} and no donor for {pair.recipient}, expected "
+            "both satellites: open the archive with the twin"
         )
-    mean = ds["lin_accl"].sel(satellite=pair.donor).mean("time").data
-    arrays = map_time_blocks(
-        _transplant_block,
-        frame_inputs(ds, pair),
-        ds,
-        pair,
-        mean,
-        halo=CONTEXT + HALO,
-        outputs=dict.fromkeys(PARTS, ((3,), np.float64)),
+    return pair
+
+
+def _chain(
+    ds: xr.Dataset, pair: Pair, thrusters: bool, attitude: bool, model: str | None
+) -> Chain:
+    from gracelstm_xr.carry import Chain
+
+    if model not in (None, "remove-restore"):
+        raise ValueError(
+            f"found force_model={model!r}, expected 'remove-restore' or None"
+        )
+    missing = [n for n in ("position", "velocity", "quaternion") if n not in ds]
+    if model is not None and missing:
+        raise GraceError(
+            f"found no {', '.join(missing)}, expected orbits and attitudes for the "
+            "force model: open the archive with GNV1B and SCA1B, or force_model=None"
+        )
+    return Chain(
+        recipient=pair.recipient,
+        donor=str(pair.donor),
+        thrusters=thrusters and "thruster_on_time" in ds,
+        attitude=attitude and "quaternion" in ds,
+        components=() if model is None else tuple(MODEL_SIGMA),
     )
-    result = xr.Dataset(
-        {name: (("time", "axis"), array) for name, array in arrays.items()},
-        coords={k: v for k, v in ds.coords.items() if k in ("time", "axis")},
-        attrs=conventions.append_history(
-            ds.attrs, f"transplant from {pair.donor} to {pair.recipient}"
-        ),
-    )
-    for name in PARTS:
-        result[name].attrs = conventions.attributes_of(name)
-    return result.assign_coords(satellite=pair.recipient)
 
 
-#: Outputs of `transplant`.
-PARTS = (
-    "lin_accl_transplant",
-    "lin_accl_transplant_sigma",
-    "transplant_donor",
-    "transplant_thruster",
-    "transplant_bias",
-)
-TERMS = ("donor", "own_thrust", "donor_thrust")
-
-
-def _transplant_block(
-    t: Array,
-    arrays: Mapping[str, npt.NDArray[Any]],
-    keep: slice,
-    pair: Pair,
-    mean: Array,
-) -> dict[str, Array]:
-    from dataclasses import replace
-
-    from gracelstm_xr.frames import build_frame
-
-    x, y, z = (float(v) for v in mean)
-    frame = build_frame(t, arrays, replace(pair, donor_offset=(x, y, z)))
-    size = keep.stop - keep.start
-    if frame.donor is None:
-        return {name: np.full((size, 3), np.nan) for name in PARTS}
-    step = max(10.0, float(t[1] - t[0]))
-    thin, _ = frame.every(step)
-    fitted = _nominal(thin, step)
-    coefficients = fitted.coefficients(thin, np.isfinite(thin.own))
-    inner = frame.take(keep)
-    total = fitted.predict(inner, coefficients)
-    donor_part = fitted.predict(inner, _only(coefficients, 2, 5))
-    thrust = fitted.predict(inner, _only(coefficients, 5, None))
-    misfit = thin.own - fitted.predict(thin, coefficients)
+def _inputs(ds: xr.Dataset, pair: Pair) -> dict[str, Any]:
+    roles = {"own": pair.recipient, "donor": pair.donor}
     return {
-        "lin_accl_transplant": total,
-        "lin_accl_transplant_sigma": _local_rms(thin.t, misfit, inner.t),
-        "transplant_donor": donor_part,
-        "transplant_thruster": thrust,
-        "transplant_bias": fitted.predict(inner, _only(coefficients, 0, 2)),
+        f"{role}.{name}": ds[name].sel(satellite=satellite).transpose("time", ...)
+        for role, satellite in roles.items()
+        for name in INPUTS
+        if name in ds
     }
 
 
-def _nominal(frame: Frame, step: float) -> LocalRegression:
-    """Regression drawn weakly to a donor taken as it is, and to no firings."""
-    from gracelstm_xr.regression import LocalRegression, design
+def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
+    """Thruster responses and running means of the whole span, as one Delayed."""
+    import dask
 
-    p = design(frame.take(slice(0, 1)), TERMS).shape[1]
-    mean, penalty = np.zeros((p + 2, 3)), np.ones((p + 2, 3))
-    mean[2:5] = 10.0 * np.eye(3)
-    penalty[0] = 1e-6
-    return LocalRegression(TERMS, mean, penalty, step)
+    from gracelstm_xr.days import day_results
+    from gracelstm_xr.thrusters import HALO
 
-
-def _only(
-    coefficients: dict[float, Array], first: int, past: int | None
-) -> dict[float, Array]:
-    """Coefficients with all but some rows zero."""
-    result = {}
-    for node, theta in coefficients.items():
-        part = np.zeros_like(theta)
-        part[first:past] = theta[first:past]
-        result[node] = part
-    return result
+    wanted = ["lin_accl", "acc_cleanflg"]
+    if chain.thrusters:
+        wanted.append("thruster_on_time")
+    few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
+    orbits = "own.position" in inputs and "own.velocity" in inputs
+    days = day_results(_first_day, few, ds, orbits, halo=HALO)
+    return dask.delayed(_first, pure=False)(days, _first_midnight(ds), chain)
 
 
-def _local_rms(t: Array, misfit: Array, query: Array) -> Array:
-    """RMS of the misfit within 9 h of every multiple of 6 h, linear between."""
-    nodes = np.arange(np.floor(t[0] / 21_600), np.ceil(t[-1] / 21_600) + 1) * 21_600.0
-    result = np.empty((len(query), 3))
-    for k in range(3):
-        values = np.full(len(nodes), np.nan)
-        for i, node in enumerate(nodes):
-            low, high = np.searchsorted(t, [node - 32_400, node + 32_400])
-            part = misfit[low:high, k]
-            part = part[np.isfinite(part)]
-            if len(part):
-                values[i] = np.sqrt(np.mean(part**2))
-        known = np.isfinite(values)
-        result[:, k] = (
-            np.interp(query, nodes[known], values[known]) if known.any() else np.nan
+def _first_midnight(ds: xr.Dataset) -> float:
+    from gracelstm_xr.blocks import gps_axis
+
+    # GPS seconds count from noon
+    start = gps_axis(ds)[0]
+    return float(np.floor((start - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0)
+
+
+def _first_day(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, orbits: bool
+) -> dict[str, Any]:
+    """Sums for thruster responses and donor mean of one day."""
+    from gracelstm_xr.thrusters import allowed, day_sums
+
+    found: dict[str, Any] = {}
+    for role in ("own", "donor"):
+        part = {
+            name.partition(".")[2]: array
+            for name, array in arrays.items()
+            if name.startswith(f"{role}.")
+        }
+        if "thruster_on_time" in part:
+            found[role] = day_sums(t, part, keep)
+    values = allowed(arrays, "donor.")[keep]
+    good = np.isfinite(values)
+    found["total"] = np.where(good, values, 0.0).sum(0)
+    found["count"] = good.sum(0)
+    if not orbits:
+        every = t[keep] % 10 == 0
+        found["thin"] = (allowed(arrays, "own.")[keep][every], values[every])
+    return found
+
+
+def _first(
+    days: list[list[dict[str, Any]]], midnight: float, chain: Chain
+) -> tuple[dict[str, Array], DayMeans]:
+    """Responses per satellite [m s-2], and the donor's running mean and lag."""
+    from gracelstm_xr import thrusters
+    from gracelstm_xr.carry import day_means
+
+    table = [day for group in days for day in group]
+    responses: dict[str, Response] = {}
+    for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
+        if role in table[0]:
+            responses[satellite] = thrusters.solve([[day[role] for day in table]])
+    lag = float("nan")
+    if "thin" in table[0]:
+        both = [np.concatenate([day["thin"][i] for day in table]) for i in (0, 1)]
+        found = cross_correlation_lag(both[0], both[1], 10.0)
+        lag = float("nan") if found is None else found
+    middle = midnight + 86_400.0 * (np.arange(len(table)) + 0.5)
+    sums = [(day["total"], day["count"]) for day in table]
+    values = {name: r.value for name, r in responses.items()}
+    return values, day_means(middle, sums, lag)
+
+
+def _solution(
+    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, known: Any,
+    options: Mapping[str, Any],
+) -> Any:  # fmt: skip
+    """Fit of the whole span, as one Delayed."""
+    import dask
+
+    from gracelstm_xr.carry import HALO
+    from gracelstm_xr.days import day_results
+
+    days = day_results(
+        _overlap_day, inputs, ds, chain, known, dict(options), halo=HALO
+    )
+    return dask.delayed(_solved, pure=False)(days, _first_midnight(ds), chain, known)
+
+
+def _overlap_day(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
+    known: tuple[dict[str, Array], DayMeans], options: Mapping[str, Any],
+) -> dict[str, Array]:  # fmt: skip
+    from gracelstm_xr.carry import carry
+    from gracelstm_xr.overlap import bin_table
+
+    step = max(10.0, float(t[1] - t[0])) if len(t) > 1 else 10.0
+    index = np.arange(keep.start, keep.stop)
+    index = index[t[index] % step == 0]
+    models = _models(t, arrays, chain, options)
+    found = carry(t, arrays, index, chain, *known, models)
+    midnight = np.floor((t[keep.start] - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0
+    return bin_table(found, float(midnight))
+
+
+def _models(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], chain: Chain,
+    options: Mapping[str, Any],
+) -> tuple[Array, Array] | None:  # fmt: skip
+    """Force model of recipient and donor, shape (n, 3, component)."""
+    if not chain.components:
+        return None
+    from gracelstm_xr.forcemodel import model_series
+
+    roles = {"own": chain.recipient, "donor": chain.donor}
+    return tuple(
+        np.stack(
+            list(
+                model_series(
+                    t,
+                    arrays[f"{role}.position"],
+                    arrays[f"{role}.velocity"],
+                    arrays[f"{role}.quaternion"],
+                    satellite=satellite,
+                    **options,
+                ).values()
+            ),
+            axis=2,
         )
-    return result
+        for role, satellite in roles.items()
+    )  # type: ignore[return-value]
+
+
+def _solved(
+    days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
+    known: tuple[dict[str, Array], DayMeans],
+) -> Solution:  # fmt: skip
+    from gracelstm_xr.overlap import solve
+
+    return solve(days, midnight, _prior(chain, known[1]))
+
+
+def _prior(chain: Chain, means: DayMeans) -> Prior:
+    """Nominal scale and bias before any overlap."""
+    from gracelstm_xr.overlap import Prior
+
+    sigma = [SCALE_SIGMA, *(MODEL_SIGMA[name] for name in chain.components)]
+    terms = len(sigma)
+    return Prior(
+        scale=np.ones((3, terms)),
+        scale_sigma=np.tile(np.array(sigma), (3, 1)),
+        level=np.zeros(3),
+        level_sigma=np.array(RAW_BIAS),
+    )
+
+
+def _series_day(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
+    known: tuple[dict[str, Array], DayMeans], solution: Solution,
+    options: Mapping[str, Any],
+) -> dict[str, Array]:  # fmt: skip
+    """Transplant of one day and its parts."""
+    from gracelstm_xr.carry import carry
+
+    models = _models(t, arrays, chain, options)
+    found = carry(t, arrays, keep, chain, *known, models)
+    scaled = found.terms * solution.scale_at(found.t)
+    donor, bias = scaled[:, :, 0], solution.bias_at(found.t)
+    model = np.zeros_like(donor)
+    for j in range(1, scaled.shape[2]):
+        model = model + scaled[:, :, j]
+    total = donor + model + found.fired + bias
+    return {
+        "lin_accl_transplant": total,
+        "lin_accl_transplant_sigma": np.where(
+            np.isfinite(total), solution.sigma_at(found), np.nan
+        ),
+        "transplant_donor": donor,
+        "transplant_model": model,
+        "transplant_thruster": found.fired,
+        "transplant_bias": bias,
+        "twin_lag": found.lag,
+    }
+
+
+def _labelled(
+    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, known: Any,
+    solution: Any, options: Mapping[str, Any],
+) -> xr.Dataset:  # fmt: skip
+    import dask
+    import dask.array as da
+    import xarray as xr
+
+    from gracelstm_xr import conventions
+    from gracelstm_xr.blocks import Output
+    from gracelstm_xr.carry import HALO
+    from gracelstm_xr.days import day_blocks
+
+    outputs: dict[str, Output] = dict.fromkeys(PARTS, ((3,), np.float64))
+    outputs["twin_lag"] = ((), np.float64)
+    arrays = day_blocks(
+        _series_day, inputs, ds, chain, known, solution, dict(options),
+        halo=HALO, outputs=outputs,
+    )  # fmt: skip
+    pick = dask.delayed(_overlap_seconds, pure=False)
+    overlap = da.from_delayed(pick(solution, 10.0), (3,), np.float64)
+    variables: dict[str, Any] = {
+        name: (("time", "axis")[: array.ndim], array) for name, array in arrays.items()
+    }
+    variables["transplant_overlap"] = (("axis",), overlap)
+    result = xr.Dataset(
+        variables,
+        coords={k: v for k, v in ds.coords.items() if k in ("time", "axis")},
+        attrs=conventions.append_history(
+            ds.attrs, f"transplant from {chain.donor} to {chain.recipient}"
+        ),
+    )
+    for name in variables:
+        result[name].attrs = conventions.attributes_of(name)
+    result["lin_accl_transplant"].attrs |= _options_said(chain, inputs)
+    return result.assign_coords(satellite=chain.recipient)
+
+
+def _overlap_seconds(solution: Solution, step: float) -> Array:
+    return np.asarray(step * solution.overlap)
+
+
+def _options_said(chain: Chain, inputs: Mapping[str, Any]) -> dict[str, str]:
+    """Attributes that say how the series was made."""
+    orbits = "own.position" in inputs and "own.velocity" in inputs
+    return {
+        "donor": chain.donor,
+        "lag_source": "orbits (GNV1B), per epoch"
+        if orbits
+        else "cross-correlation of the x axes, constant: no GNV1B",
+        "attitude_source": "SCA1B of both satellites"
+        if chain.attitude
+        else "half a turn about z: attitude not used",
+        "thrusters": "donor's firings removed, recipient's restored (THR1B)"
+        if chain.thrusters
+        else "not treated",
+        "force_model": "remove-restore: " + ", ".join(chain.components)
+        if chain.components
+        else "none",
+        "comment": (
+            "scale, bias and drift from the overlap of both satellites; on an axis "
+            "where transplant_overlap is 0 they are nominal and sigma says so"
+        ),
+    }

@@ -1,0 +1,241 @@
+"""The wandering bias between two accelerometers, carried across gaps of any length.
+
+Means over ten minutes are observations of a level that nobody knows, plus Gaussian
+processes: some of correlation lengths from half an hour to ten days, some that repeat
+with the revolution and lose their phase in a day or more. Their powers follow from the
+data; a Kalman filter and smoother gives the mean and its error in every bin, which
+grows with the distance from data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BIN", "Drift"]
+
+Array = npt.NDArray[np.float64]
+
+#: Averaging interval [s]; bins stand at whole multiples of it.
+BIN = 600.0
+#: Correlation lengths of the Matern 3/2 processes [s].
+SCALES = np.array([1800.0, 7200.0, 28_800.0, 115_200.0, 921_600.0])
+#: Processes that repeat: cycles per revolution, and time to lose the phase [s].
+CYCLES = ((1, 72_000.0), (1, 432_000.0), (2, 72_000.0))
+#: Revolution where there is no orbit [s].
+REVOLUTION = 5620.0
+#: Least power of the longest process [nm2 s-4]: biases drift by 0.2, 1.2 and 0.2 nm
+#: s-2 a day (GRACE TN-02) even when a short span does not show it.
+LEAST = (SCALES[-1] / 86_400.0) ** 2 / 3 * np.array([0.2, 1.2, 0.2]) ** 2
+#: Powers where there are too few data to see any [nm2 s-4], per process and axis.
+USUAL = np.array([[0.02, 0.5, 0.05], [0.05, 2.0, 0.2], [0.1, 8.0, 0.5],
+                  [1.0, 60.0, 3.0], [4.0, 300.0, 7.0], [0.2, 10.0, 1.0],
+                  [0.2, 10.0, 1.0], [0.1, 3.0, 0.5]])  # fmt: skip
+#: Distances at which the structure function is taken [bins].
+LAGS = np.concatenate([np.arange(1, 25), np.arange(27, 75, 3), np.arange(80, 300, 11),
+                       np.arange(320, 1500, 59), np.arange(1500, 6000, 333)])  # fmt: skip
+#: Fewest bins with data that say anything about powers.
+FEWEST = 24
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Statistics of the wandering bias, per axis; all in nm s-2.
+
+    Attributes
+    ----------
+    power : ndarray, shape (process, 3)
+        Variance per correlation length, then per repeating process.
+    noise : ndarray, shape (3,)
+        Variance of a full bin's mean that no neighbour shares.
+    revolution : float
+        [s]
+    """
+
+    power: Array
+    noise: Array
+    revolution: float = REVOLUTION
+
+    @classmethod
+    def fit(
+        cls, mean: Array, share: Array, *, revolution: float = REVOLUTION
+    ) -> Drift:
+        """Powers from the structure function of the bins.
+
+        Parameters
+        ----------
+        mean : ndarray, shape (n, 3)
+            Bin means [nm s-2] on a regular axis; anything where ``share`` is 0.
+        share : ndarray, shape (n, 3)
+            Part of a bin that holds data, 0 to 1.
+        revolution : float, optional
+            Time of one revolution [s].
+        """
+        power, noise = USUAL.copy(), np.full(3, 0.1)
+        for k in range(3):
+            full = share[:, k] > 0.5
+            if full.sum() >= FEWEST:
+                series = np.where(full, mean[:, k], np.nan)
+                power[:, k], noise[k] = _powers(series, k, revolution)
+        longest = len(SCALES) - 1
+        power[longest] = np.maximum(power[longest], LEAST)
+        return cls(power, noise, revolution)
+
+    def smooth(
+        self, mean: Array, share: Array, *, level: Array, spread: Array
+    ) -> tuple[Array, Array]:
+        """Mean and variance of the bias in every bin, given all bins with data.
+
+        Parameters
+        ----------
+        mean, share : ndarray, shape (n, 3)
+            As in `fit`.
+        level, spread : ndarray, shape (3,)
+            Expectation of the level and its 1-sigma [nm s-2] before any data.
+
+        Returns
+        -------
+        mean, variance : ndarray, shape (n, 3)
+            [nm s-2] and its square.
+        """
+        step, kick, start = self._model(spread)
+        seen = share > 0
+        noise = self.noise / np.where(seen, share, 1.0)
+        kept = _forward(
+            step, kick, start, np.where(seen, mean - level, 0.0), noise, seen
+        )
+        value, variance = _backward(step, *kept, seen)
+        return level + value, variance
+
+    def _model(self, spread: Array) -> tuple[Array, Array, Array]:
+        """Transition (m, m), its noise and the prior (3, m, m) of the state.
+
+        State: the level, then two numbers per process, the first its value.
+        """
+        m = 1 + 2 * len(self.power)
+        step, prior = np.eye(m), np.zeros((3, m, m))
+        prior[:, 0, 0] = spread**2
+        for i, block in enumerate([*_fading(), *_turning(self.revolution)]):
+            part = slice(1 + 2 * i, 3 + 2 * i)
+            step[part, part] = block
+            prior[:, part, part] = self.power[i][:, None, None] * np.eye(2)
+        kick = prior - step @ prior @ step.T
+        return step, kick, prior
+
+
+def _forward(
+    step: Array, kick: Array, start: Array, values: Array, noise: Array,
+    seen: npt.NDArray[np.bool_],
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+    """Kalman filter; per bin: P H', predicted value, innovation and its variance."""
+    n, pick = len(values), _pick(len(step))
+    m = len(pick)
+    lean, predicted = np.zeros((n, 3, m)), np.zeros((n, 3))
+    size = np.zeros((n, 3))
+    x, p = np.zeros((3, m)), start.copy()
+    back = step.T
+    for i in range(n):
+        if i:
+            x = x @ back
+            p = step @ p @ back + kick
+        ph = p @ pick
+        s = ph @ pick + noise[i]
+        lean[i], predicted[i], size[i] = ph, x @ pick, s
+        if seen[i].any():
+            g = np.where(seen[i], 1.0 / s, 0.0)
+            x = x + (g * (values[i] - predicted[i]))[:, None] * ph
+            p = p - (g[:, None] * ph)[:, :, None] * ph[:, None, :]
+    return lean, predicted, values - predicted, size
+
+
+def _backward(
+    step: Array, lean: Array, predicted: Array, innovation: Array, size: Array,
+    seen: npt.NDArray[np.bool_],
+) -> tuple[Array, Array]:  # fmt: skip
+    """Bryson and Frazier's smoother: no inverse, only what the filter kept."""
+    n, _, m = lean.shape
+    pick = _pick(m)
+    value, variance = np.zeros((n, 3)), np.zeros((n, 3))
+    vector, matrix = np.zeros((3, m)), np.zeros((3, m, m))
+    for i in range(n - 1, -1, -1):
+        ph = lean[i]
+        if seen[i].any():
+            g = np.where(seen[i], 1.0 / size[i], 0.0)
+            # (I - K H)' applied from the left, K = P H' / S
+            hv = (ph * vector).sum(1)
+            vector = vector - (g * (hv + innovation[i]))[:, None] * pick
+            mph = (matrix @ ph[:, :, None])[:, :, 0]
+            quad = (ph * mph).sum(1)
+            cross = g[:, None, None] * (
+                mph[:, :, None] * pick + pick[:, None] * mph[:, None, :]
+            )
+            corner = (g * g * quad + g)[:, None, None] * np.outer(pick, pick)
+            matrix = matrix - cross + corner
+        value[i] = predicted[i] - (ph * vector).sum(1)
+        left = ph @ pick
+        variance[i] = left - (ph * (matrix @ ph[:, :, None])[:, :, 0]).sum(1)
+        vector = vector @ step
+        matrix = step.T @ matrix @ step
+    return value, np.maximum(variance, 0.0)
+
+
+def _pick(m: int) -> Array:
+    """What is observed of the state: the level and the value of every process."""
+    pick = np.zeros(m)
+    pick[0] = 1.0
+    pick[1::2] = 1.0
+    return pick
+
+
+def _fading() -> list[Array]:
+    """Transition of the Matern processes; the rate is counted in units of a."""
+    x = np.sqrt(3.0) * BIN / SCALES
+    return [np.exp(-v) * np.array([[1 + v, v], [-v, 1 - v]]) for v in x]
+
+
+def _turning(revolution: float) -> list[Array]:
+    """Transition of the processes that repeat with the revolution."""
+    blocks = []
+    for cycles, memory in CYCLES:
+        angle = 2 * np.pi * cycles * BIN / revolution
+        c, s = np.cos(angle), np.sin(angle)
+        blocks.append(np.exp(-BIN / memory) * np.array([[c, -s], [s, c]]))
+    return blocks
+
+
+def _correlation(distance: float, revolution: float) -> Array:
+    """Correlation of every process over ``distance`` seconds."""
+    x = np.sqrt(3.0) * distance / SCALES
+    phase = 2 * np.pi * distance / revolution
+    turning = [np.exp(-distance / m) * np.cos(c * phase) for c, m in CYCLES]
+    return np.concatenate([(1 + x) * np.exp(-x), turning])
+
+
+def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
+    """Non-negative powers per process, and noise, from mean squared differences."""
+    from scipy.optimize import nnls
+
+    good = np.isfinite(series)
+    filled = np.where(good, series, 0.0)
+    rows, values, weights = [], [], []
+    for lag in LAGS[LAGS < len(series) // 2].tolist():
+        both = good[lag:] & good[:-lag]
+        pairs = int(both.sum())
+        if pairs < max(2 * lag, 8):
+            continue
+        half = 0.5 * float(np.mean((filled[lag:] - filled[:-lag])[both] ** 2))
+        rows.append([*(1 - _correlation(lag * BIN, revolution)), 1.0])
+        values.append(half)
+        # neighbouring differences share their samples
+        weights.append(np.sqrt(pairs / lag) / max(half, 1e-6))
+    if len(values) < 12:
+        return USUAL[:, axis].copy(), 0.1
+    weight = np.array(weights)
+    scale = max(values)
+    found, _ = nnls(
+        np.array(rows) * weight[:, None] * scale, np.array(values) * weight
+    )
+    # a noise of zero would make the smoother trust every bin without limit
+    return scale * found[:-1], max(scale * float(found[-1]), 1e-3)
