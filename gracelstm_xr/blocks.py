@@ -18,7 +18,7 @@ from gracelstm_xr.timebase import EPOCH, axis_of
 
 __all__ = [
     "Output",
-    "exact_mean",
+    "as_dask",
     "gps_axis",
     "gps_seconds",
     "iterate_time_blocks",
@@ -47,6 +47,12 @@ def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.fl
     """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
     first, step, size = gps_axis(ds)
     start, stop, _ = part.indices(size)
+    return _seconds(first, step, start, stop)
+
+
+def _seconds(
+    first: float, step: float, start: int, stop: int
+) -> npt.NDArray[np.float64]:
     return np.asarray(first + step * np.arange(start, stop), dtype=np.float64)
 
 
@@ -117,6 +123,7 @@ def map_time_blocks(
     halo: float,
     outputs: Mapping[str, Output],
     length: Callable[[slice], int] | None = None,
+    local: Callable[[slice], Any] | None = None,
 ) -> dict[str, Any]:
     """Apply ``function`` to overlapping stretches of time, lazily.
 
@@ -139,6 +146,9 @@ def map_time_blocks(
     length : callable, optional
         Samples that ``function`` returns for a block of the axis of ``ds``; by
         default as many as the block has.
+    local : callable, optional
+        Gives a last argument for a block of the axis of ``ds``; dask objects in it
+        are computed for that block alone.
 
     Returns
     -------
@@ -148,19 +158,33 @@ def map_time_blocks(
     import dask
     import dask.array as da
 
-    sources = {name: _as_dask(array) for name, array in inputs.items()}
-    call = dask.delayed(function, pure=False)
+    sources = {name: as_dask(array) for name, array in inputs.items()}
+    call = dask.delayed(_call, pure=False)
+    first, step, _ = gps_axis(ds)
     # one graph node each, so that a model travels to a process once
     shared = [_node(arg) for arg in args]
     pieces: dict[str, list[Any]] = {name: [] for name in outputs}
     for block, wide, keep in _stretches(ds, halo):
         arrays = {name: source[wide] for name, source in sources.items()}
-        result = call(gps_seconds(ds, wide), arrays, keep, *shared)
+        own = [] if local is None else [local(block)]
+        times = (first, step, wide.start, wide.stop)
+        result = call(function, times, arrays, keep, *shared, *own)
         count = length(block) if length else block.stop - block.start
         for name, (shape, dtype) in outputs.items():
             full = (count, *shape)
             pieces[name].append(da.from_delayed(result[name], full, dtype=dtype))
     return {name: da.concatenate(parts) for name, parts in pieces.items()}
+
+
+def _call(
+    function: Callable[..., Any],
+    times: tuple[float, float, int, int],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    *args: Any,
+) -> Any:
+    """Make the times where they are needed: a graph of years would not hold them."""
+    return function(_seconds(*times), arrays, keep, *args)
 
 
 def _stretches(ds: xr.Dataset, halo: float) -> Iterator[tuple[slice, slice, slice]]:
@@ -181,7 +205,8 @@ def _node(arg: Any) -> Any:
     return arg if plain or is_dask_collection(arg) else dask.delayed(arg, pure=False)
 
 
-def _as_dask(array: xr.DataArray) -> Any:
+def as_dask(array: xr.DataArray) -> Any:
+    """Dask array of a variable with time first, chunked if it is not yet."""
     if array.chunks is None:
         # name=False: hashing a long series costs more than reading it
         return array.chunk({"time": DEFAULT_BLOCK}, name_prefix="grace-").data
@@ -212,54 +237,3 @@ def iterate_time_blocks(
         lazy = {name: array.isel(time=wide).data for name, array in inputs.items()}
         (arrays,) = dask.compute(lazy)
         yield block, gps_seconds(ds, wide), arrays, keep
-
-
-#: Unit in which a mean is summed, and the largest value that counts [m s-2].
-QUANTUM, LARGEST = 2.0**-50, 1e-3
-
-
-def exact_mean(array: xr.DataArray, ds: xr.Dataset) -> Any:
-    """Mean of accelerations over time, the same to the last bit on any chunking.
-
-    Values are summed as whole multiples of 2^-50 m s-2 (9e-16), which no order
-    changes; larger ones than 1e-3 m s-2 are left out.
-
-    Parameters
-    ----------
-    array : xarray.DataArray
-        Accelerations (time, axis) on the axis of ``ds`` [m s-2].
-    ds : xarray.Dataset
-        Gives the blocks.
-
-    Returns
-    -------
-    dask array, shape (axis,)
-        NaN where nothing is observed.
-    """
-    import dask
-    import dask.array as da
-    from dask.graph_manipulation import clone
-
-    # read anew: the blocks that wait for the mean would keep all of it in memory
-    source = clone(_as_dask(array)) if array.chunks is not None else _as_dask(array)
-    sums = dask.delayed(_integer_sums, pure=False)
-    parts = [sums(source[block]) for block in time_blocks(ds)]
-    total = dask.delayed(_combined, pure=False)(parts)
-    return da.from_delayed(total, array.shape[1:], dtype=np.float64)
-
-
-def _integer_sums(values: npt.NDArray[Any]) -> list[tuple[int, int]]:
-    """Sum in quanta, and number of samples, per column."""
-    good = np.abs(values) <= LARGEST
-    whole = np.rint(np.where(good, values, 0.0) / QUANTUM).astype(np.int64)
-    pairs = zip(whole.sum(axis=0).tolist(), good.sum(axis=0).tolist(), strict=True)
-    return list(pairs)
-
-
-def _combined(parts: list[list[tuple[int, int]]]) -> npt.NDArray[np.float64]:
-    columns = zip(*parts, strict=True)
-    means = []
-    for column in columns:
-        total, count = (sum(values) for values in zip(*column, strict=True))
-        means.append(total * QUANTUM / count if count else np.nan)
-    return np.array(means)

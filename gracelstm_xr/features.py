@@ -11,11 +11,12 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr import conventions
-from gracelstm_xr.blocks import Output, exact_mean, map_time_blocks
+from gracelstm_xr.blocks import Output, map_time_blocks
 from gracelstm_xr.datamodel import ORIGINS
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.frames import HALO, Pair, assemble, frame_inputs, loaded
 from gracelstm_xr.geometry import FLAGS, build_geometry
+from gracelstm_xr.localmean import local_mean, local_sums
 
 __all__ = ["TWINS", "features", "satellite_pairs"]
 
@@ -116,9 +117,9 @@ def features(
         ``height`` [m] (WGS 84); ``beta_prime`` [degree], ``local_solar_time`` [h],
         ``shadow_factor``, ``sun_direction`` (unit vector in the SRF); ``twin_lag``
         [s], positive when the twin follows; ``lin_accl_donor`` [m s-2] (at the lag,
-        mean removed, rotated into the recipient's SRF); ``thruster_response`` and
-        ``donor_thruster_response`` [ms s-1]; ``geometry_qualflg``. The same to the
-        last bit on any chunking.
+        mean over 11 days removed, rotated into the recipient's SRF);
+        ``thruster_response`` and ``donor_thruster_response`` [ms s-1];
+        ``geometry_qualflg``. The same to the last bit on any chunking.
 
     Raises
     ------
@@ -172,14 +173,11 @@ def _features_of(
         n: (_VARIABLES[n][1], np.uint8 if n == "geometry_qualflg" else np.float64)
         for n in names
     }
-    mean: Any = None
-    if "donor.lin_accl" in inputs and "lin_accl_donor" in names:
-        # lazy: a full pass over the donor, because its bias must not leak
-        mean = exact_mean(inputs["donor.lin_accl"], ds)
-    if "lin_accl_donor" not in names:
-        inputs = {k: v for k, v in inputs.items() if not k.endswith("lin_accl")}
+    inputs = {k: v for k, v in inputs.items() if k != "own.lin_accl"}
+    donor = inputs.get("donor.lin_accl")
+    sums = local_sums(donor, ds) if donor is not None else lambda _: []
     arrays = map_time_blocks(
-        _block, inputs, ds, pair, tuple(names), mean, halo=HALO, outputs=outputs
+        _block, inputs, ds, pair, tuple(names), halo=HALO, outputs=outputs, local=sums
     )
     result = xr.Dataset(
         {
@@ -219,12 +217,15 @@ def _block(
     keep: slice,
     pair: Pair,
     names: tuple[str, ...],
-    mean: npt.NDArray[np.float64] | None,
+    sums: list[Any],
 ) -> dict[str, npt.NDArray[Any]]:
-    if mean is not None:
-        x, y, z = (float(v) for v in mean)
-        pair = replace(pair, donor_offset=(x, y, z))
     data = loaded(arrays)
+    if "donor.lin_accl" in data:
+        # here and not in the frame: the bias drifts, and must not leak between axes
+        mean = local_mean(t, sums)
+        dead = np.isnan(mean) & ~np.isnan(mean).all(axis=1, keepdims=True)
+        # an axis never observed among observed ones must not spoil the others
+        data["donor.lin_accl"] = np.where(dead, 0.0, data["donor.lin_accl"] - mean)
     geometry = build_geometry(t, data, pair, keep)
     frame = assemble(t, data, pair, geometry, keep)
     found = {**frame.arrays(), **geometry.arrays()}

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.attitude import Attitude, rotate
-from gracelstm_xr.cleaning import crn_filter
+from gracelstm_xr.crn import crn_filter
 from gracelstm_xr.geometry import Geometry, build_geometry
 from gracelstm_xr.interpolation import lagrange
 from gracelstm_xr.lag import LONGEST_LAG

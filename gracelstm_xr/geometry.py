@@ -16,8 +16,6 @@ import numpy.typing as npt
 
 from gracelstm_xr import sun as sunlight
 from gracelstm_xr.attitude import Attitude, nominal_attitude, rotate
-from gracelstm_xr.interpolation import cubic, hermite, linear, nodes_around
-from gracelstm_xr.lag import LONGEST_LAG, lag_to_twin
 from gracelstm_xr.earth import (
     argument_of_latitude,
     cross,
@@ -25,6 +23,8 @@ from gracelstm_xr.earth import (
     greenwich_angle,
     to_celestial,
 )
+from gracelstm_xr.interpolation import cubic, hermite, linear, nodes_around
+from gracelstm_xr.lag import LONGEST_LAG, lag_to_twin
 from gracelstm_xr.states import StateNodes
 
 if TYPE_CHECKING:

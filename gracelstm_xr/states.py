@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,8 @@ REACH = 10_800.0
 SPACING = 60.0
 
 
-class StateNodes(NamedTuple):
+@dataclass(frozen=True)
+class StateNodes:
     """Inertial states at strictly increasing epochs, to be interpolated.
 
     Attributes
@@ -49,7 +51,7 @@ class StateNodes(NamedTuple):
 
     def shifted(self, lag: float) -> StateNodes:
         """Nodes of a satellite that is now where this one is ``lag`` s later."""
-        return self._replace(t=self.t - lag)
+        return replace(self, t=self.t - lag)
 
     def at(self, t: Array) -> tuple[Array, Array]:
         """Position [m] and velocity [m s-1] at ``t`` by quintic Hermite steps.
@@ -65,20 +67,26 @@ class StateNodes(NamedTuple):
         everywhere = bool(known.all())
         i = i if everywhere else i[known]
         s = t if everywhere else t[known]
+        h, *terms = (part[i] for part in self._polynomials)
+        p, v, a, c3, c4, c5 = terms
+        s = (s - self.t[i])[:, None] / h
+        position[known] = p + s * (v + s * (a / 2 + s * (c3 + s * (c4 + s * c5))))
+        slope = v + s * (a + s * (3 * c3 + s * (4 * c4 + s * 5 * c5)))
+        velocity[known] = slope / h
+        return position, velocity
+
+    @cached_property
+    def _polynomials(self) -> tuple[Array, ...]:
+        """Length of every interval and its coefficients, lowest power first."""
         h = np.diff(self.t)[:, None]
-        s = (s - self.t[i])[:, None] / h[i]
         p0, p1 = self.position[:-1], self.position[1:]
         v0, v1 = self.velocity[:-1] * h, self.velocity[1:] * h
         pull = gravity(self.position)
         a0, a1 = pull[:-1] * h**2, pull[1:] * h**2
-        c3 = (10 * (p1 - p0) - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1)[i]
-        c4 = (-15 * (p1 - p0) + 8 * v0 + 7 * v1 + 1.5 * a0 - a1)[i]
-        c5 = (6 * (p1 - p0) - 3 * v0 - 3 * v1 - 0.5 * a0 + 0.5 * a1)[i]
-        p0, v0, a0 = p0[i], v0[i], a0[i]
-        position[known] = p0 + s * (v0 + s * (a0 / 2 + s * (c3 + s * (c4 + s * c5))))
-        slope = v0 + s * (a0 + s * (3 * c3 + s * (4 * c4 + s * 5 * c5)))
-        velocity[known] = slope / h[i]
-        return position, velocity
+        c3 = 10 * (p1 - p0) - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1
+        c4 = -15 * (p1 - p0) + 8 * v0 + 7 * v1 + 1.5 * a0 - a1
+        c5 = 6 * (p1 - p0) - 3 * v0 - 3 * v1 - 0.5 * a0 + 0.5 * a1
+        return h, p0, v0, a0, c3, c4, c5
 
     def propagated_at(self, t: Array) -> BoolArray:
         """Whether the state at ``t`` rests on a propagated node."""
