@@ -53,6 +53,23 @@ def shared_data() -> Path:
     return folder.resolve()
 
 
+@pytest.fixture(scope="session")
+def real_hour(shared_data: Path) -> xr.Dataset:
+    """The digitised hour as read: ``lin_accl_x`` of A and B [m s-2]."""
+    import numpy as np
+    import xarray as xr
+
+    file = shared_data / "digitised/grace_2005-05-30_lin_accl_x_first_hour.csv"
+    if not file.is_file():
+        pytest.skip("the digitised hour is not next to the checkout")
+    text = [line for line in file.read_text().splitlines() if line[:1].isdigit()]
+    rows = np.array([[float(v or "nan") for v in line.split(",")] for line in text])
+    return xr.Dataset(
+        {"lin_accl_x": (("satellite", "reading"), rows[:, 1:].T)},
+        coords={"seconds": ("reading", rows[:, 0]), "satellite": ["A", "B"]},
+    )
+
+
 @pytest.fixture
 def no_compute() -> Iterator[None]:
     """Fail when Dask computes anything."""
