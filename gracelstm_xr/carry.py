@@ -13,24 +13,34 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.frames import FACING, HALO, _at, _quaternion_at
-from gracelstm_xr.orbit import (
-    GM_EARTH,
-    StateNodes,
-    lag_to_twin,
-    quaternion_matrix,
-)
+from gracelstm_xr.attitude import Attitude, rotate
+from gracelstm_xr.earth import GM_EARTH
+from gracelstm_xr.frames import FACING
+from gracelstm_xr.interpolation import lagrange, linear, nodes_around
+from gracelstm_xr.lag import lag_to_twin
+from gracelstm_xr.states import StateNodes
 from gracelstm_xr.thrusters import allowed, firing_acceleration
 
-__all__ = ["HALO", "Carried", "Chain", "DayMeans", "carry", "day_means"]
+__all__ = [
+    "HALO",
+    "Carried",
+    "Chain",
+    "DayMeans",
+    "carry",
+    "day_lag",
+    "day_means",
+    "orbits",
+]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
+#: Context of a day [s]: half the filter window, the lag, and a little of the orbit.
+HALO = 900.0
 #: The donor's mean is taken over so many days to either side [days].
 REACH = 10
 #: Spacing of the epochs at which the lag is solved [s].
-LAG_STEP = 10.0
+LAG_STEP = 20.0
 
 
 @dataclass(frozen=True)
@@ -66,13 +76,13 @@ class DayMeans(NamedTuple):
         GPS seconds.
     offset : ndarray, shape (d, 3)
         Mean of the donor's raw series within `REACH` days [m s-2].
-    lag : float
-        Constant lag for epochs without orbits [s]; NaN for none.
+    lag : ndarray, shape (d,)
+        Lag for epochs without orbits [s]; NaN for none.
     """
 
     t: Array
     offset: Array
-    lag: float = float("nan")
+    lag: Array
 
     def at(self, t: Array) -> Array:
         """Offset at ``t`` [m s-2], shape (n, 3)."""
@@ -108,7 +118,7 @@ class Carried(NamedTuple):
     revolution: float
 
 
-def day_means(t: Array, days: list[tuple[Array, Array]], lag: float) -> DayMeans:
+def day_means(t: Array, days: list[tuple[Array, Array]], lag: Array) -> DayMeans:
     """Running means from sums and numbers of samples per day."""
     total = np.stack([one for one, _ in days])
     count = np.stack([one for _, one in days])
@@ -149,20 +159,20 @@ def carry(
         Force model of recipient and donor in their own frames [m s-2].
     """
     when = t[index]
-    lag, revolution = _lag(t, arrays, when, means.lag)
-    there = when + lag
+    lag, revolution = _lag(t, arrays, when, means)
     donor = allowed(arrays, "donor.") - means.at(t)
     spikes = _fired(t, arrays, "donor", chain, responses)
     stack = [donor - spikes, spikes]
     if models is not None:
         stack += [models[1][:, :, j] for j in range(models[1].shape[2])]
-    moved = _at(np.concatenate(stack, axis=1), t, there)
-    turn = _turn(t, arrays, when, there) if chain.attitude else None
-    turned = [_turned(moved[:, 3 * j : 3 * j + 3], turn) for j in range(len(stack))]
+    moved = lagrange(np.concatenate(stack, axis=1), t, when + lag)
+    turn = _Turn(t, arrays, when, when + lag, use=chain.attitude)
+    turned = [turn(moved[:, 3 * j : 3 * j + 3]) for j in range(len(stack))]
     terms = [turned[0]]
     if models is not None:
-        own_model = models[0][index]
-        terms += [own_model[:, :, j] - part for j, part in enumerate(turned[2:])]
+        here = models[0][index]
+        # where the model knows nothing, recipient and donor are taken as alike
+        terms += [np.nan_to_num(here[:, :, j] - v) for j, v in enumerate(turned[2:])]
     fired = _fired(t, arrays, "own", chain, responses)
     return Carried(
         t=when,
@@ -189,22 +199,43 @@ def _fired(
     return firing_acceleration(t, on_time, responses[satellite])
 
 
+def orbits(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], first: float, last: float
+) -> list[StateNodes]:
+    """Orbits of recipient and donor, closed over holes; fewer where one is missing."""
+    found = []
+    for role in ("own", "donor"):
+        position = arrays.get(f"{role}.position")
+        velocity = arrays.get(f"{role}.velocity")
+        if position is not None and velocity is not None:
+            nodes = StateNodes.from_grid(t, position, velocity)
+            found.append(nodes.filled(first - 120.0, last + 120.0))
+    return [nodes for nodes in found if len(nodes.t) > 1]
+
+
+def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> float:
+    """Median lag over the times ``when`` [s]; NaN without both orbits."""
+    both = orbits(t, arrays, when[0], when[-1])
+    if len(both) < 2:
+        return float("nan")
+    lag = lag_to_twin(both[0], both[1], when[:: max(len(when) // 24, 1)])
+    known = lag[np.isfinite(lag)]
+    return float(np.median(known)) if len(known) else float("nan")
+
+
 def _lag(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, otherwise: float
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, means: DayMeans
 ) -> tuple[Array, float]:
-    """Lag at ``when`` [s]; where there is no orbit, the constant one. Revolution."""
-    both = [
-        StateNodes.from_grid(t, arrays[f"{role}.position"], arrays[f"{role}.velocity"])
-        for role in ("own", "donor")
-        if f"{role}.position" in arrays and f"{role}.velocity" in arrays
-    ]
-    if len(both) < 2 or min(len(nodes.t) for nodes in both) < 2:
-        return np.full(len(when), otherwise), float("nan")
-    low, high = np.floor(when[0] / LAG_STEP), np.ceil(when[-1] / LAG_STEP)
-    nodes = LAG_STEP * np.arange(low, high + 1)
-    found = np.interp(when, nodes, lag_to_twin(both[0], both[1], nodes))
-    lag = np.where(np.isfinite(found), found, otherwise)
-    return np.asarray(lag, dtype=np.float64), _revolution(both[0])
+    """Lag at ``when`` [s], and the time of a revolution."""
+    both = orbits(t, arrays, when[0], when[-1])
+    if len(both) < 2:
+        return np.interp(when, means.t, means.lag), float("nan")
+    nodes = nodes_around(when, LAG_STEP)
+    lag = linear(when, nodes, lag_to_twin(both[0], both[1], nodes))
+    unknown = np.isnan(lag)
+    if unknown.any():
+        lag[unknown] = np.interp(when[unknown], means.t, means.lag)
+    return lag, _revolution(both[0])
 
 
 def _revolution(nodes: StateNodes) -> float:
@@ -215,31 +246,45 @@ def _revolution(nodes: StateNodes) -> float:
     return float(2 * np.pi * np.sqrt(np.median(axis) ** 3 / GM_EARTH))
 
 
-def _turn(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, there: Array
-) -> Array | None:
-    """Matrices from the donor's frame at ``there`` to the recipient's at ``when``."""
-    own = _quaternion_at(t, arrays.get("own.quaternion"), when)
-    twin = _quaternion_at(t, arrays.get("donor.quaternion"), there)
-    if own is None or twin is None:
-        return None
+class _Turn:
+    """From the donor's frame at one time to the recipient's at another."""
+
+    def __init__(
+        self,
+        t: Array,
+        arrays: Mapping[str, npt.NDArray[Any]],
+        when: Array,
+        there: Array,
+        *,
+        use: bool,
+    ) -> None:
+        own, twin = arrays.get("own.quaternion"), arrays.get("donor.quaternion")
+        self.both = None
+        if use and own is not None and twin is not None:
+            here = Attitude.from_grid(t, own).at(when)
+            self.both = _product(Attitude.from_grid(t, twin).at(there), here)
+            self.unknown = np.isnan(self.both[:, 0])
+
+    def __call__(self, vector: Array) -> Array:
+        nominal: Array = vector * FACING
+        if self.both is None:
+            return nominal
+        turned = rotate(self.both, vector)
+        # without an attitude, the half turn of facing satellites is a good guess
+        turned[self.unknown] = nominal[self.unknown]
+        return turned
+
+
+def _product(twin: Array, own: Array) -> Array:
+    """Quaternion from the twin's frame to the own one: conj(twin) then own."""
     a, b, c, d = twin[:, 0], -twin[:, 1], -twin[:, 2], -twin[:, 3]
     p, q, r, s = own.T
-    both = [
-        a * p - b * q - c * r - d * s,
-        a * q + b * p + c * s - d * r,
-        a * r - b * s + c * p + d * q,
-        a * s + b * r - c * q + d * p,
-    ]
-    return quaternion_matrix(np.stack(both, axis=1))
-
-
-def _turned(moved: Array, turn: Array | None) -> Array:
-    nominal: Array = moved * FACING
-    if turn is None:
-        return nominal
-    x, y, z = moved.T
-    rows = [turn[:, i, 0] * x + turn[:, i, 1] * y + turn[:, i, 2] * z for i in range(3)]
-    # where an attitude is missing the half turn of facing satellites is a good guess
-    known = np.isfinite(turn[:, 0, 0])
-    return np.where(known[:, None], np.stack(rows, axis=1), nominal)
+    return np.stack(
+        [
+            a * p - b * q - c * r - d * s,
+            a * q + b * p + c * s - d * r,
+            a * r - b * s + c * p + d * q,
+            a * s + b * r - c * q + d * p,
+        ],
+        axis=1,
+    )

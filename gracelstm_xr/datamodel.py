@@ -221,6 +221,31 @@ VARIABLES: dict[str, Variable] = {
         extra=_GEOMETRY,
     ),
     "geometry_qualflg": _flag("what stood in for missing orbits and attitudes"),
+    "drag": Variable(
+        _VECTOR, "m s-2", f"modelled atmospheric drag {_SRF}", content=_MODEL
+    ),
+    "solar": Variable(
+        _VECTOR, "m s-2", f"modelled solar radiation pressure {_SRF}", content=_MODEL
+    ),
+    "albedo": Variable(
+        _VECTOR, "m s-2", f"modelled pressure of reflected light {_SRF}", content=_MODEL
+    ),
+    "infrared": Variable(
+        _VECTOR, "m s-2", f"modelled pressure of Earth infrared {_SRF}", content=_MODEL
+    ),
+    "thruster_accl": Variable(
+        ("satellite", "thruster_pair", "axis"),
+        "m s-2",
+        f"linear acceleration {_SRF} while the pair fires, uncalibrated",
+        content=_MODEL,
+        extra={"ancillary_variables": "thruster_accl_sigma"},
+    ),
+    "thruster_accl_sigma": Variable(
+        ("satellite", "thruster_pair", "axis"),
+        "m s-2",
+        "1-sigma error of the acceleration while the pair fires",
+        content=_MODEL,
+    ),
     "thruster_response": Variable(
         _PAIRS, "ms s-1", "thruster on-time per second, filtered as the accelerometer"
     ),
@@ -255,7 +280,7 @@ class Origin:
 
 _ORBIT = (
     "without records for more than 3 min the orbit is integrated from either side for "
-    "up to 3 h (error 60 m in the middle of 1 h, below 2 km in the middle of 6 h); "
+    "up to 3 h (error below 150 m in a hole of 1 h, below 2 km in one of 6 h); "
     "beyond that the twin's orbit is taken as it is (off by the distance between the "
     "two, about 220 km or 1.8 degree along the track)"
 )

@@ -82,7 +82,7 @@ def pair_on_time(on_time: npt.NDArray[Any]) -> Array:
 
 @functools.cache
 def _kernel(step: float) -> Array:
-    from gracelstm_xr.cleaning import crn_filter
+    from gracelstm_xr.crn import crn_filter
 
     # 0.5: a firing is somewhere in the second that carries its time tag
     return crn_filter(step, delay=0.5)

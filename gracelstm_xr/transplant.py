@@ -103,6 +103,8 @@ INPUTS = (
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
 #: The donor's factor without calibration: 1 give or take so much.
 SCALE_SIGMA = 0.05
+#: Errors of the published biases of A and B [m s-2], an estimate of this package.
+PUBLISHED_BIAS = (5e-8, 2e-7, 5e-8)
 #: Raw biases that occur [m s-2]; the error of a bias nobody knows.
 RAW_BIAS = (1e-6, 3e-5, 1e-6)
 
@@ -115,7 +117,9 @@ def transplant(
     thrusters: bool = True,
     attitude: bool = True,
     force_model: Literal["remove-restore"] | None = None,
-    **model_options: Any,
+    f107: float | xr.DataArray | None = None,
+    ap: float | xr.DataArray | None = None,
+    mass: Mapping[str, float] | None = None,
 ) -> xr.Dataset:
     """Carry the donor's accelerations to the recipient; lazy.
 
@@ -141,8 +145,8 @@ def transplant(
         Take the difference of the non-gravitational force model
         (`gracelstm_xr.forcemodel`) between the two satellites into account. Needs
         GNV1B and SCA1B.
-    **model_options
-        For `gracelstm_xr.forcemodel.force_model`.
+    f107, ap, mass
+        Of the force model, see `gracelstm_xr.forcemodel.force_model`.
 
     Returns
     -------
@@ -171,8 +175,18 @@ def transplant(
     chain = _chain(ds, pair, thrusters, attitude, force_model)
     inputs = _inputs(ds, pair)
     known = _known(ds, inputs, chain)
-    solution = _solution(ds, inputs, chain, known, model_options)
-    return _labelled(ds, inputs, chain, known, solution, model_options)
+    options = _model_options(chain, f107, ap, mass)
+    solution = _solution(ds, inputs, chain, known, options)
+    return _labelled(ds, inputs, chain, known, solution, options)
+
+
+def _model_options(chain: Chain, f107: Any, ap: Any, mass: Any) -> dict[str, Any]:
+    if not chain.components:
+        return {}
+    from gracelstm_xr.plates import MASS
+    from gracelstm_xr.thermosphere import weather
+
+    return {"activity": weather(f107, ap), "mass": {**MASS, **(mass or {})}}
 
 
 def _chosen(ds: xr.Dataset, donor: str | None, recipient: str | None) -> Pair:
@@ -232,12 +246,11 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     from gracelstm_xr.days import day_results
     from gracelstm_xr.thrusters import HALO
 
-    wanted = ["lin_accl", "acc_cleanflg"]
+    wanted = ["lin_accl", "acc_cleanflg", "position", "velocity"]
     if chain.thrusters:
         wanted.append("thruster_on_time")
     few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
-    orbits = "own.position" in inputs and "own.velocity" in inputs
-    days = day_results(_first_day, few, ds, orbits, halo=HALO)
+    days = day_results(_first_day, few, ds, halo=HALO)
     return dask.delayed(_first, pure=False)(days, _first_midnight(ds), chain)
 
 
@@ -250,9 +263,10 @@ def _first_midnight(ds: xr.Dataset) -> float:
 
 
 def _first_day(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, orbits: bool
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice
 ) -> dict[str, Any]:
-    """Sums for thruster responses and donor mean of one day."""
+    """Sums for thruster responses and donor mean of one day, and its lag."""
+    from gracelstm_xr.carry import day_lag
     from gracelstm_xr.thrusters import allowed, day_sums
 
     found: dict[str, Any] = {}
@@ -268,7 +282,8 @@ def _first_day(
     good = np.isfinite(values)
     found["total"] = np.where(good, values, 0.0).sum(0)
     found["count"] = good.sum(0)
-    if not orbits:
+    found["lag"] = day_lag(t[keep], arrays, t)
+    if np.isnan(found["lag"]):
         every = t[keep] % 10 == 0
         found["thin"] = (allowed(arrays, "own.")[keep][every], values[every])
     return found
@@ -286,12 +301,17 @@ def _first(
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
         if role in table[0]:
             responses[satellite] = thrusters.solve([[day[role] for day in table]])
-    lag = float("nan")
-    if "thin" in table[0]:
+    lag = np.array([day["lag"] for day in table])
+    middle = midnight + 86_400.0 * (np.arange(len(table)) + 0.5)
+    known = np.isfinite(lag)
+    if known.any():
+        lag = np.interp(middle, middle[known], lag[known])
+    else:
+        from gracelstm_xr.lagsearch import cross_correlation_lag
+
         both = [np.concatenate([day["thin"][i] for day in table]) for i in (0, 1)]
         found = cross_correlation_lag(both[0], both[1], 10.0)
-        lag = float("nan") if found is None else found
-    middle = midnight + 86_400.0 * (np.arange(len(table)) + 0.5)
+        lag[:] = np.nan if found is None else found.seconds
     sums = [(day["total"], day["count"]) for day in table]
     values = {name: r.value for name, r in responses.items()}
     return values, day_means(middle, sums, lag)
@@ -338,23 +358,17 @@ def _models(
         return None
     from gracelstm_xr.forcemodel import model_series
 
-    roles = {"own": chain.recipient, "donor": chain.donor}
-    return tuple(
-        np.stack(
-            list(
-                model_series(
-                    t,
-                    arrays[f"{role}.position"],
-                    arrays[f"{role}.velocity"],
-                    arrays[f"{role}.quaternion"],
-                    satellite=satellite,
-                    **options,
-                ).values()
-            ),
-            axis=2,
+    found = []
+    for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
+        names = ("position", "velocity", "quaternion")
+        series = model_series(
+            t,
+            *(arrays[f"{role}.{name}"] for name in names),
+            mass=options["mass"][satellite],
+            activity=options["activity"],
         )
-        for role, satellite in roles.items()
-    )  # type: ignore[return-value]
+        found.append(np.stack([series[c] for c in chain.components], axis=2))
+    return found[0], found[1]
 
 
 def _solved(
@@ -368,15 +382,29 @@ def _solved(
 
 def _prior(chain: Chain, means: DayMeans) -> Prior:
     """Nominal scale and bias before any overlap."""
+    from gracelstm_xr import calibration
+    from gracelstm_xr.frames import FACING
     from gracelstm_xr.overlap import Prior
 
     sigma = [SCALE_SIGMA, *(MODEL_SIGMA[name] for name in chain.components)]
-    terms = len(sigma)
+    scale = np.ones((3, len(sigma)))
+    level, level_sigma = np.zeros(3), np.array(RAW_BIAS)
+    if {chain.recipient, chain.donor} <= set(calibration.SCALE):
+        own, twin = (np.array(calibration.SCALE[s]) for s in (chain.recipient, chain.donor))
+        scale[:, 0], scale[:, 1:] = twin / own, 1 / own[:, None]
+        middle = means.t[len(means.t) // 2 : len(means.t) // 2 + 1]
+        bias = [
+            calibration.published_bias(s, middle)[0]
+            for s in (chain.recipient, chain.donor)
+        ]
+        # true = bias + scale * raw, on both satellites at the same place
+        force = FACING * (twin * means.at(middle)[0] + bias[1])
+        level, level_sigma = (force - bias[0]) / own, np.array(PUBLISHED_BIAS)
     return Prior(
-        scale=np.ones((3, terms)),
+        scale=scale,
         scale_sigma=np.tile(np.array(sigma), (3, 1)),
-        level=np.zeros(3),
-        level_sigma=np.array(RAW_BIAS),
+        level=level,
+        level_sigma=level_sigma,
     )
 
 
@@ -456,7 +484,7 @@ def _options_said(chain: Chain, inputs: Mapping[str, Any]) -> dict[str, str]:
     orbits = "own.position" in inputs and "own.velocity" in inputs
     return {
         "donor": chain.donor,
-        "lag_source": "orbits (GNV1B), per epoch"
+        "lag_source": "orbits (GNV1B), per epoch; on days without, the nearest known"
         if orbits
         else "cross-correlation of the x axes, constant: no GNV1B",
         "attitude_source": "SCA1B of both satellites"
