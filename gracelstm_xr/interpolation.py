@@ -46,6 +46,7 @@ def cubic(t: Array, nodes: Array, values: Array) -> Array:
     ``nodes`` must have a margin of one.
     """
     i, s = _place(t, nodes)
+    s = _column(s, values)
     a, b, c, d = (values[i + k] for k in (-1, 0, 1, 2))
     smooth = (
         a * (-s * (s - 1) * (s - 2) / 6)
