@@ -37,22 +37,23 @@ FLATTENING = 1 / 298.257223563
 #: Gravitational constant times mass [m3 s-2] and dynamic flattening of the Earth.
 GM_EARTH = 3.986004415e14
 J2 = 1.0826359e-3
-#: GPS time minus UT1 [s] at the start of years; IERS series, to 0.1 s between.
-UT1_YEARS = np.array([2000, 2002, 2004, 2006, 2008, 2010, 2012, 2014, 2016, 2017,
-                      2018, 2019, 2020, 2021, 2022, 2023, 2024, 2025])  # fmt: skip
-GPS_MINUS_UT1 = np.array([12.645, 13.116, 13.390, 13.661, 14.273, 14.886, 15.422,
-                          16.103, 16.917, 17.411, 17.784, 18.035, 18.177, 18.175,
-                          18.110, 18.015, 17.991, 17.961])  # fmt: skip
+#: GPS time minus UT1 [s] at the start of every year from 2000 (IERS C04 series).
+GPS_MINUS_UT1 = np.array([
+    12.645, 12.907, 13.116, 13.289, 13.390, 13.504, 13.661, 13.962, 14.273, 14.593,
+    14.886, 15.141, 15.419, 15.723, 16.097, 16.460, 16.918, 17.409, 17.784, 18.036,
+    18.177, 18.175, 18.111, 18.020, 17.991, 17.954, 17.926,
+])  # fmt: skip
 YEAR = 365.25 * 86400.0
 
 
 def greenwich_angle(t: Array) -> Array:
     """Greenwich mean sidereal angle [rad] at GPS seconds ``t``.
 
-    The IAU 1982 expression. UT1 follows from GPS time by a table of one value a year
-    or two, within 0.15 s (0.0006 degree) from 2000 to 2025.
+    The IAU 1982 expression. UT1 follows from GPS time by a table of one value a year,
+    within 0.1 s (0.0004 degree) from 2000 to 2026.
     """
-    behind = np.interp(t, (UT1_YEARS - 2000) * YEAR - 43_200.0, GPS_MINUS_UT1)
+    years = np.arange(len(GPS_MINUS_UT1)) * YEAR - 43_200.0
+    behind = np.interp(t, years, GPS_MINUS_UT1)
     days = (t - behind) / 86400.0
     degrees = 280.46061837 + 360.98564736629 * days + 0.000387933 * (days / 36525) ** 2
     result: Array = np.deg2rad(degrees) % (2 * np.pi)
