@@ -189,11 +189,40 @@ class GraceAccessor:
         Returns
         -------
         xarray.Dataset
-            The input with its quality flags extended.
+            The input with ``acc_cleanflg``, one bit per reason.
         """
         from gracelstm_xr.cleaning import clean
 
         return clean(self._ds, **options)
+
+    def marks(self) -> xr.Dataset:
+        """Count what `clean` marked.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``samples`` and ``events`` by satellite and reason, lazily.
+        """
+        from gracelstm_xr.cleaning import count_marks
+
+        return count_marks(self._ds)
+
+    def calibrate(self, *, inverse: bool = False) -> xr.Dataset:
+        """Apply the published scale and bias of GRACE A and B (TN-02).
+
+        Parameters
+        ----------
+        inverse : bool, optional
+            Take the calibration off again.
+
+        Returns
+        -------
+        xarray.Dataset
+            The input with calibrated accelerations [m s-2], lazily.
+        """
+        from gracelstm_xr.calibration import calibrate
+
+        return calibrate(self._ds, inverse=inverse)
 
     def resample(self, step: Any, **options: Any) -> xr.Dataset:
         """Change the sampling, band-limited.
@@ -203,14 +232,14 @@ class GraceAccessor:
         step : str or timedelta
             New sampling interval, e.g. ``"10s"``.
         **options
-            See `gracelstm_xr.cleaning.resample`.
+            See `gracelstm_xr.resampling.resample`.
 
         Returns
         -------
         xarray.Dataset
             The same variables on the new regular axis.
         """
-        from gracelstm_xr.cleaning import resample
+        from gracelstm_xr.resampling import resample
 
         return resample(self._ds, step, **options)
 
@@ -225,8 +254,9 @@ class GraceAccessor:
         Returns
         -------
         xarray.Dataset
-            Argument of latitude, beta angle, shadow, local time, donor series and
-            thrusters, as far as their inputs are present.
+            Argument of latitude, geodetic coordinates, beta-prime, local solar time,
+            shadow, Sun direction, lag to the twin, donor series and thrusters, as
+            far as their products or stand-ins are present.
         """
         from gracelstm_xr.features import features
 

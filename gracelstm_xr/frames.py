@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.attitude import Attitude, rotate
 from gracelstm_xr.crn import crn_filter
+from gracelstm_xr.gaps import usable
 from gracelstm_xr.geometry import Geometry, build_geometry
 from gracelstm_xr.interpolation import lagrange
 from gracelstm_xr.lag import LONGEST_LAG
@@ -147,16 +148,25 @@ class Frame:
 def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:
     """Variables a frame needs, keyed ``own.<name>`` and ``donor.<name>``.
 
-    Lazy: selects, never computes.
+    Lazy: selects, never computes. Samples condemned by cleaning are missing.
     """
+    if "lin_accl" in ds:
+        ds = ds.assign(lin_accl=usable(ds))
     roles = {"own": pair.recipient, "donor": pair.donor}
     return {
-        f"{role}.{name}": ds[name].sel(satellite=satellite).transpose("time", ...)
+        f"{role}.{name}": _of_satellite(ds[name], satellite).transpose("time", ...)
         for role, satellite in roles.items()
         if satellite is not None
         for name in INPUTS
         if name in ds
     }
+
+
+def _of_satellite(array: xr.DataArray, satellite: str) -> xr.DataArray:
+    """Series of one satellite; a single one has no dimension."""
+    if "satellite" not in array.dims:
+        return array
+    return array.sel(satellite=satellite)
 
 
 def build_frame(

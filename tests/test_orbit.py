@@ -133,5 +133,3 @@ def test_shadow_of_a_spherical_earth() -> None:
     # the penumbra is as wide as the Sun, 0.53 degrees
     width = angle[np.argmax(lit <= 0.01)] - angle[np.argmax(lit < 0.99)]
     assert 0.45 < np.rad2deg(width) < 0.54
-
-

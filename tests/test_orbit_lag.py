@@ -156,7 +156,9 @@ def _earth_fixed(
     spin = 7.2921151467e-5 * np.stack([-position[:, 1], position[:, 0], 0 * t], axis=1)
 
     def turned(v: np.ndarray) -> np.ndarray:
-        return np.stack([c * v[:, 0] + s * v[:, 1], c * v[:, 1] - s * v[:, 0], v[:, 2]], 1)
+        return np.stack(
+            [c * v[:, 0] + s * v[:, 1], c * v[:, 1] - s * v[:, 0], v[:, 2]], 1
+        )
 
     return turned(position), turned(velocity - spin)
 
@@ -173,9 +175,7 @@ def test_one_overtakes_the_other_inside_a_block(step: int) -> None:
     assert np.abs(np.diff(lag)).max() < 1e-2
     t = np.arange(100.0, 43_000.0, 700.0)
     for k, (own, twin) in enumerate(((lower, upper), (upper, lower))):
-        expected = [
-            true_lag(p, twin, s) for p, s in zip(own(t)[0], t, strict=True)
-        ]
+        expected = [true_lag(p, twin, s) for p, s in zip(own(t)[0], t, strict=True)]
         assert np.abs(lag[k, t.astype(int)] - expected).max() < 1e-5
     assert np.abs(lag[0]).min() < 1e-3
     # the nominal frame turns round once, and is a frame all the time

@@ -54,7 +54,9 @@ def test_real_epochs_predict_each_other_to_a_decimetre(
     assert error.max() < 0.3
 
 
-@pytest.mark.parametrize(("name", "twin", "facing"), [("A", "B", -1.0), ("B", "A", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "twin", "facing"), [("A", "B", -1.0), ("B", "A", 1.0)]
+)
 def test_z_is_down_and_x_at_the_twin(
     sample: dict[str, Columns], name: str, twin: str, facing: float
 ) -> None:

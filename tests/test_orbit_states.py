@@ -31,7 +31,9 @@ def test_epochs_every_minute_interpolate_to_millimetres() -> None:
 
 def test_epochs_every_minute_in_a_field_of_higher_degree() -> None:
     query = np.arange(0.0, 11_900.0, 7.3)
-    assert error(nodes(np.arange(0.0, 12_000.0, 60.0), bumpy), query, bumpy).max() < 0.02
+    assert (
+        error(nodes(np.arange(0.0, 12_000.0, 60.0), bumpy), query, bumpy).max() < 0.02
+    )
 
 
 def test_nothing_outside_the_epochs_and_in_holes() -> None:
@@ -91,7 +93,9 @@ def test_no_further_than_three_hours() -> None:
 def test_filling_does_not_depend_on_the_stretch() -> None:
     t = np.arange(0.0, 40_000.0, 60.0)
     full = nodes(t[(t < 9000) | (t > 17_000)])
-    part = StateNodes(full.t[100:-200], full.position[100:-200], full.velocity[100:-200])
+    part = StateNodes(
+        full.t[100:-200], full.position[100:-200], full.velocity[100:-200]
+    )
     wanted = EPOCH + np.arange(9000.0, 17_000.0, 13.0)
     for one, two in zip(
         full.filled(EPOCH, EPOCH + 39_000).at(wanted),
