@@ -15,12 +15,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from xarray.core.indexing import IndexSelResult
-from xarray.indexes import (
-    CoordinateTransform,
-    CoordinateTransformIndex,
-    Index,
-    PandasIndex,
-)
+from xarray.indexes import CoordinateTransformIndex, Index, PandasIndex
 
 from gracelstm_xr.axis import (
     EPOCH,
@@ -40,10 +35,10 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lazytime import (
     AlignsWithPandas,
     LazyTimeIndex,
-    TimeVariable,
     as_pandas,
     plain_index,
 )
+from gracelstm_xr.timearray import AxisTransform, RegularTimeVariable, warn_if_long
 from gracelstm_xr.timelabels import positions_of_label
 
 __all__ = [
@@ -62,28 +57,6 @@ __all__ = [
 ]
 
 
-class _AxisTransform(CoordinateTransform):
-    """Positions to times of a `RegularAxis`, generated when asked for."""
-
-    def __init__(self, axis: RegularAxis, name: Hashable, dim: str) -> None:
-        super().__init__([name], {dim: axis.size}, dtype=np.dtype("datetime64[ns]"))
-        self.axis = axis
-
-    def forward(self, dim_positions: dict[str, Any]) -> dict[Hashable, Any]:
-        return {self.coord_names[0]: self.axis.at(dim_positions[self.dims[0]])}
-
-    def reverse(self, coord_labels: dict[Hashable, Any]) -> dict[str, Any]:
-        return {self.dims[0]: self.axis.positions(coord_labels[self.coord_names[0]])}
-
-    def equals(
-        self,
-        other: CoordinateTransform,
-        *,
-        exclude: frozenset[Hashable] | None = None,
-    ) -> bool:
-        return isinstance(other, _AxisTransform) and self.axis == other.axis
-
-
 class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     """An xarray index over a `RegularAxis`; its coordinate is never materialised.
 
@@ -100,12 +73,12 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
         Dimension name.
     """
 
-    transform: _AxisTransform
+    transform: AxisTransform
 
     def __init__(
         self, axis: RegularAxis, name: Hashable = "time", dim: str = "time"
     ) -> None:
-        super().__init__(_AxisTransform(axis, name, dim))
+        super().__init__(AxisTransform(axis, name, dim))
 
     @property
     def axis(self) -> RegularAxis:
@@ -125,6 +98,7 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     @property
     def index(self) -> pd.DatetimeIndex:
         """All times as a pandas index (8 bytes each, built anew at every call)."""
+        warn_if_long(self.axis.size, "a pandas index of the whole time axis")
         return pd.DatetimeIndex(self.axis.values(), name=self.name)
 
     @property
@@ -151,11 +125,10 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
         self, variables: Mapping[Any, xr.Variable] | None = None
     ) -> dict[Any, xr.Variable]:
         """Return the lazy coordinate variable, with GPS time attributes."""
-        (made,) = super().create_variables(variables).values()
         source = (variables or {}).get(self.name)
-        attrs = attributes_of("time") if source is None else made.attrs
+        attrs = attributes_of("time") if source is None else source.attrs
         encoding = time_encoding() if source is None else source.encoding
-        return {self.name: TimeVariable(made.dims, made._data, attrs, encoding)}
+        return {self.name: RegularTimeVariable.over(self.transform, attrs, encoding)}
 
     def to_pandas_index(self) -> pd.Index:
         """Return all times as ``pandas.DatetimeIndex``."""
@@ -225,6 +198,7 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     ) -> dict[Hashable, Any]:
         """Positions of the labels of `other` in this index, -1 where absent."""
         if isinstance(other, RegularTimeIndex):
+            warn_if_long(other.axis.size, "aligning or reindexing time")
             found = self.axis.positions_of(other.axis, method, tolerance)
         else:
             labels = other.index.to_numpy()

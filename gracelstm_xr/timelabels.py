@@ -132,7 +132,7 @@ def _of_text(axis: RegularAxis, label: str) -> Any:
 def _period(label: str) -> Any:
     """Span of a date string; None if it is no date, or names a time zone."""
     try:
-        period = pd.Period(label)
+        period: Any = pd.Period(label)
         if period is pd.NaT:
             return None
         # Period drops a zone without a word
@@ -191,7 +191,7 @@ def _edge(label: Any, side: int) -> np.datetime64 | None:
         return _nanoseconds(period.end_time if side else period.start_time)
     if not isinstance(value, np.datetime64 | dt.date):
         return None
-    stamp = pd.Timestamp(value)
+    stamp: Any = pd.Timestamp(value)
     return _LAST if stamp is pd.NaT else _nanoseconds(stamp)
 
 
