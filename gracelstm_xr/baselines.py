@@ -7,22 +7,24 @@ to say.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.autoregression import AutoRegression
 from gracelstm_xr.conventions import FILL_METHODS
+from gracelstm_xr.edgefill import INTERPOLATIONS, Interpolation
 from gracelstm_xr.frames import Frame
-from gracelstm_xr.gaps import edge_distance
 from gracelstm_xr.regression import LocalRegression
 
 __all__ = [
     "BASELINES",
     "METHOD_CODES",
+    "NEEDS",
     "Baseline",
-    "Interpolation",
     "PreviousOrbit",
     "default_baselines",
 ]
@@ -37,7 +39,7 @@ METHOD_CODES = {
     for family, names in {
         "lstm": ("lstm",),
         "transplant": ("transplant", "ridge", "tracked"),
-        "interpolation": ("hold", "linear", "cubic"),
+        "interpolation": ("hold", "linear", "cubic", "polynomial", "ar"),
         "harmonic": ("harmonic", "previous_orbit"),
         "none": ("none",),
     }.items()
@@ -48,6 +50,8 @@ BASELINES = (
     "hold",
     "linear",
     "cubic",
+    "polynomial",
+    "ar",
     "previous_orbit",
     "harmonic",
     "transplant",
@@ -88,67 +92,6 @@ class Baseline(Protocol):
             Estimate [m s-2], NaN where the method has none.
         """
         ...
-
-
-@dataclass(frozen=True)
-class Interpolation:
-    """Fill a gap from the samples at its edges only.
-
-    Attributes
-    ----------
-    kind : {"hold", "linear", "cubic"}
-        Last value; straight line; or the cubic through four samples, two on either
-        side with 5 s between them so that noise does not set the slope.
-    """
-
-    kind: str
-    spacing: float = 5.0
-
-    def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
-        """See `Baseline.estimate`."""
-        step = frame.t[1] - frame.t[0]
-        apart = max(round(self.spacing / step), 1)
-        result = np.full((len(index), 3), np.nan)
-        for k in range(3):
-            before, after = edge_distance(~visible[:, k])
-            result[:, k] = self._axis(
-                frame.own[:, k], index, before[index], after[index], apart
-            )
-        return result
-
-    def _axis(
-        self, y: Array, index: IntArray, before: IntArray, after: IntArray, apart: int
-    ) -> Array:
-        n = len(y)
-        left, right = index - before, index + after
-        has_left, has_right = left >= 0, right < n
-        yl = np.where(has_left, y[np.clip(left, 0, n - 1)], np.nan)
-        yr = np.where(has_right, y[np.clip(right, 0, n - 1)], np.nan)
-        if self.kind == "hold":
-            return np.where(has_left, yl, yr)
-        gap = np.maximum(before + after, 1)
-        line: Array = yl + (yr - yl) * before / gap
-        if self.kind == "linear":
-            return line
-        outer_left, outer_right = left - apart, right + apart
-        inside = (outer_left >= 0) & (outer_right < n) & has_left & has_right
-        yll = y[np.clip(outer_left, 0, n - 1)]
-        yrr = y[np.clip(outer_right, 0, n - 1)]
-        nodes = np.stack(
-            [np.full(len(index), -apart), np.zeros(len(index)), gap, gap + apart]
-        )
-        cubic = _lagrange(nodes, np.stack([yll, yl, yr, yrr]), before.astype(float))
-        return np.where(inside & np.isfinite(cubic), cubic, line)
-
-
-def _lagrange(nodes: Array, values: Array, x: Array) -> Array:
-    """Polynomial through four points, evaluated at ``x``; arrays (4, m), (m,)."""
-    total = np.zeros_like(x)
-    for i in range(len(nodes)):
-        others = [j for j in range(len(nodes)) if j != i]
-        terms = [(x - nodes[j]) / (nodes[i] - nodes[j]) for j in others]
-        total = total + values[i] * np.prod(terms, axis=0)
-    return total
 
 
 @dataclass(frozen=True)
@@ -215,30 +158,46 @@ def _linear_at(values: Array, grid: Array, when: Array) -> Array:
     return result
 
 
-def default_baselines(frames: list[tuple[Frame, BoolArray]]) -> dict[str, Baseline]:
-    """All baselines the data allow, regressions fitted on training samples.
+#: What a method cannot do without, by name of the method: an attribute of a frame.
+NEEDS = {
+    "previous_orbit": "latitude_argument",
+    "harmonic": "latitude_argument",
+    "transplant": "donor",
+}
+
+
+def default_baselines(
+    frames: list[tuple[Frame, BoolArray]], *, names: Sequence[str] = BASELINES
+) -> dict[str, Baseline]:
+    """Baselines the data allow, fitted on training samples.
 
     Parameters
     ----------
     frames : list of (Frame, ndarray of bool)
         Frames of one recipient at the working step, each with its training samples,
         shape (n,).
+    names : sequence of str
+        Some of `BASELINES`.
 
     Returns
     -------
     dict of str to Baseline
-        In the order of `BASELINES`; ``transplant`` is absent without a donor and
+        In the order of ``names``; ``transplant`` is absent without a donor and
         ``harmonic``, ``previous_orbit`` without an orbit.
     """
-    first = frames[0][0]
-    methods: dict[str, Baseline] = {
-        kind: Interpolation(kind) for kind in ("hold", "linear", "cubic")
+    known = frames[0][0].arrays()
+    return {
+        name: _fitted(name, frames)
+        for name in names
+        if name not in NEEDS or NEEDS[name] in known
     }
-    if first.latitude_argument is not None:
-        methods["previous_orbit"] = PreviousOrbit()
-    for name, terms in REGRESSIONS.items():
-        need = {"harmonic": first.latitude_argument, "transplant": first.donor}
-        if name in need and need[name] is None:
-            continue
-        methods[name] = LocalRegression.fit(frames, terms)
-    return methods
+
+
+def _fitted(name: str, frames: list[tuple[Frame, BoolArray]]) -> Baseline:
+    if name in INTERPOLATIONS:
+        return Interpolation(name)
+    if name == "ar":
+        return AutoRegression.fit(frames)
+    if name == "previous_orbit":
+        return PreviousOrbit()
+    return LocalRegression.fit(frames, REGRESSIONS[name])

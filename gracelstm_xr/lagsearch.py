@@ -125,7 +125,8 @@ def _pairs(
     ratio = -(-len(own) // MOST)
     ratio = max(min(ratio, int(LONGEST_STEP / step)), 1)
     t = step * np.arange(len(own))
-    x = np.stack([lagrange(donor, t, t[::ratio] + lag)[:, 0] for lag in lags]) / NANO
+    when = [t[::ratio] + float(lag) for lag in lags]
+    x = np.stack([lagrange(donor, t, query)[:, 0] for query in when]) / NANO
     y = np.broadcast_to(own[::ratio] / NANO, x.shape)
     if not short:
         apart = max(round(CHANGE / (ratio * step)), 1)

@@ -36,6 +36,8 @@ METHODS = {
     "previous_orbit": ("orange", "v"),
     "linear": ("sky", "x"),
     "cubic": ("grey", "+"),
+    "polynomial": ("grey", "1"),
+    "ar": ("sky", "v"),
     "hold": ("grey", "."),
 }
 

@@ -8,10 +8,10 @@ import pytest
 from gracelstm_xr.baselines import (
     BASELINES,
     METHOD_CODES,
-    Interpolation,
     PreviousOrbit,
     default_baselines,
 )
+from gracelstm_xr.edgefill import Interpolation
 from gracelstm_xr.frames import Frame
 
 N = 3000
@@ -37,7 +37,9 @@ def hide(frame: Frame) -> tuple[Frame, np.ndarray]:
     return Frame(**(frame.arrays() | {"own": own})), visible
 
 
-@pytest.mark.parametrize(("kind", "degree"), [("hold", 0), ("linear", 1), ("cubic", 3)])
+@pytest.mark.parametrize(
+    ("kind", "degree"), [("hold", 0), ("linear", 1), ("cubic", 3), ("polynomial", 3)]
+)
 def test_interpolation_is_exact_on_its_polynomials(kind: str, degree: int) -> None:
     frame = made(degree)
     masked, visible = hide(frame)
@@ -60,7 +62,7 @@ def test_gaps_at_the_ends() -> None:
     hold = Interpolation("hold").estimate(frame, visible, index)
     np.testing.assert_array_equal(hold[:2], frame.own[[5, 5]])
     np.testing.assert_array_equal(hold[2:], frame.own[[N - 6, N - 6]])
-    for kind in ("linear", "cubic"):
+    for kind in ("linear", "cubic", "polynomial"):
         assert np.isnan(Interpolation(kind).estimate(frame, visible, index)).all()
 
 
@@ -74,6 +76,31 @@ def test_cubic_falls_back_to_a_line_without_its_outer_points() -> None:
     found = Interpolation("cubic").estimate(masked, visible, INDEX)
     line = Interpolation("linear").estimate(masked, visible, INDEX)
     np.testing.assert_allclose(found, line)
+
+
+def test_polynomial_takes_the_nearest_observed_samples() -> None:
+    frame = made(3)
+    masked, visible = hide(frame)
+    visible[[1198, 1262]] = False
+    masked.own[[1198, 1262]] = 1e6
+    found = Interpolation("polynomial").estimate(masked, visible, INDEX)
+    # 1197, 1199 and 1260, 1261 remain, and a cubic is a cubic
+    np.testing.assert_allclose(found, frame.own[GAP], rtol=1e-9, atol=1e-9)
+    wild = np.random.default_rng(3).normal(size=(N, 3))
+    x = np.array([1197.0, 1199.0, 1260.0, 1261.0])
+    exact = [
+        np.polyval(np.polyfit(x - 1230, c[x.astype(int)], 3), INDEX - 1230)
+        for c in wild.T
+    ]
+    found = Interpolation("polynomial").estimate(Frame(T, own=wild), visible, INDEX)
+    np.testing.assert_allclose(found, np.stack(exact, axis=1), rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("kind", ["hold", "linear", "cubic", "polynomial"])
+def test_no_data_no_estimate(kind: str) -> None:
+    frame = Frame(T, own=np.full((N, 3), np.nan))
+    found = Interpolation(kind).estimate(frame, np.zeros((N, 3), bool), INDEX)
+    assert np.isnan(found).all()
 
 
 def orbiting() -> Frame:
@@ -112,14 +139,14 @@ def test_previous_orbit_without_an_orbit_says_nothing() -> None:
 def test_what_the_data_allow() -> None:
     training = np.ones(N, dtype=bool)
     bare = default_baselines([(made(1), training)])
-    assert list(bare) == ["hold", "linear", "cubic", "ridge"]
+    edges = ["hold", "linear", "cubic", "polynomial", "ar"]
+    assert list(bare) == [*edges, "ridge"]
     frame = orbiting()
     orbit = default_baselines([(frame, training)])
-    assert list(orbit) == [
-        "hold", "linear", "cubic", "previous_orbit", "harmonic", "ridge",
-    ]  # fmt: skip
+    assert list(orbit) == [*edges, "previous_orbit", "harmonic", "ridge"]
     both = Frame(**(frame.arrays() | {"donor": frame.own * 1e-8}))
     assert tuple(default_baselines([(both, training)])) == BASELINES
+    assert list(default_baselines([(both, training)], names=["ar"])) == ["ar"]
 
 
 def test_every_method_has_a_flag() -> None:

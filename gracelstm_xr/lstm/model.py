@@ -17,7 +17,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.axis import gps_label
-from gracelstm_xr.baselines import Baseline, Interpolation, PreviousOrbit
+from gracelstm_xr.autoregression import AutoRegression
+from gracelstm_xr.baselines import Baseline, PreviousOrbit
+from gracelstm_xr.edgefill import Interpolation
 from gracelstm_xr.errors import ModelFileError
 from gracelstm_xr.frames import Pair
 from gracelstm_xr.lstm.recipient import Calibration, Recipient
@@ -287,6 +289,10 @@ def _pack(
             options = {f: getattr(method, f) for f in ("terms", "step", "change")}
             arrays[f"{name}.{kind}.mean"] = method.mean
             arrays[f"{name}.{kind}.penalty"] = method.penalty
+        elif isinstance(method, AutoRegression):
+            options = {"step": method.step}
+            for axis, values in enumerate(method.coefficients):
+                arrays[f"{name}.{kind}.{axis}"] = values
         plain["baselines"][kind] = options
     if (c := recipient.calibration) is not None:
         plain["choice"] = c.choice.tolist()
@@ -313,6 +319,9 @@ def _unpack(
                 regression = fitted
             else:
                 baselines[kind] = fitted
+        elif kind == "ar":
+            cx, cy, cz = (arrays[f"{name}.{kind}.{axis}"] for axis in range(3))
+            baselines[kind] = AutoRegression((cx, cy, cz), options["step"])
         elif kind == "previous_orbit":
             baselines[kind] = PreviousOrbit()
         else:
