@@ -90,19 +90,19 @@ class Drift:
 
         Parameters
         ----------
-        mean, share : ndarray, shape (n, 3)
-            As in `fit`.
-        level, spread : ndarray, shape (3,)
+        mean, share : ndarray, shape (n, 3 k)
+            As in `fit`; k sets of three axes, smoothed side by side.
+        level, spread : ndarray, shape (3 k,)
             Expectation of the level and its 1-sigma [nm s-2] before any data.
 
         Returns
         -------
-        mean, variance : ndarray, shape (n, 3)
+        mean, variance : ndarray, shape (n, 3 k)
             [nm s-2] and its square.
         """
         step, kick, start = self._model(spread)
         seen = share > 0
-        noise = self.noise / np.where(seen, share, 1.0)
+        noise = np.tile(self.noise, len(level) // 3) / np.where(seen, share, 1.0)
         kept = _forward(
             step, kick, start, np.where(seen, mean - level, 0.0), noise, seen
         )
@@ -110,17 +110,18 @@ class Drift:
         return level + value, variance
 
     def _model(self, spread: Array) -> tuple[Array, Array, Array]:
-        """Transition (m, m), its noise and the prior (3, m, m) of the state.
+        """Transition (m, m), its noise and the prior (c, m, m) of the state.
 
         State: the level, then two numbers per process, the first its value.
         """
         m = 1 + 2 * len(self.power)
-        step, prior = np.eye(m), np.zeros((3, m, m))
+        step, prior = np.eye(m), np.zeros((len(spread), m, m))
+        power = np.tile(self.power, (1, len(spread) // 3))
         prior[:, 0, 0] = spread**2
         for i, block in enumerate([*_fading(), *_turning(self.revolution)]):
             part = slice(1 + 2 * i, 3 + 2 * i)
             step[part, part] = block
-            prior[:, part, part] = self.power[i][:, None, None] * np.eye(2)
+            prior[:, part, part] = power[i][:, None, None] * np.eye(2)
         kick = prior - step @ prior @ step.T
         return step, kick, prior
 
@@ -130,11 +131,10 @@ def _forward(
     seen: npt.NDArray[np.bool_],
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Kalman filter; per bin: P H', predicted value, innovation and its variance."""
-    n, pick = len(values), _pick(len(step))
+    (n, c), pick = values.shape, _pick(len(step))
     m = len(pick)
-    lean, predicted = np.zeros((n, 3, m)), np.zeros((n, 3))
-    size = np.zeros((n, 3))
-    x, p = np.zeros((3, m)), start.copy()
+    lean, predicted, size = np.zeros((n, c, m)), np.zeros((n, c)), np.zeros((n, c))
+    x, p = np.zeros((c, m)), start.copy()
     back = step.T
     for i in range(n):
         if i:
@@ -155,10 +155,11 @@ def _backward(
     seen: npt.NDArray[np.bool_],
 ) -> tuple[Array, Array]:  # fmt: skip
     """Bryson and Frazier's smoother: no inverse, only what the filter kept."""
-    n, _, m = lean.shape
+    n, c, m = lean.shape
     pick = _pick(m)
-    value, variance = np.zeros((n, 3)), np.zeros((n, 3))
-    vector, matrix = np.zeros((3, m)), np.zeros((3, m, m))
+    value, variance = np.zeros((n, c)), np.zeros((n, c))
+    vector, matrix = np.zeros((c, m)), np.zeros((c, m, m))
+    corner = np.outer(pick, pick)
     for i in range(n - 1, -1, -1):
         ph = lean[i]
         if seen[i].any():
@@ -171,8 +172,7 @@ def _backward(
             cross = g[:, None, None] * (
                 mph[:, :, None] * pick + pick[:, None] * mph[:, None, :]
             )
-            corner = (g * g * quad + g)[:, None, None] * np.outer(pick, pick)
-            matrix = matrix - cross + corner
+            matrix = matrix - cross + (g * g * quad + g)[:, None, None] * corner
         value[i] = predicted[i] - (ph * vector).sum(1)
         left = ph @ pick
         variance[i] = left - (ph * (matrix @ ph[:, :, None])[:, :, 0]).sum(1)

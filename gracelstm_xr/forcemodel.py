@@ -176,20 +176,20 @@ def _earth(place: _Place, mass: float) -> tuple[Array, Array]:
     east = cross(np.tile([0.0, 0.0, 1.0], (len(up), 1)), up)
     east /= np.linalg.norm(east, axis=1, keepdims=True)
     north = cross(up, east)
-    cap = 1 - EARTH_RADIUS / radius
-    area = 2 * np.pi * EARTH_RADIUS**2 * cap / (RINGS * SECTORS)
+    # cosine of the angle between nadir and horizon
+    edge = np.sqrt(1 - (EARTH_RADIUS / radius) ** 2)
+    seen = 2 * (1 - edge) / (RINGS * SECTORS)
     season = np.cos(2 * np.pi * (place.t - SOLSTICE) / YEAR)
     albedo, infrared = np.zeros((2, len(up), 3))
     for ring, sector in np.ndindex(RINGS, SECTORS):
-        # rings of equal area: the cosine of their radius in equal steps
-        cosine = 1 - (ring + 0.5) / RINGS * cap
+        # rings of equal solid angle: the cosine from nadir in equal steps
+        cosine = 1 - (ring + 0.5) / RINGS * (1 - edge)
+        sine = np.sqrt(1 - cosine**2)
         azimuth = 2 * np.pi * (sector + 0.5 * (ring % 2)) / SECTORS
         side = np.cos(azimuth) * north + np.sin(azimuth) * east
-        ground = cosine[:, None] * up + np.sqrt(1 - cosine**2)[:, None] * side
-        away = EARTH_RADIUS * ground - place.position
-        distance = np.linalg.norm(away, axis=1)
-        away /= distance[:, None]
-        seen = area * np.maximum(-(away * ground).sum(1), 0) / (np.pi * distance**2)
+        away = sine[:, None] * side - cosine[:, None] * up
+        distance = radius * cosine - np.sqrt(EARTH_RADIUS**2 - (radius * sine) ** 2)
+        ground = (place.position + distance[:, None] * away) / EARTH_RADIUS
         toward = place.in_srf(away)
         day = np.maximum((ground * sun).sum(1), 0.0)
         visible = _zonal(ALBEDO, ground[:, 2], season) * day * seen

@@ -72,6 +72,9 @@ class Solution:
     noise : ndarray, shape (3, 4)
         Variance of a sample about the bias: constant [nm2 s-4], and as share of the
         donor's variance, and of the squared firings of recipient and donor.
+    factor : ndarray, shape (3,)
+        Factor of the variance with which 68 % of the samples of spans held out of
+        the fit lie within sigma.
     """
 
     day: Array
@@ -83,6 +86,7 @@ class Solution:
     power: Array
     overlap: Array
     noise: Array
+    factor: Array
 
     def scale_at(self, t: Array) -> Array:
         """Factors at ``t``, shape (n, 3, terms)."""
@@ -103,7 +107,7 @@ class Solution:
         total = at[:, :3] + constant + share * at[:, 3:]
         total += own * (found.fired / NANO) ** 2
         total += donor * (found.donor_fired / NANO) ** 2
-        return np.asarray(NANO * np.sqrt(total), dtype=np.float64)
+        return np.asarray(NANO * np.sqrt(self.factor * total), dtype=np.float64)
 
 
 def bin_table(found: Carried, start: float) -> dict[str, Array]:
@@ -200,7 +204,16 @@ def solve(
     revolution = float(np.median(turn)) if len(turn) else REVOLUTION
     drift = Drift.fit(mean, share, revolution=revolution)
     level, spread = _level(mean, count, prior)
-    bias, variance = drift.smooth(mean, share, level=level, spread=spread)
+    hidden = _blocks(when)
+    both = np.concatenate([share, np.where(hidden[:, None], 0.0, share)], axis=1)
+    smoothed, squared = drift.smooth(
+        np.tile(mean, (1, 2)), both, level=np.tile(level, 2), spread=np.tile(spread, 2)
+    )
+    bias, variance = smoothed[:, :3], squared[:, :3] + drift.noise
+    noise = _noise(bins, each)
+    check = hidden[:, None] & (share > 0.5)
+    wrong, expected = mean - smoothed[:, 3:], squared[:, 3:] + drift.noise
+    factor = _coverage_factor(check, wrong, expected, *_fast(bins, each, noise))
     return Solution(
         day=middle,
         scale=scale,
@@ -210,7 +223,8 @@ def solve(
         curve=CubicSpline(when, bias),
         power=bins["power"],
         overlap=count.sum(0),
-        noise=_noise(bins, each),
+        noise=noise,
+        factor=factor,
     )
 
 
@@ -285,29 +299,47 @@ def _solve_scale(
     return np.asarray(theta, dtype=np.float64)
 
 
+def _blocks(when: Array) -> npt.NDArray[np.bool_]:
+    """Bins that are hidden to try the errors: spans of 30 min, 1 h and 3 h.
+
+    At absolute times, three in every ten hours.
+    """
+    turn = np.floor(when / BIN).astype(np.int64) % 60
+    return np.asarray((turn < 3) | ((turn >= 15) & (turn < 21)) | (turn >= 42))
+
+
+def _squares(bins: Mapping[str, Array], each: Array) -> Array:
+    """Mean square of what the scaled donor leaves about the line of each bin."""
+    change = np.concatenate([np.ones((*each.shape[:2], 1)), -each], axis=2)
+    total = np.einsum("bki,bkij,bkj->bk", change, bins["moment"], change)
+    return np.asarray(np.maximum(total, 0.0) / np.maximum(bins["count"], 1))
+
+
+def _rows(bins: Mapping[str, Array]) -> Array:
+    """What the variance of single samples may follow, shape (b, 3, 4)."""
+    power = bins["power"]
+    return np.stack([np.ones_like(power), power, *np.moveaxis(bins["fired"], 2, 0)], 2)
+
+
+def _fast(
+    bins: Mapping[str, Array], each: Array, noise: Array
+) -> tuple[Array, Array]:
+    """Variance of single samples per bin, found and expected."""
+    return _squares(bins, each), np.einsum("bkf,kf->bk", _rows(bins), noise)
+
+
 def _noise(bins: Mapping[str, Array], each: Array) -> Array:
-    """How the variance of single samples follows its `features`."""
+    """How the variance of single samples follows donor and firings."""
     from scipy.optimize import nnls
 
-    change = np.concatenate([np.ones((*each.shape[:2], 1)), -each], axis=2)
-    squares = np.einsum("bki,bkij,bkj->bk", change, bins["moment"], change)
-    count = bins["count"]
+    squares, every = _squares(bins, each), _rows(bins)
     result = np.zeros((3, 4))
     for k in range(3):
-        use = count[:, k] > 0.5 * bins["width"].max()
+        use = bins["count"][:, k] > 0.5 * bins["width"].max()
         if use.sum() < 12:
             result[k] = (1.0, 0.05, 0.0, 0.0)
             continue
-        target = squares[use, k] / count[use, k]
-        rows = np.stack(
-            [
-                np.ones(int(use.sum())),
-                bins["power"][use, k],
-                bins["fired"][use, k, 0],
-                bins["fired"][use, k, 1],
-            ],
-            axis=1,
-        )
+        target, rows = squares[use, k], every[use, k]
         expected = np.maximum(target, 1e-4)
         for _ in range(4):
             # the scatter of a variance is proportional to it
@@ -315,4 +347,34 @@ def _noise(bins: Mapping[str, Array], each: Array) -> Array:
             expected = np.maximum(rows @ found, 1e-4)
         result[k] = found
     result[:, 2:] = np.minimum(result[:, 2:], FIRING_SCATTER)
+    return result
+
+
+def _coverage_factor(
+    check: npt.NDArray[np.bool_],
+    wrong: Array,
+    expected: Array,
+    fast: Array,
+    expected_fast: Array,
+) -> Array:
+    """Factor of the variance that makes 68 % of held-out samples lie within sigma.
+
+    In a bin the errors are taken as normal about the error of its mean.
+    """
+    from scipy.special import ndtr
+
+    result = np.ones(3)
+    for k in range(3):
+        use = check[:, k]
+        if use.sum() < 24:
+            continue
+        middle, spread = wrong[use, k], np.sqrt(np.maximum(fast[use, k], 1e-8))
+        total = np.sqrt(expected[use, k] + expected_fast[use, k])
+        low, high = -3.0, 3.0
+        for _ in range(40):
+            trial = 0.5 * (low + high)
+            sigma = np.exp(trial) * total
+            inside = ndtr((sigma - middle) / spread) - ndtr((-sigma - middle) / spread)
+            low, high = (trial, high) if inside.mean() < 0.683 else (low, trial)
+        result[k] = np.exp(2 * trial)
     return result
