@@ -272,7 +272,8 @@ class GraceAccessor:
         donor, recipient : str, optional
             Satellite letters.
         **options
-            See `gracelstm_xr.transplant.transplant`.
+            ``thrusters``, ``attitude``, ``force_model``, ``f107``, ``ap``, ``mass``:
+            see `gracelstm_xr.transplant.transplant`.
 
         Returns
         -------
@@ -282,6 +283,42 @@ class GraceAccessor:
         from gracelstm_xr.transplant import transplant
 
         return transplant(self._ds, donor=donor, recipient=recipient, **options)
+
+    def thruster_response(self, satellite: str | None = None) -> xr.Dataset:
+        """Estimate what every pair of attitude thrusters does to the accelerometer.
+
+        Parameters
+        ----------
+        satellite : str, optional
+            Letter; all satellites by default.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``thruster_accl`` (satellite, thruster_pair, axis) [m s-2] while the pair
+            fires, and its sigma; see `gracelstm_xr.thrusters.response`.
+        """
+        from gracelstm_xr.thrusters import response
+
+        return response(self._ds, satellite)
+
+    def force_model(self, **options: Any) -> xr.Dataset:
+        """Model drag, sunlight, albedo and Earth infrared on every satellite.
+
+        Parameters
+        ----------
+        **options
+            ``f107``, ``f107a``, ``ap``, ``mass``, ``filtered``: see
+            `gracelstm_xr.forcemodel.force_model`.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``drag``, ``solar``, ``albedo``, ``infrared`` in the SRF [m s-2].
+        """
+        from gracelstm_xr.forcemodel import force_model
+
+        return force_model(self._ds, **options)
 
     def fit(self, **options: Any) -> FittedModel:
         """Train the gap filler; with no options every satellite with gaps is learnt.
@@ -301,14 +338,17 @@ class GraceAccessor:
 
         return fit(self._ds, **options)
 
-    def fill(self, model: FittedModel, **options: Any) -> xr.Dataset:
+    def fill(
+        self, model: FittedModel | None = None, *, method: str | None = None
+    ) -> xr.Dataset:
         """Fill the gaps of every satellite, lazily.
 
         Parameters
         ----------
-        model : FittedModel
+        model : FittedModel, optional
             What ``ds.grace.fit`` or ``load_model`` returned.
-        **options
+        method : str, optional
+            One method for all gaps, for example ``"transplant"``; needs no model.
             See `gracelstm_xr.lstm.fill`.
 
         Returns
@@ -319,7 +359,7 @@ class GraceAccessor:
         """
         from gracelstm_xr.lstm import fill
 
-        return fill(self._ds, model, **options)
+        return fill(self._ds, model, method=method)
 
     def forecast(
         self, model: FittedModel, *, horizon: Any = "90min", **options: Any

@@ -44,8 +44,8 @@ def to_l1b(
 ) -> list[Path]:
     """Write one accelerometer file per satellite and GPS day.
 
-    ``lin_accl_filled`` is written where it is present, else ``lin_accl``; seconds
-    without a value stay absent, and a day without any gives no file. Observed
+    ``lin_accl_filled`` is written where it is present, else ``lin_accl``, else
+    ``lin_accl_transplant``, all of whose epochs are estimates; seconds without a value stay absent, and a day without any gives no file. Observed
     samples keep their bits in the formats binary and text (ascii has 16 digits,
     as the official converter). Epochs with an estimate have bit 1 of the quality
     flag set and are listed in the header with their method; their residual columns,
@@ -60,7 +60,8 @@ def to_l1b(
     format : {"binary", "ascii", "text"}, optional
         By default binary for GRACE A and B, text for GRACE-FO C and D.
     product : str, optional
-        Product code; ``"ACT1B"`` for filled series, ``"ACC1B"`` otherwise.
+        Product code; ``"ACT1B"`` for filled and transplanted series, ``"ACC1B"``
+        otherwise.
     release : str, optional
         Two digits; by default that of the source files, where it is one, else
         ``"02"`` for GRACE and ``"04"`` for GRACE-FO.
@@ -83,7 +84,7 @@ def to_l1b(
     from gracelstm_xr import cluster
 
     source = _source(ds)
-    chosen = product or ("ACT1B" if source == "lin_accl_filled" else "ACC1B")
+    chosen = product or ("ACC1B" if source == "lin_accl" else "ACT1B")
     if chosen not in ACC_PRODUCTS:
         raise GraceError(
             f"product is {chosen!r}; expected one of {', '.join(ACC_PRODUCTS)}"
@@ -145,7 +146,7 @@ class _Job:
 
 
 def _source(ds: xr.Dataset) -> str:
-    for name in ("lin_accl_filled", "lin_accl"):
+    for name in ("lin_accl_filled", "lin_accl", "lin_accl_transplant"):
         if name in ds:
             if "axis" not in ds[name].dims or ds.sizes["axis"] != 3:
                 raise GraceError(
@@ -154,7 +155,8 @@ def _source(ds: xr.Dataset) -> str:
                 )
             return name
     raise GraceError(
-        "neither 'lin_accl_filled' nor 'lin_accl' found; open ACC1B data first"
+        "none of 'lin_accl_filled', 'lin_accl' and 'lin_accl_transplant' found; open "
+        "ACC1B data first"
     )
 
 
@@ -192,7 +194,8 @@ def _write_day(job: _Job, columns: Mapping[str, Array]) -> str | None:
     times = job.axis.values()[present]
     seconds = cast(Array, datetime64_to_gps(times)[0])
     methods = columns.get("lin_accl_fill_method")
-    made = np.zeros(values.shape[0], dtype="int8")
+    whole = _code("transplant") if job.source == "lin_accl_transplant" else 0
+    made = np.full(values.shape[0], whole, dtype="int8")
     if methods is not None:
         # the axes of one epoch are filled together; the largest code says how
         made = np.where(methods == _code("none"), 0, methods).max(axis=-1)
