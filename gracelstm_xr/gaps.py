@@ -10,7 +10,14 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["edge_distance", "find_gaps", "log_uniform_gaps", "place_gaps", "runs"]
+__all__ = [
+    "edge_distance",
+    "find_gaps",
+    "log_uniform_gaps",
+    "place_gaps",
+    "runs",
+    "usable",
+]
 
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -56,8 +63,37 @@ def edge_distance(missing: BoolArray) -> tuple[IntArray, IntArray]:
     return before.astype(np.int64), after.astype(np.int64)
 
 
+def usable(ds: xr.Dataset) -> xr.DataArray:
+    """Observed accelerations: ``lin_accl`` without the samples cleaning condemned.
+
+    The one rule for marked samples. After ``ds.grace.clean()`` a sample with one of the
+    reasons in the attribute ``treated_as_missing`` of ``acc_cleanflg`` is missing for
+    everything that reads observations through this function: gaps, covariates, fitting,
+    filling, evaluation, transplant and resampling. ``lin_accl`` itself keeps its
+    values, and without ``acc_cleanflg`` every finite sample is an observation.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl``.
+
+    Returns
+    -------
+    xarray.DataArray
+        Lazy where ``ds`` is; all axes of a condemned sample are NaN [m s-2].
+    """
+    accl = ds["lin_accl"]
+    if "acc_cleanflg" not in ds:
+        return accl
+    flag = ds["acc_cleanflg"]
+    condemned = int(flag.attrs.get("treated_as_missing", 0))
+    return accl.where((flag & condemned) == 0) if condemned else accl
+
+
 def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
     """Table of the gaps in ``lin_accl``.
+
+    Samples that `usable` leaves out after cleaning count as missing.
 
     A sample belongs to a gap when all three axes are missing or any axis is
     missing that the satellite observes elsewhere in its block of data; an axis
@@ -100,7 +136,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
     )
     axis = axis_of(ds)
     step = axis.step / np.timedelta64(1, "s")
-    accl = ds["lin_accl"]
+    accl = usable(ds)
     if "satellite" not in accl.dims:
         accl = accl.expand_dims("satellite")
     rows: list[tuple[Any, int, int]] = []

@@ -8,6 +8,7 @@ import numpy as np
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.features import features, satellite_pairs
+from gracelstm_xr.gaps import usable
 from gracelstm_xr.timebase import axis_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def windows(
     axis = axis_of(ds)
     ratio = max(round(step / float(axis.step / np.timedelta64(1, "s"))), 1)
     cov = features(ds, recipient=pair.recipient, donor=pair.donor)
-    own = ds["lin_accl"].sel(satellite=[pair.recipient])
+    own = usable(ds).sel(satellite=[pair.recipient])
     columns, names = [], []
     for name, variable in {"lin_accl": own, **cov.data_vars}.items():
         series = variable.isel(satellite=0, time=slice(None, None, ratio))

@@ -7,6 +7,7 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.calibration import BIAS_LATE
 from gracelstm_xr.crn import crn_gain
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
@@ -30,20 +31,6 @@ HALF_WINDOW = 70
 #: Kim (2000): white density [m2 s-4 Hz-1] and corner of the 1/f part [Hz].
 WHITE = np.array([1e-20, 1e-18, 1e-20])
 CORNER = np.array([0.005, 0.1, 0.005])
-#: Bias of GRACE TN-02 after 2003-03-07 [um s-2]: T0, and c0, c1, c2 per axis.
-TN02_EPOCH = 53736
-TN02 = (
-    (
-        (-1.2095, -4.128e-5, 9.7e-9),
-        (29.3370, 6.515e-4, -3.9e-7),
-        (-0.5606, -2.352e-6, 3.8e-9),
-    ),
-    (
-        (-0.6049, -1.982e-5, 3.5e-9),
-        (10.6860, 1.159e-3, -4.3e-7),
-        (-0.7901, 4.783e-5, -6.5e-9),
-    ),
-)
 #: Thermal bias: knot spacing [s] and standard deviation per axis [m s-2].
 THERMAL = (
     (86400, (2.0e-9, 20.0e-9, 3.5e-9)),
@@ -139,8 +126,10 @@ def bias(scenario: Scenario, day: int, t: Array, satellite: int) -> Array:
     for GRACE-FO, plus a bias that follows the temperature.
     """
     if scenario.mission == "grace":
-        days = day + 51544 + t / 86400.0 - TN02_EPOCH
-        c = np.array(TN02[satellite])
+        # the polynomials of TN-02 after 2003-03-07, also for earlier dates
+        epoch, table = BIAS_LATE
+        days = day + 51544 + t / 86400.0 - epoch
+        c = np.array(table["AB"[satellite]])
         slow = 1e-6 * (c[:, 0] + c[:, 1] * days[:, None] + c[:, 2] * days[:, None] ** 2)
     else:
         mean = -np.array(scenario.constants.raw_mean[satellite])
