@@ -15,7 +15,7 @@ from typing import Any
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.progress import Bar
 
-__all__ = ["active_client", "client", "run"]
+__all__ = ["active_client", "client", "run", "task_name"]
 
 
 def active_client() -> Any | None:
@@ -32,6 +32,14 @@ def active_client() -> Any | None:
         return get_client()
     except ValueError:
         return None
+
+
+def task_name(label: str, run: str, number: int) -> str:
+    """Return a name by which Dask starts independent tasks in order of `number`.
+
+    Of tasks that nothing else tells apart it starts the last name first.
+    """
+    return f"{label}-{run}-{99_999_999 - number:08d}"
 
 
 def run(

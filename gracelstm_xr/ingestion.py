@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -207,10 +208,13 @@ def _write(site: Site, shards: Sequence[Shard], *, progress: bool) -> list[Shard
     """Write shards on the scheduler in force, and show files, days and megabytes."""
     import dask
 
+    run = uuid.uuid4().hex
     # partial, because Dask would look into every field of an argument
     tasks = [
-        dask.delayed(partial(write_shard, site.target, shard), pure=False)()
-        for shard in shards
+        dask.delayed(partial(write_shard, site.target, shard), pure=False)(
+            dask_key_name=cluster.task_name("ingest", run, number)
+        )
+        for number, shard in enumerate(shards)
     ]
     days = sum(shard.days for shard in shards)
     meter = _Meter()
@@ -286,6 +290,7 @@ def _complete(
         **{k: v for k, v in meta.items() if k not in ("request", "pending")},
         "complete": True,
         "time": axis_meta(site.layout.axis),
+        "satellites": list(letters),
         "made_by": made_by,
         "observed": _observed(kept.values()),
         "problems": problems[:MOST_PROBLEMS],

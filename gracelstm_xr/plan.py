@@ -182,6 +182,7 @@ class _Index:
                             start,
                             found,
                             before,
+                            whole,
                         )
                     )
         return tuple(slots), tuple(kept)

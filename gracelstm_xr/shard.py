@@ -57,6 +57,8 @@ class Slot:
         Files that may give it, best first.
     before
         What the store has read of it already.
+    whole
+        Whether that was the whole day, not one cut by a limit in time.
     """
 
     family: str
@@ -67,6 +69,7 @@ class Slot:
     start: int
     candidates: tuple[Entry, ...]
     before: tuple[SourceFile, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -231,8 +234,8 @@ def _read_slot(
             continue
         old = known.get(row.name)
         same = old is not None and old.used and old.sha256 == row.sha256
-        if not same or shard.copy:
-            result.changed += not same
+        result.changed += not same
+        if not same or not slot.whole or shard.copy:
             _put(values, shard, slot, file)
         return rows
     # a good day is not thrown away because its file has become unreadable since

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import xarray as xr
 
 from gracelstm_xr.archive import open_selection
@@ -227,8 +226,12 @@ def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:
         for name, array in group.arrays()
         if "time" in (array.metadata.dimension_names or ()) and name != "time"
     ]
-    letters = tuple(str(s) for s in np.atleast_1d(group["satellite"][:]))
-    return Layout(axis_in(meta), letters, tuple(sorted(names)), int(meta["shard"]))
+    return Layout(
+        axis_in(meta),
+        tuple(meta["satellites"]),
+        tuple(sorted(names)),
+        int(meta["shard"]),
+    )
 
 
 def _grown(held: Layout, wanted: Layout) -> Layout:

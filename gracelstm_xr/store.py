@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -208,12 +209,15 @@ class _Job:
         """One Delayed per satellite and shard, writing every variable of it."""
         import dask
 
+        from gracelstm_xr import cluster
+
         write = dask.delayed(_write_shard, pure=False)
         names = [n for n, v in self.ds.data_vars.items() if "time" in v.dims]
         blocks = {name: self._blocks(name) for name in names}
         has_satellites = "satellite" in self.ds.dims
         letters = self.ds["satellite"].values.tolist() if has_satellites else [""]
-        tasks = []
+        tasks: list[Any] = []
+        run = uuid.uuid4().hex
         for i, start in enumerate(range(0, self.axis.size, self.shard)):
             span = slice(start, min(start + self.shard, self.axis.size))
             times = time_codes(self.axis, span)
@@ -233,7 +237,17 @@ class _Job:
                     ]
                     places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
                 record = (f"{shard}-{satellite}", satellite, self.token)
-                tasks.append(write(self.target, parts, places, (span, times), record))
+                name = cluster.task_name("zarr", run, len(tasks))
+                tasks.append(
+                    write(
+                        self.target,
+                        parts,
+                        places,
+                        (span, times),
+                        record,
+                        dask_key_name=name,
+                    )
+                )
         return tasks
 
     def _blocks(self, name: Any) -> Any:

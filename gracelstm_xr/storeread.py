@@ -58,7 +58,9 @@ def open_store(
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
     # of a store that is just growing only what is complete
     ds = _open_group(where, storage_options).isel(
-        time=slice(0, axis.size), missing_dims="ignore"
+        time=slice(0, axis.size),
+        satellite=slice(0, len(meta.get("satellites", "ABCD"))),
+        missing_dims="ignore",
     )
     ds = ds.chunk({k: v for k, v in grid.items() if k in ds.dims})
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}

@@ -95,16 +95,16 @@ class Target:
             Something is there and `mode` is ``"w-"``, or it is not a store.
         """
         if self.exists():
-            if mode == "w-" and not self._unfinished():
-                raise StoreError(
-                    f"{self.final} exists already; choose another name or mode='w'"
-                )
             if not self.is_store() and (
                 os.path.isfile(self.final) or any(Path(self.final).iterdir())
             ):
                 raise StoreError(
                     f"{self.final} is not a Zarr store and will not be replaced; "
                     "choose another name"
+                )
+            if mode == "w-" and not self._unfinished():
+                raise StoreError(
+                    f"{self.final} exists already; choose another name or mode='w'"
                 )
         if not self.remote:
             parent = Path(self.final).parent

@@ -15,6 +15,9 @@ from gracelstm_xr.timecode import time_attributes
 if TYPE_CHECKING:
     from gracelstm_xr.target import Target
 
+#: Room for labels, so that one chunk holds them however many there will be.
+MOST_SATELLITES = 8
+
 __all__ = ["axis_meta", "create", "enlarge", "plain_attributes"]
 
 
@@ -51,10 +54,16 @@ def create(
             "shard": shard,
             "chunk": chunk,
             "time": axis_meta(axis),
+            "satellites": [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+            if "satellite" in ds.coords
+            else [],
             **meta,
         },
     }
-    target.write_dataset(template, encoding=_encoding(template, chunk, shard))
+    encoding = _encoding(template, chunk, shard)
+    if "satellite" in template.dims:
+        encoding["satellite"] = {"chunks": (MOST_SATELLITES,)}
+    target.write_dataset(template, encoding=encoding)
     _create_time(target.group(), axis, shard)
 
 
@@ -81,8 +90,12 @@ def enlarge(
     time = group["time"]
     if time.shape != (axis.size,):
         time.resize((axis.size,))
+    letters = group["satellite"]
+    if letters.shape != ds["satellite"].shape:
+        letters.resize(ds["satellite"].shape)
+        letters[:] = ds["satellite"].values.astype(np.dtypes.StringDType())
     names = [n for n in ds.data_vars if n not in known]
-    if not names and list(group["satellite"][:]) == list(ds["satellite"].values):
+    if not names:
         return
     new = _blank(ds[names], axis.size, shard)
     new.attrs = group.attrs.asdict()

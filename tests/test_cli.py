@@ -55,13 +55,17 @@ def test_ingest_puts_files_into_a_store(
     for name in ("lin_accl", "ang_accl"):
         np.testing.assert_array_equal(back[name].values, grid[name].values)
     captured = capsys.readouterr()
-    assert "satellites: A, B (GRACE)" in captured.out
-    assert "100 % 2/2 shard" in captured.err
-    again = main(["ingest", str(files), str(out), "--products", "ACC1B"])
-    assert again == 1
-    assert capsys.readouterr().err == (
-        f"gracelstm: error: {out} exists already; choose another name or --overwrite\n"
-    )
+    assert "2 files read" in captured.out
+    assert "failed:     0 files" in captured.out
+    assert "100 % 1/1 day" in captured.err
+    assert "2 files, " in captured.err
+    assert "MB/s" in captured.err
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
+    assert main(["ingest", str(files), str(out), "--products", "ACC1B"]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith(f"{out} is up to date, nothing to do\n")
+    assert captured.err == ""
+    assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
 
 
 def test_ingest_on_worker_processes_gives_the_same(
@@ -187,16 +191,15 @@ def test_debug_shows_where_an_error_comes_from() -> None:
 def test_interrupt_ends_in_one_line_with_130(
     files: Path, tmp_path: Path, scheduler: str
 ) -> None:
-    """A signal while the store is written leaves nothing and no traceback."""
+    """A signal while the first shard is written leaves nothing and no traceback."""
     code = """
-import sys, time, gracelstm_xr.store
+import sys, time, gracelstm_xr.ingestion
 import dask, numpy
-whole = gracelstm_xr.store._write_shard
-def slow(*arguments):
+def slow(target, shard):
     print("writing", file=sys.stderr, flush=True)
     time.sleep(3)
-    return whole(*arguments)
-gracelstm_xr.store._write_shard = slow
+    raise OSError("not interrupted")
+gracelstm_xr.ingestion.write_shard = slow
 if sys.argv.pop(1) == "sync":
     dask.config.set(scheduler="sync")
 from gracelstm_xr.cli import main

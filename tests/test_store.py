@@ -133,23 +133,68 @@ def test_replacing_a_store_from_itself(two_days: xr.Dataset, tmp_path: Path) -> 
     assert entries(tmp_path) == ["a.zarr"]
 
 
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
-def test_interrupted_write_leaves_nothing(
-    make_grid: Any, tmp_path: Path, error: BaseException
-) -> None:
+def failing(ds: xr.Dataset, error: BaseException) -> tuple[xr.Dataset, list[int]]:
+    """A Dataset whose last block raises, once; and how often blocks were computed."""
     import dask.array as da
 
-    ds = make_grid(size=2 * DAY).chunk(satellite=1, time=DAY)
+    calls: list[int] = []
 
     def fail(block: np.ndarray, block_info: Any = None) -> np.ndarray:
         if block_info and block_info[0]["chunk-location"] == (1, 1, 0):
-            raise error
+            calls.append(1)
+            if len(calls) == 1:
+                raise error
         return block
 
+    ds = ds.chunk(satellite=1, time=DAY)
     ds["lin_accl"].data = da.map_blocks(fail, ds["lin_accl"].data, dtype="f8")
-    with pytest.raises(type(error)):
+    return ds, calls
+
+
+def test_a_failed_write_leaves_nothing(make_grid: Any, tmp_path: Path) -> None:
+    ds, _ = failing(make_grid(size=2 * DAY), ZeroDivisionError("no"))
+    with pytest.raises(ZeroDivisionError):
         to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
     assert entries(tmp_path) == []
+
+
+def test_an_interrupted_write_goes_on(
+    make_grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask
+
+    from gracelstm_xr import store
+
+    whole = make_grid(size=2 * DAY)
+    ds, _ = failing(whole, KeyboardInterrupt())
+    with dask.config.set(scheduler="sync"), pytest.raises(KeyboardInterrupt):
+        to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    assert entries(tmp_path) == [".a.zarr.part"]
+    written: list[str] = []
+    write = store._write_shard
+
+    def counted(*arguments: Any) -> Any:
+        written.append(arguments[-1][0])
+        return write(*arguments)
+
+    monkeypatch.setattr(store, "_write_shard", counted)
+    to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    assert "2008-01-02-B" in written
+    assert len(written) < 4
+    assert entries(tmp_path) == ["a.zarr"]
+    xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), whole)
+    assert "manifest" not in entries(tmp_path / "a.zarr")
+
+
+def test_another_dataset_does_not_go_on_with_it(make_grid: Any, tmp_path: Path) -> None:
+    import dask
+
+    ds, _ = failing(make_grid(size=2 * DAY), KeyboardInterrupt())
+    with dask.config.set(scheduler="sync"), pytest.raises(KeyboardInterrupt):
+        to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    other = make_grid(size=2 * DAY) * 2
+    to_zarr(other, tmp_path / "a.zarr", shard_days=1)
+    xr.testing.assert_equal(open_store(tmp_path / "a.zarr").load(), other)
 
 
 def test_unfinished_store_is_refused(two_days: xr.Dataset, tmp_path: Path) -> None:

@@ -51,7 +51,11 @@ class Shell:
 
     def ok(self, *arguments: object) -> tuple[str, list[str]]:
         """Return standard output and the lines on standard error."""
-        assert main([str(a) for a in arguments]) == 0
+        return self.run(0, *arguments)
+
+    def run(self, status: int, *arguments: object) -> tuple[str, list[str]]:
+        """Do the same for a command that ends with another status."""
+        assert main([str(a) for a in arguments]) == status
         captured = self.capsys.readouterr()
         return captured.out, captured.err.splitlines()
 
@@ -196,7 +200,8 @@ def test_complete_records_are_kept(
     assert len(err) == 1
     assert err[0].startswith("gracelstm: warning: ")
     assert said in err[0]
-    assert f"{records} records, {60 - records} announced records missing" in out
+    assert f"records:    {records}\n" in out
+    assert f"files, {60 - records} announced records missing" in out
     stored = open_store("out.zarr")
     assert int(stored["lin_accl"].isel(axis=0).count()) == records
     expected = {
@@ -223,10 +228,12 @@ def test_a_bad_file_among_good_ones(shell: Shell) -> None:
         write_file(Path("in"), "ACC1B", day, "A")
     bad = Path("in", "ACC1B_2008-01-02_A_02.dat")
     bad.write_bytes(bad.read_bytes()[:100])
-    out, err = shell.ok("ingest", "in", "out.zarr", "--quiet")
+    out, err = shell.run(1, "ingest", "in", "out.zarr", "--quiet")
     assert len(err) == 1
     assert err[0].startswith(f"gracelstm: warning: left out: {bad.absolute()}: ")
-    assert "120 records, 1 files unreadable" in out
+    assert "records:    120\n" in out
+    last = out.splitlines()[-1]
+    assert last == "failed:     1 files could not be read; the manifest says why"
     stored = open_store("out.zarr")
     seen = stored["lin_accl"].isel(satellite=0, axis=0).notnull().values
     assert [int(seen[i * 86400 :][:86400].sum()) for i in range(3)] == [60, 0, 60]
@@ -243,9 +250,10 @@ def test_ingest_counts_what_is_odd(shell: Shell) -> None:
     write_file(Path("in"), "ACC1B", DAY, "B", [0, 1, 2])
     out, err = shell.ok("ingest", "in", "out.zarr", "--quiet")
     assert err == []
+    assert "records:    9\n" in out
     assert (
-        "files:      9 records, 1 epochs repeated, 1 steps back in time, 1 records "
-        "outside their day"
+        "duplicates: 1 epochs repeated, 1 steps back in time, 1 records outside their "
+        "day"
     ) in out
     counted = gx.open_archive("in", scan=True).attrs
     stored = open_store("out.zarr").attrs
@@ -261,13 +269,13 @@ def test_counting_does_not_read_files_again(monkeypatch: pytest.MonkeyPatch) -> 
         for product in ("ACC1B", "GNV1B", "SCA1B", "THR1B"):
             write_file(Path("in"), product, f"2008-01-{day:02d}", "A")
     seen: list[str] = []
-    read = l1b.read
+    read = l1b.read_bytes
 
-    def counted(source: Any, **options: Any) -> Any:
+    def counted(data: bytes, source: Any, **options: Any) -> Any:
         seen.append(Path(source).name)
-        return read(source, **options)
+        return read(data, source, **options)
 
-    monkeypatch.setattr(l1b, "read", counted)
+    monkeypatch.setattr(l1b, "read_bytes", counted)
     gx.open_archive("in").grace.to_zarr("out.zarr")
     assert sorted(seen) == sorted(p.name for p in Path("in").iterdir())
     assert open_store("out.zarr").attrs["records"] == 12 * 60
@@ -307,7 +315,8 @@ def test_missing_member(shell: Shell) -> None:
     out, err = shell.ok("ingest", "in", "out.zarr", "--quiet")
     assert err == []
     # ACC1B, SCA1B and THR1B of A and B, and GNV1B of B
-    assert "files:      60 records, 7 files absent from their tarball" in out
+    assert "records:    60\n" in out
+    assert "absent:     7 members absent from their tarballs" in out
     bad = f"tar://{NAME}"
     assert "expected tar://MEMBER::ARCHIVE" in shell.error("info", bad)
 
