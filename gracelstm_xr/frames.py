@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.attitude import Attitude, rotate
+from gracelstm_xr.attitude import rotate
 from gracelstm_xr.crn import crn_filter
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.geometry import Geometry, build_geometry
-from gracelstm_xr.interpolation import lagrange
+from gracelstm_xr.interpolation import lagrange, step_of
 from gracelstm_xr.lag import LONGEST_LAG
 from gracelstm_xr.states import REACH
 
@@ -261,7 +261,7 @@ def _thrust(t: Array, on_time: Array) -> Array:
     """On-time per attitude pair seen through the ACC1B low-pass [ms s-1]."""
     # thruster k and k + 6 fire together: the pair's on-time is their mean
     pairs = np.nan_to_num((on_time[:, :6] + on_time[:, 6:12]) / 2)
-    kernel = crn_filter(float(t[1] - t[0]), delay=0.5)
+    kernel = crn_filter(step_of(t), delay=0.5)
     half = len(kernel) // 2
     # firings are rare, so each is spread on its own; in the order of the taps, so
     # that a sum has the same last bit wherever the series starts
@@ -271,10 +271,3 @@ def _thrust(t: Array, on_time: Array) -> Array:
     for k, weight in enumerate(kernel):
         padded[rows + k, columns] += weight * amounts
     return np.asarray(padded[half : half + len(t)])
-
-
-def _quaternion_at(t: Array, sparse: Array | None, query: Array) -> Array | None:
-    return None if sparse is None else Attitude.from_grid(t, sparse).at(query)
-
-
-_at = lagrange

@@ -9,10 +9,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["cubic", "hermite", "lagrange", "linear", "nodes_around"]
+__all__ = ["cubic", "hermite", "lagrange", "linear", "nodes_around", "step_of"]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+
+def step_of(t: Array) -> float:
+    """Sampling interval of regular times [s], to the nanosecond on any stretch."""
+    return round(float(t[-1] - t[0]) / (len(t) - 1), 9)
 
 
 def nodes_around(t: Array, step: float, *, margin: int = 0) -> Array:
@@ -105,7 +110,7 @@ def lagrange(values: Array, t: Array, query: Array, *, fill: float = np.nan) -> 
     """
     if len(t) < 4:
         return np.full((len(query), values.shape[1]), fill)
-    step = t[1] - t[0]
+    step = step_of(t)
     x = (query - t[0]) / step
     inside = (x >= 1) & (x < len(t) - 2)
     base = np.where(inside, x, 1.0).astype(np.int64)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gracelstm_xr.crn import crn_filter
 from gracelstm_xr.frames import Frame, Pair, build_frame, frame_inputs
+from gracelstm_xr.orbit import StateNodes, sun_position
 
 T = np.arange(0.0, 2000.0) + 600_000_000.0
 
@@ -152,3 +154,46 @@ def test_inputs_are_what_the_dataset_has(make_grid: Any) -> None:
     }  # fmt: skip
     assert found["own.lin_accl"].dims == ("time", "axis")
     assert set(frame_inputs(ds, Pair("A"))) == {"own.lin_accl", "own.position"}
+
+
+def test_keep_is_the_middle_of_the_whole(twin: xr.Dataset) -> None:
+    part = twin.isel(time=slice(20_000, 60_000))
+    pair = Pair("B", "A", lag=27.0)
+    arrays = {k: v.values for k, v in frame_inputs(part, pair).items()}
+    t = 252_417_600.0 + 20_000.0 + np.arange(40_000.0)
+    whole = build_frame(t, arrays, pair)
+    keep = slice(13_000, 26_000)
+    inner = build_frame(t, arrays, pair, keep=keep)
+    for name, values in whole.take(keep).arrays().items():
+        np.testing.assert_array_equal(inner.arrays()[name], values, err_msg=name)
+
+
+def test_firings_by_direct_convolution() -> None:
+    rng = np.random.default_rng(2)
+    fired = np.zeros((2000, 14))
+    fired[rng.integers(0, 2000, 60), rng.integers(0, 12, 60)] = 70.0
+    fired[50] = np.nan
+    inputs = {"own.lin_accl": np.zeros((2000, 3)), "own.thruster_on_time": fired}
+    found = build_frame(T, inputs, Pair("A")).own_thrust
+    pairs = np.nan_to_num((fired[:, :6] + fired[:, 6:12]) / 2)
+    kernel = crn_filter(1.0, delay=0.5)
+    expected = np.stack([np.convolve(p, kernel, mode="same") for p in pairs.T], axis=1)
+    np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+def test_sun_is_on_the_right_side(twin: xr.Dataset) -> None:
+    """x of the recipient points at its twin, so backward for the one that leads."""
+    part = twin.isel(time=slice(30_000, 36_000)).drop_vars("quaternion")
+    t = 252_417_600.0 + 30_000.0 + np.arange(6000.0)
+    for recipient, donor, sign in (("A", "B", 1.0), ("B", "A", -1.0)):
+        pair = Pair(recipient, donor)
+        arrays = {k: v.values for k, v in frame_inputs(part, pair).items()}
+        frame = build_frame(t, arrays, pair)
+        own = StateNodes.from_grid(t, arrays["own.position"], arrays["own.velocity"])
+        _, velocity = own.at(t)
+        sun = sun_position(t)
+        ahead = (velocity * sun).sum(1) / np.linalg.norm(velocity, axis=1)
+        ahead /= np.linalg.norm(sun, axis=1)
+        assert frame.sun is not None
+        lit = frame.shadow == 1
+        assert np.nanmax(np.abs(frame.sun[lit, 0] - sign * ahead[lit])) < 0.03

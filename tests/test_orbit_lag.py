@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,11 +17,11 @@ from gracelstm_xr.orbit import LONGEST_LAG, StateNodes, greenwich_angle, lag_to_
 from gracelstm_xr.simulate import geometry, simulate_archive
 from gracelstm_xr.simulate.config import day_number, make_scenario
 
-Path_ = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+Track = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 EPOCH = 600_000_000.0
 
 
-def true_lag(here: np.ndarray, twin: Path_, t: float) -> float:
+def true_lag(here: np.ndarray, twin: Track, t: float) -> float:
     """Root of the derivative of the distance, by Brent's method."""
     from scipy.optimize import brentq
 
@@ -33,7 +32,7 @@ def true_lag(here: np.ndarray, twin: Path_, t: float) -> float:
     return float(brentq(slope, -120.0, 120.0, xtol=1e-10))
 
 
-def shifted(path: Path_, by: float) -> Path_:
+def shifted(path: Track, by: float) -> Track:
     return lambda t: path(np.asarray(t) - by)
 
 
@@ -73,7 +72,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., xr.Datase
     return make
 
 
-def simulated_path(scenario: Any, day: int, satellite: int) -> Path_:
+def simulated_path(scenario: Any, day: int, satellite: int) -> Track:
     return lambda t: geometry.orbit(scenario, day, np.asarray(t), satellite)
 
 
@@ -126,7 +125,7 @@ def test_exchange_of_places_between_two_days(
         assert (sign * lag[day + 120 :] < -20).all()
 
 
-def drifting(step: int) -> tuple[xr.Dataset, Path_, Path_]:
+def drifting(step: int) -> tuple[xr.Dataset, Track, Track]:
     """Half a day of two orbits 1 km apart in height; the lower one overtakes."""
     from gracelstm_xr.timebase import EPOCH as ORIGIN
     from gracelstm_xr.timebase import RegularAxis, regular_coords
