@@ -61,6 +61,7 @@ class Bar:
         self._terminal = bool(getattr(self._stream, "isatty", lambda: False)())
         self._started = self._drawn = time.monotonic()
         self._shown = -1
+        self._note = ""
 
     def __enter__(self) -> Self:
         self._started = time.monotonic()
@@ -76,7 +77,7 @@ class Bar:
     ) -> None:
         # a log needs its last line once
         if self.enabled and (self._terminal or self._shown != self.done):
-            self._draw(last=True)
+            self._draw(note=self._note, last=True)
 
     def update(self, steps: int = 1, *, note: str = "") -> None:
         """Count `steps` more, and redraw when it is time.
@@ -89,6 +90,7 @@ class Bar:
             A few words shown after the numbers, e.g. the current loss.
         """
         self.done += steps
+        self._note = note
         pause = REDRAW_TERMINAL if self._terminal else REDRAW_LOG
         if self.enabled and time.monotonic() - self._drawn >= pause:
             self._draw(note=note)
