@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gracelstm_xr import tutorial
     from gracelstm_xr.archive import open_archive
     from gracelstm_xr.ingestion import ingest
-    from gracelstm_xr.lstm import load_model
+    from gracelstm_xr.lstm import fit_baseline, load_model
     from gracelstm_xr.manifest import read_manifest
     from gracelstm_xr.simulate import simulate_archive
     from gracelstm_xr.store import open_store
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "fit_baseline",
     "ingest",
     "load_model",
     "open_archive",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "fit_baseline": "gracelstm_xr.lstm",
     "ingest": "gracelstm_xr.ingestion",
     "load_model": "gracelstm_xr.lstm",
     "open_archive": "gracelstm_xr.archive",

@@ -83,6 +83,7 @@ def gap_benchmark(
     count: int = 10,
     seed: int = 0,
     truth: Array | None = None,
+    methods: set[str] | None = None,
 ) -> GapErrors:
     """Hide gaps in a span, fill them with every method, and take the errors.
 
@@ -105,6 +106,8 @@ def gap_benchmark(
     seed : int
     truth : ndarray, shape (n, 3), optional
         Compare with this instead of the observations [m s-2].
+    methods : set of str, optional
+        Score these only; all of the recipient's by default.
 
     Returns
     -------
@@ -120,7 +123,9 @@ def gap_benchmark(
         masked = frame.hide(mask)
         visible = np.isfinite(masked.own)
         index = np.flatnonzero(mask)
-        found = recipient.estimates(masked, visible, index, predict, settings)
+        found = recipient.estimates(
+            masked, visible, index, predict, settings, methods=methods
+        )
         step = frame.t[1] - frame.t[0]
         before, after = edge_distance(mask)
         size = np.concatenate([np.full(b - a, b - a) for a, b in hidden])

@@ -124,8 +124,8 @@ def _pairs(
 ) -> _Pairs:
     ratio = -(-len(own) // MOST)
     ratio = max(min(ratio, int(LONGEST_STEP / step)), 1)
-    t = step * np.arange(len(own))
-    when = [t[::ratio] + float(lag) for lag in lags]
+    t = np.asarray(step * np.arange(len(own)), dtype=np.float64)
+    when = [t[::ratio] + lag for lag in lags.tolist()]
     x = np.stack([lagrange(donor, t, query)[:, 0] for query in when]) / NANO
     y = np.broadcast_to(own[::ratio] / NANO, x.shape)
     if not short:

@@ -55,15 +55,17 @@ class LSTMAccessor:
 
         return fit(self._ds, **options)
 
-    def fill(self, model: FittedModel, **options: Any) -> xr.Dataset:
+    def fill(
+        self, model: FittedModel | None = None, *, method: str | None = None
+    ) -> xr.Dataset:
         """Fill the gaps; the same as ``ds.grace.fill``.
 
         Parameters
         ----------
-        model : FittedModel
+        model : FittedModel, optional
             What ``ds.grace.fit`` or ``load_model`` returned.
-        **options
-            See `gracelstm_xr.lstm.fill`.
+        method : str, optional
+            One method for all gaps; see `gracelstm_xr.lstm.fill`.
 
         Returns
         -------
@@ -72,7 +74,7 @@ class LSTMAccessor:
         """
         from gracelstm_xr.lstm import fill
 
-        return fill(self._ds, model, **options)
+        return fill(self._ds, model, method=method)
 
     def forecast(self, model: FittedModel, **options: Any) -> xr.Dataset:
         """Extrapolate past the end; the same as ``ds.grace.forecast``.

@@ -7,6 +7,7 @@ from gracelstm_xr.lstm.fitting import fit
 from gracelstm_xr.lstm.forecasting import forecast
 from gracelstm_xr.lstm.inference import fill
 from gracelstm_xr.lstm.model import FittedModel, load_model
+from gracelstm_xr.lstm.plain import fit_baseline
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.windows import windows
 
@@ -16,6 +17,7 @@ __all__ = [
     "Split",
     "fill",
     "fit",
+    "fit_baseline",
     "forecast",
     "load_model",
     "windows",

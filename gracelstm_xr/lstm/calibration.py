@@ -45,9 +45,10 @@ def calibrate(
     rms = np.array([[errors.rms(name, x) for name in names] for x in lengths])
     usable = np.where(np.isfinite(rms), rms, np.inf)
     best = usable.argmin(axis=1)
-    network = names.index("lstm")
-    close = usable[:, network] <= TIE * usable.min(axis=1)
-    best = np.where(close & (np.array(gain) > 0), network, best)
+    if "lstm" in names:
+        network = names.index("lstm")
+        close = usable[:, network] <= TIE * usable.min(axis=1)
+        best = np.where(close & (np.array(gain) > 0), network, best)
     choice = np.array(names)[best]
     distances = np.array(DISTANCES)
     sigma = np.empty((len(lengths), len(distances), 3))

@@ -16,7 +16,8 @@ from gracelstm_xr.conventions import require
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
-from gracelstm_xr.gaps import log_uniform_gaps
+from gracelstm_xr.gaps import log_uniform_gaps, usable
+from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.model import FittedModel, network_bytes
 from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
@@ -26,7 +27,6 @@ from gracelstm_xr.lstm.training import train_network
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.timebase import axis_of
 from gracelstm_xr.tracking import SlowResidual
-from gracelstm_xr.transplant import cross_correlation_lag
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -141,7 +141,7 @@ def _with_constants(ds: xr.Dataset, pair: Pair, split: Split) -> Pair:
     """Offset of the donor, and its lag where no orbit gives one, from training data."""
     if pair.donor is None:
         return pair
-    training = ds["lin_accl"].isel(time=_positions(ds, split.train, 0.0))
+    training = usable(ds).isel(time=_positions(ds, split.train, 0.0))
     donor = training.sel(satellite=pair.donor)
     mean = donor.mean("time").values.astype(np.float64)
     pair = replace(pair, donor_offset=(float(mean[0]), float(mean[1]), float(mean[2])))
@@ -150,12 +150,12 @@ def _with_constants(ds: xr.Dataset, pair: Pair, split: Split) -> Pair:
     own = training.sel(satellite=pair.recipient)
     step = float(axis_of(ds).step / np.timedelta64(1, "s"))
     some = slice(0, round(2 * 86_400 / step))
-    lag = cross_correlation_lag(
+    found = cross_correlation_lag(
         own.isel(time=some).transpose("time", "axis").values,
         donor.isel(time=some).transpose("time", "axis").values,
         step,
     )
-    return replace(pair, lag=lag)
+    return replace(pair, lag=None if found is None else found.seconds)
 
 
 def _working_frame(
@@ -316,6 +316,8 @@ def score_span(
     **options
         Of `gracelstm_xr.benchmark.gap_benchmark`.
     """
+    if model.only is not None:
+        options.setdefault("methods", set(recipient.baselines))
     pieces = [span]
     if span[1] - span[0] > 2 * PIECE:
         pieces = [(span[0], span[0] + PIECE), (span[1] - PIECE, span[1])]

@@ -10,11 +10,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr import conventions
-from gracelstm_xr.baselines import METHOD_CODES
+from gracelstm_xr.baselines import BASELINES, METHOD_CODES
 from gracelstm_xr.blocks import map_time_blocks
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.frames import HALO, build_frame, frame_inputs
-from gracelstm_xr.lstm.recipient import CONTEXT
+from gracelstm_xr.features import satellite_pairs
+from gracelstm_xr.frames import HALO, Pair, build_frame
+from gracelstm_xr.gaps import usable
+from gracelstm_xr.lstm.plain import TWIN, baseline_models, inputs_of
+from gracelstm_xr.lstm.recipient import CONTEXT, Filled
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -25,7 +28,7 @@ OUTPUTS = ("lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method")
 
 
 def fill(
-    ds: xr.Dataset, model: FittedModel, *, method: str | None = None
+    ds: xr.Dataset, model: FittedModel | None = None, *, method: str | None = None
 ) -> xr.Dataset:
     """Add the filled series, its sigma and the method per sample; lazy.
 
@@ -33,8 +36,9 @@ def fill(
     ----------
     ds : xarray.Dataset
         Data model with ``lin_accl`` on a regular axis.
-    model : FittedModel
-        Of `fit`, from the same mission.
+    model : FittedModel, optional
+        Of `fit`, from the same mission. Without it the baseline named by ``method`` is
+        fitted to the data themselves, in the same graph.
     method : str, optional
         Use this method everywhere instead of what held-out gaps favour: ``lstm``,
         ``tracked`` (what the network starts from) or one of
@@ -44,16 +48,21 @@ def fill(
     -------
     xarray.Dataset
         ``ds`` with ``lin_accl_filled`` [m s-2] (the observation bit for bit where
-        there is one), ``lin_accl_filled_sigma`` [m s-2] (1-sigma, NaN where
-        observed) and ``lin_accl_fill_method`` (CF flags). Satellites the model does
-        not know stay as they are, their gaps marked *none*.
+        there is one that cleaning has not condemned, see `gracelstm_xr.gaps.usable`),
+        ``lin_accl_filled_sigma`` [m s-2] (1-sigma, NaN where observed) and
+        ``lin_accl_fill_method`` (CF flags). Satellites the model does not know stay as
+        they are, their gaps marked *none*.
 
     Raises
     ------
     GraceError
-        When the model knows none of the satellites, or not the method.
+        When the model knows none of the satellites, or not the method; when neither
+        is given, or the data do not allow the method.
     """
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    if model is None:
+        return _fill_plain(ds, satellites, method)
+    method = method or model.only
     if not set(satellites) & set(model.recipients):
         raise GraceError(
             f"found satellites {', '.join(satellites)}, expected one of "
@@ -61,6 +70,29 @@ def fill(
         )
     _check_method(model, method)
     parts = [_filled(ds, model, name, method) for name in satellites]
+    return _assembled(ds, parts, repr(model))
+
+
+def _fill_plain(
+    ds: xr.Dataset, satellites: list[str], method: str | None
+) -> xr.Dataset:
+    """Fill by one baseline that is fitted in the same graph."""
+    if method is None:
+        raise GraceError(
+            "found neither a model nor a method, expected one of them: fit a model "
+            f"first, or name one of {', '.join(BASELINES)}"
+        )
+    tasks = baseline_models(ds, method)
+    pairs = {pair.recipient: pair for pair in satellite_pairs(ds)}
+    parts = []
+    for name in satellites:
+        pair = pairs[name] if method in TWIN else Pair(name)
+        parts.append(_blocks(ds, pair, tasks[name], method, halo=CONTEXT + HALO))
+    return _assembled(ds, parts, f"{method}, fitted to these data")
+
+
+def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset:
+    """Put the satellites' variables together, with their attributes."""
     result = ds.copy()
     for name in OUTPUTS:
         stacked = xr.concat([part[name] for part in parts], dim="satellite")
@@ -68,13 +100,14 @@ def fill(
         stacked.attrs = conventions.attributes_of(name)
         result[name] = (stacked.dims, stacked.data, stacked.attrs)
     result.attrs = conventions.append_history(
-        ds.attrs, f"gaps filled by gracelstm_xr: {model!r}"
+        ds.attrs, f"gaps filled by gracelstm_xr: {what}"
     )
     return result
 
 
 def _check_method(model: FittedModel, method: str | None) -> None:
-    known = {"lstm", "tracked"}.union(*(r.baselines for r in model.recipients.values()))
+    network = set() if model.only else {"lstm", "tracked"}
+    known = network.union(*(r.baselines for r in model.recipients.values()))
     if method is not None and method not in known:
         raise GraceError(
             f"found method {method!r}, expected one of {', '.join(sorted(known))}: "
@@ -94,14 +127,22 @@ def _filled(
             f"found no satellite {pair.donor!r}, expected it as the donor of "
             f"{satellite!r}: fill a Dataset with both, or fit on one satellite"
         )
+    reach = model.settings.window * model.settings.step
+    return _blocks(ds, pair, model, method, halo=CONTEXT + HALO + reach)
+
+
+def _blocks(
+    ds: xr.Dataset, pair: Pair, model: Any, method: str | None, *, halo: float
+) -> xr.Dataset:
+    """Lazy variables of one satellite; the model may be a task."""
     arrays = map_time_blocks(
         _fill_block,
-        frame_inputs(ds, pair),
+        inputs_of(ds, pair, method),
         ds,
         model,
-        satellite,
+        pair.recipient,
         method,
-        halo=CONTEXT + HALO + model.settings.window * model.settings.step,
+        halo=halo,
         outputs={
             "lin_accl_filled": ((3,), np.float64),
             "lin_accl_filled_sigma": ((3,), np.float64),
@@ -119,9 +160,15 @@ def _fill_block(
     satellite: str,
     method: str | None,
 ) -> dict[str, npt.NDArray[Any]]:
-    recipient = model.recipients[satellite]
-    frame = build_frame(t, arrays, recipient.pair)
-    found = recipient.fill(frame, keep, model.predict, model.settings, method=method)
+    recipient = model.recipients.get(satellite)
+    if recipient is None:
+        own = np.asarray(arrays["own.lin_accl"])[keep]
+        found = Filled.untouched(own)
+    else:
+        frame = build_frame(t, arrays, recipient.pair)
+        found = recipient.fill(
+            frame, keep, model.predict, model.settings, method=method
+        )
     return {
         "lin_accl_filled": found.values,
         "lin_accl_filled_sigma": found.sigma,
@@ -131,7 +178,7 @@ def _fill_block(
 
 def _untouched(ds: xr.Dataset, satellite: str) -> xr.Dataset:
     """Variables of a satellite the model cannot fill."""
-    own = ds["lin_accl"].sel(satellite=satellite).transpose("time", "axis")
+    own = usable(ds).sel(satellite=satellite).transpose("time", "axis")
     method = (own.isnull() * METHOD_CODES["none"]).astype(np.uint8)
     nothing = xr.full_like(own, np.nan)
     return xr.Dataset(

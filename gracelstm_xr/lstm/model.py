@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.axis import gps_label
 from gracelstm_xr.autoregression import AutoRegression
+from gracelstm_xr.axis import gps_label
 from gracelstm_xr.baselines import Baseline, PreviousOrbit
 from gracelstm_xr.edgefill import Interpolation
 from gracelstm_xr.errors import ModelFileError
@@ -53,7 +53,7 @@ class FittedModel:
     recipients : dict of str to Recipient
         Fitted state per satellite that can be filled.
     weights : bytes
-        The network as a ``.keras`` file.
+        The network as a ``.keras`` file; empty for a baseline alone.
     gain : tuple of float
         Factor on the network's output per axis, 0 to 1, from the validation span.
     history : xarray.Dataset
@@ -79,6 +79,11 @@ class FittedModel:
         """Hyperparameters as plain values."""
         return self.settings.to_dict()
 
+    @property
+    def only(self) -> str | None:
+        """Name of the baseline of a model without a network, else None."""
+        return None if self.weights else self.info.get("method")
+
     def __repr__(self) -> str:
         """Summary: satellites, donors, training span, network."""
         pairs = ", ".join(
@@ -86,11 +91,13 @@ class FittedModel:
             for name, r in self.recipients.items()
         )
         first, last = (gps_label(t) for t in self.split.train)
+        network = (
+            f"LSTM units {self.settings.units}, window {self.settings.window} x "
+            f"{self.settings.step:g} s"
+        )
         return (
             f"<FittedModel: fills {pairs}; trained on {first} to {last} "
-            f"({self.info.get('data', 'unknown data')}); LSTM units "
-            f"{self.settings.units}, window {self.settings.window} x "
-            f"{self.settings.step:g} s>"
+            f"({self.info.get('data', 'unknown data')}); {self.only or network}>"
         )
 
     def predict(self, windows: Array32) -> Array32:

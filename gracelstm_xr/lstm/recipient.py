@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gracelstm_xr import regression, tracking
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
-from gracelstm_xr.cleaning import upsample
+from gracelstm_xr.filters import upsample
 from gracelstm_xr.frames import Frame, Pair
 from gracelstm_xr.gaps import edge_distance, runs
 from gracelstm_xr.lstm.sequences import (
@@ -102,6 +102,12 @@ class Filled:
     values: Array
     sigma: Array
     method: npt.NDArray[np.uint8]
+
+    @classmethod
+    def untouched(cls, own: Array) -> Filled:
+        """Nothing filled: the observations, their gaps marked *none*."""
+        code = np.where(np.isfinite(own), 0, METHOD_CODES["none"]).astype(np.uint8)
+        return cls(own, np.full(own.shape, np.nan), code)
 
     def take(self, keep: slice) -> Filled:
         """Samples in ``keep``."""
@@ -267,9 +273,8 @@ class Recipient:
         asked for by name serves alone.
         """
         visible = np.isfinite(frame.own)
-        code = np.where(visible, 0, METHOD_CODES["none"]).astype(np.uint8)
-        sigma = np.full(visible.shape, np.nan)
-        values = frame.own.copy()
+        blank = Filled.untouched(frame.own.copy())
+        values, sigma, code = blank.values, blank.sigma, blank.method
         missing = ~visible & np.array(self.observed_axes)
         inside = np.zeros(len(frame), dtype=bool)
         inside[keep] = True

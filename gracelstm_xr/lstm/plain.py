@@ -1,0 +1,338 @@
+"""One baseline without a network, fitted on the data themselves.
+
+Everything is a task: covariates day by day, the fit of their sum, the errors in gaps
+hidden from held-out days. `fill` hangs its blocks behind them and stays lazy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.baselines import BASELINES, NEEDS, default_baselines
+from gracelstm_xr.benchmark import (
+    GAP_LENGTHS,
+    GapErrors,
+    gap_benchmark,
+    join_errors,
+    score_table,
+)
+from gracelstm_xr.blocks import as_dask, gps_axis
+from gracelstm_xr.conventions import require
+from gracelstm_xr.edgefill import INTERPOLATIONS
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.features import satellite_pairs
+from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
+from gracelstm_xr.gaps import usable
+from gracelstm_xr.lagsearch import cross_correlation_lag
+from gracelstm_xr.lstm.calibration import calibrate
+from gracelstm_xr.lstm.model import FittedModel
+from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
+from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.regression import LocalRegression
+from gracelstm_xr.tracking import SlowResidual
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["baseline_models", "fit_baseline", "inputs_of"]
+
+Array = npt.NDArray[np.float64]
+
+#: Leading part of the span that coefficients are learnt from; in the rest, after an
+#: embargo, gaps are hidden to learn sigma.
+TRAIN = 0.75
+#: Gap lengths tried [s]; those above a quarter of the held-out part are left out.
+LENGTHS = (*GAP_LENGTHS, 43_200.0)
+#: Longest stretch loaded at the native rate to score gaps on [s].
+PIECE = 3 * 86_400.0
+#: Fewest samples at the working step on an axis.
+FEWEST_SAMPLES = 60
+#: Stretch a constant lag is searched in where there are no orbits [s].
+LAG_SPAN = 2 * 86_400.0
+#: Methods that read the twin, and those that read the series alone.
+TWIN = ("transplant", "ridge")
+ALONE = (*INTERPOLATIONS, "ar")
+
+
+def fit_baseline(
+    ds: xr.Dataset,
+    *,
+    method: str,
+    recipient: str | None = None,
+    donor: str | None = None,
+) -> FittedModel:
+    """Fit one baseline; no network is trained.
+
+    The leading three quarters of the span give the coefficients, gaps hidden in the
+    rest give sigma.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl`` on a regular axis. Loaded one stretch at a time.
+    method : str
+        One of `gracelstm_xr.baselines.BASELINES`.
+    recipient, donor : str, optional
+        Satellites by letter; default every satellite, each from its twin.
+
+    Returns
+    -------
+    FittedModel
+        Without a network; ``fill(ds, model)`` and ``model.save`` work as with one.
+
+    Raises
+    ------
+    GraceError
+        For an unknown method, or one that the data do not allow.
+    NotEnoughDataError
+        When no satellite has enough observations.
+    """
+    import dask
+
+    tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
+    made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
+    models = [model for model in made if model.recipients]
+    if not models:
+        raise NotEnoughDataError(
+            "found no satellite with enough observations, expected at least "
+            f"{FEWEST_SAMPLES} samples of 10 s and room for hidden gaps: fit on a "
+            "longer stretch"
+        )
+    recipients = {name: r for model in models for name, r in model.recipients.items()}
+    scores = _joined([model.scores for model in models])
+    return replace(models[0], recipients=recipients, scores=scores)
+
+
+def _joined(scores: list[xr.Dataset]) -> xr.Dataset:
+    import xarray as xr
+
+    return xr.concat(scores, dim="satellite", join="outer")
+
+
+def baseline_models(
+    ds: xr.Dataset,
+    method: str,
+    *,
+    recipient: str | None = None,
+    donor: str | None = None,
+) -> dict[str, Any]:
+    """Fits of one baseline as tasks, by satellite.
+
+    Parameters
+    ----------
+    ds, method, recipient, donor
+        As in `fit_baseline`.
+
+    Returns
+    -------
+    dict of str to dask.delayed.Delayed
+        Each gives a `FittedModel` of one recipient, or of none where there are too
+        few observations.
+    """
+    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    if method not in BASELINES:
+        raise GraceError(
+            f"found method {method!r}, expected one of {', '.join(BASELINES)}: choose "
+            "one of these, or fit a model and pass it"
+        )
+    pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
+    if method not in TWIN:
+        pairs = [Pair(pair.recipient) for pair in pairs]
+    _check_needs(ds, method, pairs)
+    return {pair.recipient: _task(ds, pair, method) for pair in pairs}
+
+
+def _check_needs(ds: xr.Dataset, method: str, pairs: list[Pair]) -> None:
+    need = NEEDS.get(method)
+    if need == "latitude_argument" and not {"position", "velocity"} <= set(ds):
+        raise GraceError(
+            f"found no orbits, expected them for the method {method!r}: open the "
+            "archive with GNV1B, or choose another method"
+        )
+    if need == "donor" and all(pair.donor is None for pair in pairs):
+        raise GraceError(
+            f"found no twin of satellite {', '.join(p.recipient for p in pairs)}, "
+            f"expected one for the method {method!r}: open the archive of both, or "
+            "choose another method"
+        )
+
+
+def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
+    """Variables that a fill by ``method`` reads; all of a frame's by default."""
+    inputs = frame_inputs(ds, pair)
+    if method in ALONE:
+        return {k: v for k, v in inputs.items() if k == "own.lin_accl"}
+    return inputs
+
+
+def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
+    import dask
+
+    from gracelstm_xr.days import day_results
+
+    first, step, size = gps_axis(ds)
+    settings = Settings(step=max(Settings().step, step))
+    split = _split(first, first + size * step, settings.step)
+    inputs = inputs_of(ds, pair, method)
+    known = _constants_task(ds, pair, split)
+    thin = day_results(_thin_day, inputs, ds, known, settings.step, halo=HALO)
+    node = dask.delayed(_fitted, pure=False)(thin, known, split.train, settings, method)
+    score = dask.delayed(_scored, pure=False)
+    errors = []
+    for span in _pieces(split.validation):
+        low = max(int((span[0] - CONTEXT - HALO - first) // step), 0)
+        past = min(int((span[1] + CONTEXT + HALO - first) // step) + 1, size)
+        arrays = {k: as_dask(v)[low:past] for k, v in inputs.items()}
+        start = first + low * step
+        errors.append(score(start, step, past - low, arrays, node, span, settings))
+    finish = dask.delayed(_finished, pure=False)
+    source = str(ds.attrs.get("source", "data of unstated origin"))
+    return finish(node, errors, split, settings, method, source)
+
+
+def _split(start: float, stop: float, step: float) -> Split:
+    """Training and held-out part; the latter stands for the test span as well."""
+    embargo = min(86_400.0, (stop - start) / 20)
+    cut = start + TRAIN * (stop - start - embargo)
+    train, held = (round(t / step) * step for t in (cut, cut + embargo))
+    return Split((start, train), (held, stop), (held, stop))
+
+
+def _pieces(span: tuple[float, float]) -> list[tuple[float, float]]:
+    """At most two stretches of a span, at its ends."""
+    if span[1] - span[0] <= 2 * PIECE:
+        return [span]
+    return [(span[0], span[0] + PIECE), (span[1] - PIECE, span[1])]
+
+
+def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
+    """Pair with the donor's offset, and its lag where no orbit gives one."""
+    import dask
+
+    if pair.donor is None:
+        return dask.delayed(pair, pure=False)
+    first, step, _ = gps_axis(ds)
+    observed = usable(ds).transpose("satellite", "time", "axis")
+    training = observed.isel(time=slice(0, int((split.train[1] - first) // step)))
+    mean = training.sel(satellite=pair.donor).mean("time").data
+    both: tuple[Any, ...] = ()
+    if not {"position", "velocity"} <= set(ds.variables):
+        part = training.isel(time=slice(0, int(LAG_SPAN // step)))
+        both = tuple(
+            part.sel(satellite=name).data for name in (pair.recipient, pair.donor)
+        )
+    return dask.delayed(_with_constants, pure=False)(pair, mean, both, step)
+
+
+def _with_constants(
+    pair: Pair, mean: Array, both: tuple[Array, ...], step: float
+) -> Pair:
+    x, y, z = (float(v) for v in mean)
+    lag = None
+    if both:
+        found = cross_correlation_lag(np.asarray(both[0]), np.asarray(both[1]), step)
+        lag = None if found is None else found.seconds
+    return replace(pair, donor_offset=(x, y, z), lag=lag)
+
+
+def _thin_day(
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    pair: Pair,
+    step: float,
+) -> Frame:
+    return build_frame(t, arrays, pair, keep=keep).every(step)[0]
+
+
+def _fitted(
+    days: list[list[Frame]],
+    pair: Pair,
+    train: tuple[float, float],
+    settings: Settings,
+    method: str,
+) -> Recipient | None:
+    """Baseline from the training span; None without data there."""
+    frame = Frame.join([day for group in days for day in group])
+    training = (frame.t >= train[0]) & (frame.t < train[1])
+    counts = (np.isfinite(frame.own) & training[:, None]).sum(axis=0)
+    if counts.max() < FEWEST_SAMPLES:
+        return None
+    x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
+    return Recipient(
+        pair,
+        default_baselines([(frame, training)], names=[method]),
+        LocalRegression((), np.zeros((2, 3)), np.ones((2, 3)), settings.step),
+        SlowResidual(np.zeros((1, 3)), np.ones(3)),
+        np.ones(3),
+        np.ones(3),
+        (x, y, z),
+    )
+
+
+def _scored(
+    start: float,
+    step: float,
+    size: int,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    recipient: Recipient | None,
+    span: tuple[float, float],
+    settings: Settings,
+) -> GapErrors | None:
+    """Errors in gaps hidden in one stretch."""
+    if recipient is None or not recipient.baselines:
+        return None
+    t = np.asarray(start + step * np.arange(size), dtype=np.float64)
+    frame = build_frame(t, arrays, recipient.pair)
+    return gap_benchmark(
+        frame, span, recipient, no_network, settings,
+        lengths=LENGTHS, methods=set(recipient.baselines),
+    )  # fmt: skip
+
+
+def no_network(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Stand-in for the network of a model that has none.
+
+    Raises
+    ------
+    GraceError
+        Always.
+    """
+    raise GraceError(
+        f"found a baseline without a network, asked to predict {len(windows)} "
+        "windows: fit a model with ds.grace.fit()"
+    )
+
+
+def _finished(
+    recipient: Recipient | None,
+    errors: list[GapErrors | None],
+    split: Split,
+    settings: Settings,
+    method: str,
+    source: str,
+) -> FittedModel:
+    import xarray as xr
+
+    table = join_errors([e for e in errors if e is not None and len(e.t)])
+    calibration = calibrate(table, (0.0, 0.0, 0.0))
+    recipients, scores = {}, xr.Dataset()
+    if recipient is not None and calibration is not None:
+        name = recipient.pair.recipient
+        recipients = {name: recipient.with_calibration(calibration)}
+        scores = score_table({name: table})
+    return FittedModel(
+        settings=settings,
+        split=split,
+        recipients=recipients,
+        weights=b"",
+        gain=(0.0, 0.0, 0.0),
+        history=xr.Dataset(),
+        scores=scores,
+        info={"data": source, "method": method},
+    )
