@@ -8,6 +8,7 @@ result does not depend on how time is cut.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import getitem
 from typing import Any
 
 import numpy as np
@@ -156,24 +157,47 @@ def map_time_blocks(
         With time first.
     """
     import dask
-    import dask.array as da
 
     sources = {name: as_dask(array) for name, array in inputs.items()}
     call = dask.delayed(_call, pure=False)
     first, step, _ = gps_axis(ds)
     # one graph node each, so that a model travels to a process once
     shared = [_node(arg) for arg in args]
-    pieces: dict[str, list[Any]] = {name: [] for name in outputs}
+    tasks, counts = [], []
     for block, wide, keep in _stretches(ds, halo):
         arrays = {name: source[wide] for name, source in sources.items()}
         own = [] if local is None else [local(block)]
         times = (first, step, wide.start, wide.stop)
-        result = call(function, times, arrays, keep, *shared, *own)
-        count = length(block) if length else block.stop - block.start
-        for name, (shape, dtype) in outputs.items():
-            full = (count, *shape)
-            pieces[name].append(da.from_delayed(result[name], full, dtype=dtype))
-    return {name: da.concatenate(parts) for name, parts in pieces.items()}
+        tasks.append(call(function, times, arrays, keep, *shared, *own))
+        counts.append(length(block) if length else block.stop - block.start)
+    return _collected(tasks, counts, outputs)
+
+
+def _collected(
+    tasks: list[Any], counts: list[int], outputs: Mapping[str, Output]
+) -> dict[str, Any]:
+    """One array per output from delayed dicts of their blocks.
+
+    As one layer each: an array per block and output would take minutes for years.
+    """
+    import dask.array as da
+    from dask.highlevelgraph import HighLevelGraph
+
+    merged = HighLevelGraph.merge(*(task.__dask_graph__() for task in tasks))
+    layers = {task.__dask_layers__()[0] for task in tasks}
+    found = {}
+    for name, (shape, dtype) in outputs.items():
+        key = f"{name}-{tasks[0].key}"
+        zeros = (0,) * len(shape)
+        layer = {
+            (key, i, *zeros): (getitem, task.key, name) for i, task in enumerate(tasks)
+        }
+        graph = HighLevelGraph(
+            {**merged.layers, key: layer}, {**merged.dependencies, key: layers}
+        )
+        chunks = (tuple(counts), *((size,) for size in shape))
+        found[name] = da.Array(graph, key, chunks, dtype=dtype)
+    return found
 
 
 def _call(
