@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import itertools
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,7 @@ from gracelstm_xr.l1b.model import Array, Field, Product
 __all__ = ["decode"]
 
 #: Records copied at a time: with their copies they fit the cache of one core.
-BLOCK = 8192
-
+BLOCK = 4096
 
 def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
     """Decode complete records; a cut last record is left out.
@@ -44,24 +43,35 @@ def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
 
 
 def _native(records: Array, fields: tuple[Field, ...]) -> dict[str, Array]:
-    """Copy each field out of packed big-endian records into its own array.
+    """Copy the fields of packed big-endian records into native arrays.
 
-    Whole vectors are moved as opaque bytes and swapped in place, some thousand
-    records at a time: the second pass then finds them in the cache of the core, and
-    each byte of the file and of the result crosses the memory bus once.
+    Neighbours of one type are swapped and copied in one go, and returned as views of
+    that copy: numpy moves wide rows several times faster than narrow ones. Some
+    thousand records are moved at a time, which then stay in the cache of the core for
+    the next group.
     """
     chosen = [f for f in fields if f.dtype != "S"]
-    count, swap = len(records), sys.byteorder == "little"
-    columns = {f.name: np.empty((count, *f.shape), np.dtype(f.dtype)) for f in chosen}
-    widths = {f.name: np.dtype(f.dtype).itemsize * len(f.columns) for f in chosen}
-    parts = records.view([(name, f"V{width}") for name, width in widths.items()])
-    opaque = {n: c.reshape(-1).view(f"V{widths[n]}") for n, c in columns.items()}
-    for first in range(0, count, BLOCK):
-        block = slice(first, first + BLOCK)
-        for name, column in columns.items():
-            opaque[name][block] = parts[name][block]
-            if swap and column.dtype.itemsize > 1:
-                column[block].byteswap(inplace=True)
+    groups = [list(g) for _, g in itertools.groupby(chosen, lambda f: f.dtype)]
+    layout = []
+    for number, group in enumerate(groups):
+        dtype = np.dtype(group[0].dtype).newbyteorder(">")
+        layout.append((str(number), dtype, (sum(len(f.columns) for f in group),)))
+    parts = records.view(layout)
+    wholes = [
+        np.empty((len(records), dtype[2][0]), dtype[1].newbyteorder("="))
+        for dtype in layout
+    ]
+    for start in range(0, len(records), BLOCK):
+        block = slice(start, start + BLOCK)
+        for number, whole in enumerate(wholes):
+            whole[block] = parts[str(number)][block]
+    columns = {}
+    for number, group in enumerate(groups):
+        first = 0
+        for f in group:
+            part = wholes[number][:, first : first + len(f.columns)]
+            columns[f.name] = part if f.shape else part[:, 0]
+            first += len(f.columns)
     return columns
 
 
