@@ -312,6 +312,7 @@ def zarr_encoding(
     *,
     chunks: Mapping[str, int] | None = None,
     shards: Mapping[str, int] | None = None,
+    quantise: str | float | None = None,
 ) -> dict[Hashable, dict[str, Any]]:
     """Return the Zarr v3 encoding of each variable.
 
@@ -321,6 +322,9 @@ def zarr_encoding(
         For example ``ds.variables``.
     chunks, shards : mapping of dimension to length, optional
         Inner chunk and shard lengths; dimensions left out are not cut.
+    quantise : str or float, optional
+        Step [m s-2] of which accelerations are stored as int32 multiples, for
+        example ``"1e-13"``; by default everything is stored bit for bit.
 
     Returns
     -------
@@ -330,6 +334,9 @@ def zarr_encoding(
     """
     from zarr.codecs import BloscCodec
 
+    from gracelstm_xr.packing import packing, quantisation_step
+
+    step = None if quantise is None else quantisation_step(quantise)
     found: dict[Hashable, dict[str, Any]] = {}
     for name, variable in variables.items():
         kind, width = variable.dtype.kind, variable.dtype.itemsize
@@ -338,6 +345,10 @@ def zarr_encoding(
             entry.update(time_encoding())
         if kind == "f":
             entry.update({"_FillValue": np.nan, "fill_value": np.nan})
+        packed = packing(variable, step)
+        if packed:
+            entry.update({**packed, "fill_value": packed["_FillValue"]})
+            width = np.dtype(packed["dtype"]).itemsize
         if kind in "UOT":
             entry["dtype"] = (
                 object  # variable length: the string type Zarr v3 specifies

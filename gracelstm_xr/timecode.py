@@ -40,5 +40,9 @@ def time_attributes(axis: RegularAxis) -> dict[str, Any]:
 
 def time_codes(axis: RegularAxis, span: slice) -> npt.NDArray[np.int64]:
     """Return the encoded times at the positions in `span`, int64."""
-    nanos = axis.values(span).astype("int64") - _ORIGIN
-    return np.asarray(nanos // _unit(axis)[1])
+    unit = _unit(axis)[1]
+    start, stop, stride = span.indices(axis.size)
+    step = axis.step_ns // unit
+    first = (axis.start_ns - _ORIGIN) // unit + start * step
+    count = len(range(start, stop, stride))
+    return first + step * stride * np.arange(count, dtype="int64")
