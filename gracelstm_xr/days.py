@@ -16,7 +16,7 @@ import xarray as xr
 from gracelstm_xr.blocks import Output, gps_axis
 from gracelstm_xr.timebase import axis_of, day_slices
 
-__all__ = ["day_blocks", "day_results"]
+__all__ = ["day_blocks", "day_results", "midnight", "thinned"]
 
 Array = npt.NDArray[np.float64]
 #: A function of one day: seconds, loaded inputs with context, the slice that is the
@@ -24,6 +24,19 @@ Array = npt.NDArray[np.float64]
 DayFunction = Callable[..., Any]
 #: Days in one task: long enough to spare the scheduler, short enough for memory.
 GROUP = 4
+
+
+def midnight(t: float) -> float:
+    """GPS second of the midnight at or before ``t``; GPS seconds count from noon."""
+    return float(np.floor((t - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0)
+
+
+def thinned(t: Array, step: float) -> npt.NDArray[np.int64]:
+    """Positions of the first sample in every whole multiple of ``step`` seconds."""
+    if len(t) < 2:
+        return np.arange(len(t))
+    number = np.floor(t / step)
+    return np.flatnonzero(number != np.floor((t - (t[1] - t[0])) / step))
 
 
 def day_results(

@@ -29,9 +29,10 @@ REVOLUTION = 5620.0
 #: Least power of the longest process [nm2 s-4]: biases drift by 0.2, 1.2 and 0.2 nm
 #: s-2 a day (GRACE TN-02) even when a short span does not show it.
 LEAST = (SCALES[-1] / 86_400.0) ** 2 / 3 * np.array([0.2, 1.2, 0.2]) ** 2
-#: Powers where there are too few data to see any [nm2 s-4], per process and axis.
+#: Powers of what the data are too short to show [nm2 s-4], per process and axis: days
+#: of thermal wandering of some nm s-2, ten times as much on y.
 USUAL = np.array([[0.02, 0.5, 0.05], [0.05, 2.0, 0.2], [0.1, 8.0, 0.5],
-                  [1.0, 60.0, 3.0], [4.0, 300.0, 7.0], [0.2, 10.0, 1.0],
+                  [3.0, 200.0, 8.0], [4.0, 300.0, 10.0], [0.2, 10.0, 1.0],
                   [0.2, 10.0, 1.0], [0.1, 3.0, 0.5]])  # fmt: skip
 #: Distances at which the structure function is taken [bins].
 LAGS = np.concatenate([np.arange(1, 25), np.arange(27, 75, 3), np.arange(80, 300, 11),
@@ -59,9 +60,7 @@ class Drift:
     revolution: float = REVOLUTION
 
     @classmethod
-    def fit(
-        cls, mean: Array, share: Array, *, revolution: float = REVOLUTION
-    ) -> Drift:
+    def fit(cls, mean: Array, share: Array, *, revolution: float = REVOLUTION) -> Drift:
         """Powers from the structure function of the bins.
 
         Parameters
@@ -220,22 +219,27 @@ def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
     good = np.isfinite(series)
     filled = np.where(good, series, 0.0)
     rows, values, weights = [], [], []
-    for lag in LAGS[LAGS < len(series) // 2].tolist():
+    for lag in LAGS[len(series) // 2 > LAGS].tolist():
         both = good[lag:] & good[:-lag]
         pairs = int(both.sum())
         if pairs < max(2 * lag, 8):
             continue
-        half = 0.5 * float(np.mean((filled[lag:] - filled[:-lag])[both] ** 2))
         rows.append([*(1 - _correlation(lag * BIN, revolution)), 1.0])
-        values.append(half)
+        values.append(0.5 * float(np.mean((filled[lag:] - filled[:-lag])[both] ** 2)))
         # neighbouring differences share their samples
-        weights.append(np.sqrt(pairs / lag) / max(half, 1e-6))
+        weights.append(np.sqrt(pairs / lag))
+    power = USUAL[:, axis].copy()
     if len(values) < 12:
-        return USUAL[:, axis].copy(), 0.1
-    weight = np.array(weights)
-    scale = max(values)
-    found, _ = nnls(
-        np.array(rows) * weight[:, None] * scale, np.array(values) * weight
-    )
+        return power, 0.1
+    matrix, half = np.array(rows), np.array(values)
+    weight = np.array(weights) / np.maximum(half, 1e-6)
+    # twice as long as the data: a slope to them, and no way to tell its power
+    shown = np.ones(matrix.shape[1], dtype=bool)
+    shown[: len(SCALES)] = SCALES < 0.5 * BIN * np.ptp(np.flatnonzero(good))
+    known = matrix[:, :-1] @ np.where(shown[:-1], 0.0, power)
+    left = np.maximum(half - known, 0.1 * half)
+    scale = float(half.max())
+    found, _ = nnls(matrix[:, shown] * (weight * scale)[:, None], left * weight)
+    power[shown[:-1]] = scale * found[:-1]
     # a noise of zero would make the smoother trust every bin without limit
-    return scale * found[:-1], max(scale * float(found[-1]), 1e-3)
+    return power, max(scale * float(found[-1]), 1e-3)

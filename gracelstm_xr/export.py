@@ -45,11 +45,12 @@ def to_l1b(
     """Write one accelerometer file per satellite and GPS day.
 
     ``lin_accl_filled`` is written where it is present, else ``lin_accl``, else
-    ``lin_accl_transplant``, all of whose epochs are estimates; seconds without a value stay absent, and a day without any gives no file. Observed
-    samples keep their bits in the formats binary and text (ascii has 16 digits,
-    as the official converter). Epochs with an estimate have bit 1 of the quality
-    flag set and are listed in the header with their method; their residual columns,
-    and angular accelerations nobody measured, are 0.
+    ``lin_accl_transplant``, all of whose epochs are estimates; seconds without a value
+    stay absent, and a day without any gives no file. Observed samples keep their bits
+    in the formats binary and text (ascii has 16 digits, as the official converter).
+    Epochs with an estimate have bit 1 of the quality flag set and are listed in the
+    header with their method; their residual columns, and angular accelerations nobody
+    measured, are 0.
 
     Parameters
     ----------

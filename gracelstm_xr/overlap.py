@@ -19,6 +19,7 @@ from gracelstm_xr.drift import BIN, REVOLUTION, Drift
 __all__ = ["Prior", "Solution", "bin_table", "solve"]
 
 Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
 
 NANO = 1e-9
 #: Bins per day.
@@ -92,7 +93,7 @@ class Solution:
         """Factors at ``t``, shape (n, 3, terms)."""
         flat = self.scale.reshape(len(self.day), -1)
         at = np.stack([np.interp(t, self.day, column) for column in flat.T], axis=1)
-        return at.reshape(len(t), *self.scale.shape[1:])
+        return np.asarray(at.reshape(len(t), *self.scale.shape[1:]))
 
     def bias_at(self, t: Array) -> Array:
         """Bias at ``t`` [m s-2], shape (n, 3)."""
@@ -136,7 +137,7 @@ def bin_table(found: Carried, start: float) -> dict[str, Array]:
     full[number, place] = series
     clock = np.zeros((BINS, width))
     clock[number, place] = (found.t - start) / BIN - number - 0.5
-    use = np.isfinite(full).all(axis=3)
+    use: BoolArray = np.asarray(np.isfinite(full).all(axis=3))
     count, mean, left = _about_lines(full, use, clock)
     moment = np.einsum("bnki,bnkj->bkij", left, left)
     donor = np.isfinite(full[..., 1])
@@ -155,7 +156,7 @@ def bin_table(found: Carried, start: float) -> dict[str, Array]:
 
 
 def _about_lines(
-    full: Array, use: npt.NDArray[np.bool_], clock: Array
+    full: Array, use: BoolArray, clock: Array
 ) -> tuple[Array, Array, Array]:
     """Samples per bin, value of the line in the middle of the data, what it leaves."""
     weight = use.astype(np.float64)
@@ -171,9 +172,7 @@ def _about_lines(
     return count, mean, np.where(use[..., None], left, 0.0)
 
 
-def solve(
-    days: list[list[dict[str, Array]]], first: float, prior: Prior
-) -> Solution:
+def solve(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Solution:
     """Fit scale, bias, drift and errors to the bins of all days.
 
     Parameters
@@ -192,8 +191,8 @@ def solve(
 
     table = [day for group in days for day in group]
     bins = {name: np.concatenate([day[name] for day in table]) for name in table[0]}
-    middle = first + 86_400.0 * (np.arange(len(table)) + 0.5)
-    when = first + BIN * (np.arange(len(table) * BINS) + 0.5)
+    middle: Array = first + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
+    when: Array = first + BIN * np.arange(0.5, len(table) * BINS).astype(np.float64)
     scale = _scales(bins, middle, prior)
     each = np.repeat(scale, BINS, axis=0)
     count, width = bins["count"], float(bins["width"].max())
@@ -278,9 +277,7 @@ def _slow_moment(bins: Mapping[str, Array], days: int) -> Array:
     return np.asarray(moment.reshape(days, BINS, 3, size, size).sum(1))
 
 
-def _solve_scale(
-    fast: Array, slow: Array, count: float, prior: Prior, k: int
-) -> Array:
+def _solve_scale(fast: Array, slow: Array, count: float, prior: Prior, k: int) -> Array:
     """Factors from both moments, each weighted by what it leaves unexplained."""
     mean, sigma = prior.scale[k], prior.scale_sigma[k]
     if count < 1:
@@ -291,7 +288,10 @@ def _solve_scale(
         change = np.concatenate([[1.0], -theta])
         left = np.diag(1 / sigma**2)
         right = mean / sigma**2
-        for moment, n, apart in ((fast, number[0], CORRELATION), (slow, number[1], 2.0)):
+        for moment, n, apart in (
+            (fast, number[0], CORRELATION),
+            (slow, number[1], 2.0),
+        ):
             variance = apart * max(float(change @ moment @ change) / n, 1e-6)
             left = left + moment[1:, 1:] / variance
             right = right + moment[1:, 0] / variance
@@ -299,7 +299,7 @@ def _solve_scale(
     return np.asarray(theta, dtype=np.float64)
 
 
-def _blocks(when: Array) -> npt.NDArray[np.bool_]:
+def _blocks(when: Array) -> BoolArray:
     """Bins that are hidden to try the errors: spans of 30 min, 1 h and 3 h.
 
     At absolute times, three in every ten hours.
@@ -318,12 +318,11 @@ def _squares(bins: Mapping[str, Array], each: Array) -> Array:
 def _rows(bins: Mapping[str, Array]) -> Array:
     """What the variance of single samples may follow, shape (b, 3, 4)."""
     power = bins["power"]
-    return np.stack([np.ones_like(power), power, *np.moveaxis(bins["fired"], 2, 0)], 2)
+    both = np.moveaxis(bins["fired"], 2, 0)
+    return np.asarray(np.stack([np.ones_like(power), power, *both], axis=2))
 
 
-def _fast(
-    bins: Mapping[str, Array], each: Array, noise: Array
-) -> tuple[Array, Array]:
+def _fast(bins: Mapping[str, Array], each: Array, noise: Array) -> tuple[Array, Array]:
     """Variance of single samples per bin, found and expected."""
     return _squares(bins, each), np.einsum("bkf,kf->bk", _rows(bins), noise)
 
@@ -351,7 +350,7 @@ def _noise(bins: Mapping[str, Array], each: Array) -> Array:
 
 
 def _coverage_factor(
-    check: npt.NDArray[np.bool_],
+    check: BoolArray,
     wrong: Array,
     expected: Array,
     fast: Array,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.days import thinned
 from gracelstm_xr.errors import GraceError
 
 if TYPE_CHECKING:
@@ -143,10 +144,8 @@ def firing_acceleration(
 
 
 def allowed(arrays: Mapping[str, npt.NDArray[Any]], role: str = "") -> Array:
-    """Accelerations to trust [m s-2]: NaN where missing or marked by cleaning."""
-    values: Array = np.asarray(arrays[f"{role}lin_accl"], dtype=np.float64)
-    marks = arrays.get(f"{role}acc_cleanflg")
-    return values if marks is None else np.where(marks[:, None] != 0, np.nan, values)
+    """Accelerations to trust [m s-2]: NaN where missing or condemned by cleaning."""
+    return np.asarray(arrays[f"{role}lin_accl"], dtype=np.float64)
 
 
 def day_sums(
@@ -160,8 +159,8 @@ def day_sums(
     Parameters
     ----------
     t, arrays, keep
-        See `gracelstm_xr.days.day_results`; ``lin_accl``, ``thruster_on_time`` and
-        perhaps ``acc_cleanflg``, whose marked samples are left out.
+        See `gracelstm_xr.days.day_results`; ``lin_accl`` (of
+        `gracelstm_xr.gaps.usable`) and ``thruster_on_time``.
 
     Returns
     -------
@@ -170,8 +169,7 @@ def day_sums(
         seconds with a firing.
     """
     gram, moment = np.zeros((24, 3, 6, 6)), np.zeros((24, 3, 6))
-    step = max(STEP, float(t[1] - t[0])) if len(t) > 1 else STEP
-    index = np.flatnonzero(t % step == 0)
+    index = thinned(t, STEP)
     share = 1e-3 * filtered_on_time(t, arrays["thruster_on_time"])[index]
     values = allowed(arrays)[index]
     inner = (t[index] >= t[keep.start]) & (t[index] <= t[keep.stop - 1])
@@ -253,8 +251,10 @@ def lazy_response(ds: xr.Dataset, satellite: str) -> Any:
     import dask
 
     from gracelstm_xr.days import day_results
+    from gracelstm_xr.gaps import usable
 
-    names = ("lin_accl", "thruster_on_time", "acc_cleanflg")
+    ds = ds.assign(lin_accl=usable(ds))
+    names = ("lin_accl", "thruster_on_time")
     inputs = {
         name: ds[name].sel(satellite=satellite).transpose("time", ...)
         for name in names

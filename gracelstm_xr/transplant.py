@@ -93,12 +93,13 @@ PARTS = (
 #: Variables of each satellite that are read.
 INPUTS = (
     "lin_accl",
-    "acc_cleanflg",
     "position",
     "velocity",
     "quaternion",
     "thruster_on_time",
 )
+#: Sampling of the overlap [s]; ACC1B holds nothing above 50 mHz.
+STEP = 10.0
 #: Factors of the force model on the overlap: 1 give or take so much.
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
 #: The donor's factor without calibration: 1 give or take so much.
@@ -230,6 +231,9 @@ def _chain(
 
 
 def _inputs(ds: xr.Dataset, pair: Pair) -> dict[str, Any]:
+    from gracelstm_xr.gaps import usable
+
+    ds = ds.assign(lin_accl=usable(ds))
     roles = {"own": pair.recipient, "donor": pair.donor}
     return {
         f"{role}.{name}": ds[name].sel(satellite=satellite).transpose("time", ...)
@@ -246,7 +250,7 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     from gracelstm_xr.days import day_results
     from gracelstm_xr.thrusters import HALO
 
-    wanted = ["lin_accl", "acc_cleanflg", "position", "velocity"]
+    wanted = ["lin_accl", "position", "velocity"]
     if chain.thrusters:
         wanted.append("thruster_on_time")
     few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
@@ -256,10 +260,9 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
 
 def _first_midnight(ds: xr.Dataset) -> float:
     from gracelstm_xr.blocks import gps_axis
+    from gracelstm_xr.days import midnight
 
-    # GPS seconds count from noon
-    start = gps_axis(ds)[0]
-    return float(np.floor((start - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0)
+    return midnight(gps_axis(ds)[0])
 
 
 def _first_day(
@@ -267,6 +270,7 @@ def _first_day(
 ) -> dict[str, Any]:
     """Sums for thruster responses and donor mean of one day, and its lag."""
     from gracelstm_xr.carry import day_lag
+    from gracelstm_xr.days import thinned
     from gracelstm_xr.thrusters import allowed, day_sums
 
     found: dict[str, Any] = {}
@@ -284,7 +288,7 @@ def _first_day(
     found["count"] = good.sum(0)
     found["lag"] = day_lag(t[keep], arrays, t)
     if np.isnan(found["lag"]):
-        every = t[keep] % 10 == 0
+        every = thinned(t[keep], STEP)
         found["thin"] = (allowed(arrays, "own.")[keep][every], values[every])
     return found
 
@@ -302,15 +306,15 @@ def _first(
         if role in table[0]:
             responses[satellite] = thrusters.solve([[day[role] for day in table]])
     lag = np.array([day["lag"] for day in table])
-    middle = midnight + 86_400.0 * (np.arange(len(table)) + 0.5)
+    middle: Array = midnight + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
     known = np.isfinite(lag)
     if known.any():
-        lag = np.interp(middle, middle[known], lag[known])
+        lag = np.asarray(np.interp(middle, middle[known], lag[known]))
     else:
         from gracelstm_xr.lagsearch import cross_correlation_lag
 
         both = [np.concatenate([day["thin"][i] for day in table]) for i in (0, 1)]
-        found = cross_correlation_lag(both[0], both[1], 10.0)
+        found = cross_correlation_lag(both[0], both[1], STEP)
         lag[:] = np.nan if found is None else found.seconds
     sums = [(day["total"], day["count"]) for day in table]
     values = {name: r.value for name, r in responses.items()}
@@ -327,9 +331,7 @@ def _solution(
     from gracelstm_xr.carry import HALO
     from gracelstm_xr.days import day_results
 
-    days = day_results(
-        _overlap_day, inputs, ds, chain, known, dict(options), halo=HALO
-    )
+    days = day_results(_overlap_day, inputs, ds, chain, known, dict(options), halo=HALO)
     return dask.delayed(_solved, pure=False)(days, _first_midnight(ds), chain, known)
 
 
@@ -338,15 +340,14 @@ def _overlap_day(
     known: tuple[dict[str, Array], DayMeans], options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
     from gracelstm_xr.carry import carry
+    from gracelstm_xr.days import midnight, thinned
     from gracelstm_xr.overlap import bin_table
 
-    step = max(10.0, float(t[1] - t[0])) if len(t) > 1 else 10.0
-    index = np.arange(keep.start, keep.stop)
-    index = index[t[index] % step == 0]
+    index = thinned(t, STEP)
+    index = index[(index >= keep.start) & (index < keep.stop)]
     models = _models(t, arrays, chain, options)
     found = carry(t, arrays, index, chain, *known, models)
-    midnight = np.floor((t[keep.start] - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0
-    return bin_table(found, float(midnight))
+    return bin_table(found, midnight(t[keep.start]))
 
 
 def _models(
@@ -390,13 +391,11 @@ def _prior(chain: Chain, means: DayMeans) -> Prior:
     scale = np.ones((3, len(sigma)))
     level, level_sigma = np.zeros(3), np.array(RAW_BIAS)
     if {chain.recipient, chain.donor} <= set(calibration.SCALE):
-        own, twin = (np.array(calibration.SCALE[s]) for s in (chain.recipient, chain.donor))
+        both = (chain.recipient, chain.donor)
+        own, twin = (np.array(calibration.SCALE[s]) for s in both)
         scale[:, 0], scale[:, 1:] = twin / own, 1 / own[:, None]
         middle = means.t[len(means.t) // 2 : len(means.t) // 2 + 1]
-        bias = [
-            calibration.published_bias(s, middle)[0]
-            for s in (chain.recipient, chain.donor)
-        ]
+        bias = [calibration.published_bias(s, middle)[0] for s in both]
         # true = bias + scale * raw, on both satellites at the same place
         force = FACING * (twin * means.at(middle)[0] + bias[1])
         level, level_sigma = (force - bias[0]) / own, np.array(PUBLISHED_BIAS)
@@ -457,7 +456,7 @@ def _labelled(
         halo=HALO, outputs=outputs,
     )  # fmt: skip
     pick = dask.delayed(_overlap_seconds, pure=False)
-    overlap = da.from_delayed(pick(solution, 10.0), (3,), np.float64)
+    overlap = da.from_delayed(pick(solution, STEP), (3,), np.float64)
     variables: dict[str, Any] = {
         name: (("time", "axis")[: array.ndim], array) for name, array in arrays.items()
     }
