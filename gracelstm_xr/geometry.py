@@ -158,7 +158,6 @@ class _Builder:
         self.found: dict[str, Array] = {}
         self.own: StateNodes | None = None
         self.twin: StateNodes | None = None
-        self.measured = False
         self.stand_in: StateNodes | None = None
 
     def mark(self, name: str, where: BoolArray | bool) -> None:

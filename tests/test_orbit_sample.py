@@ -106,3 +106,27 @@ def test_attitude_between_records(sample: dict[str, Columns]) -> None:
         orbit.rotate(columns["quaternion"][1:-1:2], x, back=True),
     )
     assert error.max() < 0.05
+
+
+def test_features_of_the_day(shared_data: Path) -> None:
+    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.features import features
+    from gracelstm_xr.geometry import FLAGS
+
+    ds = open_archive(shared_data / "jpl_sample", products=["GNV1B", "SCA1B"])
+    found = features(ds).isel(time=slice(0, 3600)).compute()
+    lag = found["twin_lag"].values
+    assert np.abs(lag[0] - 28.6).max() < 0.3
+    assert np.abs(lag[1] + 28.6).max() < 0.3
+    assert 4.6e5 < float(found["height"].min()) < float(found["height"].max()) < 5.2e5
+    assert float(np.abs(found["latitude"]).max()) == pytest.approx(89.0, abs=0.1)
+    # sunlight from the side all day: both pitch axes see it, with opposite sign
+    assert float(found["beta_prime"].min()) > 69
+    assert (found["shadow_factor"] == 1).all()
+    side = found["sun_direction"].sel(axis="y").values
+    assert (side[0] * side[1] < -0.8).all()
+    # the files hold 5 min of attitude and an hour of orbit
+    flags = found["geometry_qualflg"].values
+    assert (flags[:, :260] == 0).all()
+    assert (flags[:, 400:3500] & FLAGS["attitude_nominal"]).all()
+    assert not (flags[:, :3500] & FLAGS["orbit_propagated"]).any()
