@@ -129,4 +129,4 @@ def test_features_of_the_day(shared_data: Path) -> None:
     flags = found["geometry_qualflg"].values
     assert (flags[:, 30:260] == 0).all()
     assert (flags[:, 400:3500] & FLAGS["attitude_nominal"]).all()
-    assert not (flags[:, :3500] & FLAGS["orbit_propagated"]).any()
+    assert not (flags[:, :3470] & FLAGS["orbit_propagated"]).any()
