@@ -70,7 +70,8 @@ def usable(ds: xr.Dataset) -> xr.DataArray:
     reasons in the attribute ``treated_as_missing`` of ``acc_cleanflg`` is missing for
     everything that reads observations through this function: gaps, covariates, fitting,
     filling, evaluation, transplant and resampling. ``lin_accl`` itself keeps its
-    values, and without ``acc_cleanflg`` every finite sample is an observation.
+    values, and without ``acc_cleanflg`` every finite sample is an observation. Marks
+    without that attribute, of another origin, all count.
 
     Parameters
     ----------
@@ -86,7 +87,7 @@ def usable(ds: xr.Dataset) -> xr.DataArray:
     if "acc_cleanflg" not in ds:
         return accl
     flag = ds["acc_cleanflg"]
-    condemned = int(flag.attrs.get("treated_as_missing", 0))
+    condemned = int(flag.attrs.get("treated_as_missing", 255))
     return accl.where((flag & condemned) == 0) if condemned else accl
 
 

@@ -97,6 +97,8 @@ def describe(ds: xr.Dataset) -> str:
     lines.append(f"missing:    {gaps or 'not counted; ds.grace.gaps() counts'}")
     if "records" in ds.attrs and "unreadable_files" in ds.attrs:
         lines.append(f"files:      {_counted(ds)}")
+    if "acc_cleanflg" in names:
+        lines.append("cleaned:    yes; ds.grace.marks() counts what was marked")
     methods = "lin_accl_filled" in names
     lines.append(f"filled:     {'yes' if methods else 'no'}")
     return "\n".join(lines)

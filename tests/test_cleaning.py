@@ -312,6 +312,7 @@ def test_report_counts_marks(damaged: xr.Dataset) -> None:
     assert tuple(kept) == NOT_MISSING
     alone = count_marks(made.sel(satellite="A"))
     assert int(alone["samples"].sel(reason="stuck")) == 13
+    assert "cleaned:    yes" in repr(made.grace)
 
 
 def test_condemned_samples_are_missing_by_one_rule(make_grid: Any) -> None:
