@@ -218,8 +218,7 @@ class RegularAxis:
         """Return the axis of the positions in `key` (positive stride only)."""
         first, last, stride = key.indices(self.size)
         size = len(range(first, last, stride))
-        # one time has no step, and a huge stride times the step would overflow
-        step = self.step * stride if size > 1 else self.step
+        step = self.step * stride if size > 1 else self.step  # else may overflow
         return RegularAxis(self.start + first * self.step, step, size)
 
     def same_times(self, other: RegularAxis) -> bool:
@@ -370,7 +369,7 @@ def axis_from_times(times: Any, name: Hashable = "time") -> RegularAxis:
             f"{steps.max() / 1e9:g} s found, one positive step expected; "
             "open the files with open_archive, or reindex"
         )
-    first = np.int64(nanos[0]).astype("datetime64[ns]")
+    first = np.datetime64(int(nanos[0]), "ns")
     return RegularAxis(first, np.timedelta64(step, "ns"), nanos.size)
 
 
@@ -388,16 +387,14 @@ def join_axes(a: RegularAxis, b: RegularAxis, *, how: str) -> RegularAxis | None
         start, stop = min(a.start_ns, b.start_ns), max(ends)
     else:
         return None
-    first = np.int64(start).astype("datetime64[ns]")
-    return RegularAxis(first, a.step, max((stop - start) // a.step_ns, 0))
+    size = max((stop - start) // a.step_ns, 0)
+    return RegularAxis(np.datetime64(start, "ns"), a.step, size)
 
 
 def chain_axes(axes: Sequence[RegularAxis]) -> RegularAxis | None:
     """Axis of axes that follow each other without a break, else None."""
     filled = [axis for axis in axes if axis.size] or list(axes[:1])
-    for before, after in itertools.pairwise(filled):
-        if before.step != after.step or before.stop != after.start:
-            return None
-    if not filled:
+    pairs = itertools.pairwise(filled)
+    if not filled or any(a.step != b.step or a.stop != b.start for a, b in pairs):
         return None
     return RegularAxis(filled[0].start, filled[0].step, sum(a.size for a in filled))
