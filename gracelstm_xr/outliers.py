@@ -220,7 +220,9 @@ def level_shifts(
     limit = np.maximum(smallest, threshold * MAD * usual[group])
     jump = np.minimum(np.abs(plain), np.abs(straight))
     there = (jump > limit) & (stays * plain > 0) & (np.abs(stays) > np.abs(plain) / 2)
-    score = np.where(there, jump, 0.0)
+    # several cells see one step: it is where the level changes fastest
+    sharp = np.abs(mean(1, 1) - mean(-1, -1))
+    score = np.where(there, np.fmax(sharp, 1e-3 * jump), 0.0)
     wide = np.pad(score, ((6, 6), (0, 0)))
     highest = np.max([wide[i : i + len(score)] for i in range(13)], axis=0)
     peak = (there & (score == highest)).any(axis=1)
