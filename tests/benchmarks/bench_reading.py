@@ -22,7 +22,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from archives import columns
+from archives import midnight
 
 from gracelstm_xr import l1b
 
@@ -61,14 +61,16 @@ def seconds(call: Callable[[], Any], repeat: int = 7) -> float:
 def day(satellite: str, count: int, date: str = START) -> dict[str, Any]:
     """Columns of one accelerometer file: orbit signal, bias, and noise of 1e-10."""
     rng = np.random.default_rng(0)
-    found = columns("ACC1B", date, range(count))
     angle = 2 * np.pi * np.arange(count)[:, None] / 5640
     noise = 2e-10 * rng.standard_normal((count, 3))
     bias = np.array([1.2e-6, -2.85e-5, 5.3e-7])
-    found["lin_accl"] = bias + 4e-8 * np.sin(angle) + noise
-    found["ang_accl"] = 1e-7 * rng.standard_normal((count, 3))
-    found["acl_res"] = 1e-10 * rng.standard_normal((count, 3))
-    return found
+    return {
+        "gps_time": midnight(date) + np.arange(count),
+        "lin_accl": bias + 4e-8 * np.sin(angle) + noise,
+        "ang_accl": 1e-7 * rng.standard_normal((count, 3)),
+        "acl_res": 1e-10 * rng.standard_normal((count, 3)),
+        "acc_qualflg": np.zeros(count, "u1"),
+    }
 
 
 def encoded(satellite: str, count: int, date: str = START) -> tuple[str, bytes]:
