@@ -276,11 +276,11 @@ def force_model(
         name: ((*dims, "axis"), data, conventions.attributes_of(name))
         for name, (dims, data) in stack_satellites(ds, parts).items()
     }
-    coords = {
-        k: v for k, v in ds.coords.items() if k in ("satellite", "time", "axis")
-    }
+    coords = {k: v for k, v in ds.coords.items() if k in ("satellite", "time", "axis")}
     result = xr.Dataset(found, coords=coords, attrs=dict(ds.attrs))
-    said = "given" if f107 is not None and ap is not None else "default, not of the date"
+    said = (
+        "given" if f107 is not None and ap is not None else "default, not of the date"
+    )
     result.attrs["activity"] = f"F10.7 and ap {said}"
     return result.assign_attrs(
         conventions.append_history(result.attrs, "non-gravitational force model")
