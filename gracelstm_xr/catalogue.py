@@ -19,6 +19,7 @@ from typing import Any
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import ArchiveError
 from gracelstm_xr.filecache import normalised
+from gracelstm_xr.remote import reached, stamp
 
 __all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
 
@@ -52,7 +53,8 @@ class Entry:
     source
         Absolute path, URL, or ``tar://member::archive``.
     size, mtime_ns
-        Of the file or of the tarball; 0 for remote ones.
+        Of the file or of the tarball; a remote one has a number for its version in
+        place of a time.
     predicted
         The member was derived from the name of its tarball and may be absent.
     """
@@ -298,17 +300,22 @@ def _expand_remote(url: str) -> Iterator[tuple[str, int, int]]:
     if "::" in url:
         yield url, 0, 0
         return
-    fs, path = fsspec.core.url_to_fs(url)
-    if any(c in path for c in "*?["):
-        found = fs.glob(path, detail=True)
-    elif fs.isdir(path):
-        found = fs.find(path, detail=True)
-    else:
-        found = {path: fs.info(path)} if fs.exists(path) else {}
+    with reached(url):
+        fs, path = fsspec.core.url_to_fs(url)
+        fs.invalidate_cache()
+        if any(c in path for c in "*?["):
+            found = fs.glob(path, detail=True)
+        elif fs.isdir(path):
+            found = fs.find(path, detail=True)
+        else:
+            found = {path: fs.info(path)} if fs.exists(path) else {}
     if not found:
         raise ArchiveError(f"nothing found at {url}; check the address and access")
     for name in sorted(found):
-        yield fs.unstrip_protocol(name), int(found[name].get("size") or 0), 0
+        # a store beside the files holds thousands of chunks and none of ours
+        if ".zarr/" not in name.removeprefix(path):
+            info = found[name]
+            yield fs.unstrip_protocol(name), int(info.get("size") or 0), stamp(info)
 
 
 def _stat(path: str) -> tuple[int, int]:

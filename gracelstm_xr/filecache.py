@@ -18,8 +18,17 @@ from typing import Any, Generic, TypeVar
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.source import decompress, open_raw, split_chain
+from gracelstm_xr.remote import stamp
 
-__all__ = ["FILES", "LimitedCache", "forget", "identity", "normalised", "parsed", "stored"]
+__all__ = [
+    "FILES",
+    "LimitedCache",
+    "forget",
+    "identity",
+    "normalised",
+    "parsed",
+    "stored",
+]
 
 Value = TypeVar("Value")
 Identity = tuple[str, int, int]
@@ -46,14 +55,27 @@ def normalised(source: str | os.PathLike[str]) -> str:
 def identity(source: str) -> Identity:
     """Return (name, modification time [ns], size) of a normalised source.
 
-    Remote files and absent ones get zeros; reading an absent one tells the user.
+    Of a remote file the time is a number for its version. Absent files get zeros;
+    reading one tells the user.
     """
     chain = split_chain(source)
     path = chain[1] if chain is not None else source
+    if "://" in path and "::" not in path:
+        return source, *_version(path)
     with contextlib.suppress(OSError, ValueError):
         status = os.stat(path)
         return source, status.st_mtime_ns, status.st_size
     return source, 0, 0
+
+
+def _version(url: str) -> tuple[int, int]:
+    import fsspec
+
+    with contextlib.suppress(FileNotFoundError):
+        fs, path = fsspec.core.url_to_fs(url)
+        info = fs.info(path)
+        return stamp(info), int(info.get("size") or 0)
+    return 0, 0
 
 
 class LimitedCache(Generic[Value]):

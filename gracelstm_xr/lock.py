@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.remote import network_errors, reached
 
 __all__ = ["local_lock", "remote_lock"]
 
 #: Seconds between two touches of a remote lock, and after which it is abandoned.
 BEAT = 20.0
 ABANDONED = 120.0
+#: Seconds in which all who take over an abandoned lock at the same time have done so.
+SETTLE = 2.0
 
 
 @contextlib.contextmanager
@@ -77,8 +80,9 @@ def remote_lock(url: str, options: Mapping[str, Any] | None = None) -> Iterator[
     StoreError
         Another process writes to the store, or has taken the lock over meanwhile.
     """
-    lock = _Beacon(url, options)
-    lock.acquire()
+    with reached(url):
+        lock = _Beacon(url, options)
+        lock.acquire()
     stop = threading.Event()
     thread = threading.Thread(target=lock.beat, args=(stop,), daemon=True)
     thread.start()
@@ -104,36 +108,44 @@ class _Beacon:
         self.url = url.rstrip("/")
         self.fs, path = fsspec.core.url_to_fs(self.url, **dict(options or {}))
         self.path = f"{path}.lock"
-        self.owner = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "id": uuid.uuid4().hex,
-        }
+        self.owner = {**_process(), "id": uuid.uuid4().hex}
         self.lost = False
 
     def acquire(self) -> None:
-        """Create the object; replace one that nobody touches any more."""
-        for _ in range(2):
-            if self._create():
-                return
-            holder = self._holder()
-            if holder is not None and not _abandoned(holder):
-                raise StoreError(
-                    f"{self.url} is being written by process {holder.get('pid')} on "
-                    f"{holder.get('host')}; wait for it to end (a lock untouched for "
-                    f"{ABANDONED:.0f} s is given up), or choose another name"
-                )
-            self._remove()
+        """Create the object; take over one that nobody touches any more."""
+        if self._create():
+            return
+        holder = self._holder() or {}
+        if self._given_up(holder) and self._take_over():
+            return
+        holder = self._holder() or holder
         raise StoreError(
-            f"{self.url} is being written by another process that started at the same "
-            "time; wait for it to end"
+            f"{self.url} is being written by process {holder.get('pid')} on "
+            f"{holder.get('host')}; wait for it to end (a lock untouched for "
+            f"{ABANDONED:.0f} s is given up), or choose another name"
         )
+
+    def _given_up(self, holder: Mapping[str, Any]) -> bool:
+        """Whether the owner is known to be dead, or silent for long."""
+        if _dead(holder):
+            return True
+        if time.time() - float(holder.get("time", 0)) <= ABANDONED:
+            return False
+        # clocks differ between machines: see whether it is really silent
+        time.sleep(1.5 * BEAT)
+        return self._holder() in (None, dict(holder))
+
+    def _take_over(self) -> bool:
+        """Overwrite the object; of several who do so the last has it."""
+        self.fs.pipe_file(self.path, self._content())
+        time.sleep(SETTLE)
+        return self._mine()
 
     def beat(self, stop: threading.Event) -> None:
         """Touch the object until told to stop."""
         while not stop.wait(BEAT):
             # a network that is away for a moment is no reason to stop writing
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, *network_errors()):
                 if not self._mine():
                     self.lost = True
                     return
@@ -141,8 +153,9 @@ class _Beacon:
 
     def release(self) -> None:
         """Remove the object if it is still ours."""
-        if self._mine():
-            self._remove()
+        with contextlib.suppress(OSError, *network_errors()):
+            if self._mine():
+                self.fs.rm_file(self.path)
 
     def _create(self) -> bool:
         try:
@@ -166,17 +179,21 @@ class _Beacon:
         holder = self._holder()
         return holder is not None and holder.get("id") == self.owner["id"]
 
-    def _remove(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            self.fs.rm_file(self.path)
+
+def _process() -> dict[str, Any]:
+    """What tells this process from all others, as far as the system says."""
+    space = ""
+    with contextlib.suppress(OSError):
+        # containers may share a host name, but not their process numbers
+        space = os.readlink("/proc/self/ns/pid")
+    return {"host": socket.gethostname(), "space": space, "pid": os.getpid()}
 
 
-def _abandoned(holder: Mapping[str, Any]) -> bool:
-    """Whether the owner is silent for long, or known to be dead."""
-    if time.time() - float(holder.get("time", 0)) > ABANDONED:
-        return True
+def _dead(holder: Mapping[str, Any]) -> bool:
+    """Whether the owner ran here and does no longer."""
+    here = _process()
     pid = int(holder.get("pid", 0))
-    if holder.get("host") != socket.gethostname() or pid <= 0:
+    if pid <= 0 or any(holder.get(k) != here[k] for k in ("host", "space")):
         return False
     try:
         os.kill(pid, 0)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from gracelstm_xr.cli.parser import build_parser
 from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.remote import network_errors
 
 __all__ = ["main"]
 
@@ -55,7 +56,7 @@ def _run(arguments: argparse.Namespace) -> int:
         # the reader of a pipe has seen enough; keep Python from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except EXPECTED as error:
+    except EXPECTED + network_errors() as error:
         if arguments.debug:
             raise
         _tell(f"gracelstm: error: {_where(error, arguments)}{_one_line(error)}")

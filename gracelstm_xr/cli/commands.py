@@ -16,7 +16,8 @@ import xarray as xr
 
 from gracelstm_xr.cli.table import score_table
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
-from gracelstm_xr.target import beside, is_url
+from gracelstm_xr.remote import is_url
+from gracelstm_xr.target import beside
 
 __all__ = [
     "evaluate",
@@ -315,6 +316,7 @@ def _writer(out: str) -> Callable[..., Any]:
 
 def _check_file(path: str) -> None:
     """Refuse, before anything is computed, what cannot be written as a file."""
+    _check_local(path)
     place = Path(path).absolute()
     if place.is_dir():
         raise GraceError(f"{path} is a folder; expected the name of a file")
@@ -328,12 +330,21 @@ def _check_file(path: str) -> None:
 
 def _check_folder(path: str) -> Path:
     """Refuse, before anything is computed, what cannot be written as a folder."""
+    _check_local(path)
     folder = Path(path).absolute()
     here = next(p for p in (folder, *folder.parents) if p.exists())
     if not here.is_dir():
         raise GraceError(f"{here} is a file; expected the name of a folder")
     _check_access(here)
     return Path(path)
+
+
+def _check_local(path: str) -> None:
+    if is_url(path):
+        raise GraceError(
+            f"{path} is a URL; expected a local path, only Zarr stores (.zarr) can be "
+            "written to URLs"
+        )
 
 
 def _check_access(folder: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import FileName, members, parse_name, read
-from gracelstm_xr.target import is_url
+from gracelstm_xr.remote import is_url
 
 __all__ = ["info"]
 
@@ -31,7 +31,8 @@ def about(path: str) -> str:
     Parameters
     ----------
     path : str
-        Local path, fsspec URL of a store, or ``tar://member::archive``.
+        Local path, fsspec URL of a store or a Level-1B file, or
+        ``tar://member::archive``.
 
     Returns
     -------
@@ -48,7 +49,7 @@ def about(path: str) -> str:
     if path.startswith("tar://"):
         return _level1b(path)
     if is_url(path):
-        return _store(path)
+        return _level1b(path) if parse_name(path) else _store(path)
     place = Path(path)
     if not place.exists():
         raise FileNotFoundError(2, "no such file or folder", path)
