@@ -35,8 +35,9 @@ USUAL = np.array([[0.02, 0.5, 0.05], [0.05, 2.0, 0.2], [0.1, 8.0, 0.5],
                   [3.0, 200.0, 8.0], [4.0, 300.0, 10.0], [0.2, 10.0, 1.0],
                   [0.2, 10.0, 1.0], [0.1, 3.0, 0.5]])  # fmt: skip
 #: Distances at which the structure function is taken [bins].
-LAGS = np.concatenate([np.arange(1, 25), np.arange(27, 75, 3), np.arange(80, 300, 11),
-                       np.arange(320, 1500, 59), np.arange(1500, 6000, 333)])  # fmt: skip
+LAGS = np.concatenate([np.arange(1, 25), np.arange(27, 75, 3),
+                       np.arange(80, 300, 11), np.arange(320, 1500, 59),
+                       np.arange(1500, 6000, 333)])  # fmt: skip
 #: Fewest bins with data that say anything about powers.
 FEWEST = 24
 
@@ -225,7 +226,8 @@ def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
         if pairs < max(2 * lag, 8):
             continue
         rows.append([*(1 - _correlation(lag * BIN, revolution)), 1.0])
-        values.append(0.5 * float(np.mean((filled[lag:] - filled[:-lag])[both] ** 2)))
+        change = (filled[lag:] - filled[:-lag])[both]
+        values.append(0.5 * float(np.mean(change**2)))
         # neighbouring differences share their samples
         weights.append(np.sqrt(pairs / lag))
     power = USUAL[:, axis].copy()
@@ -235,7 +237,8 @@ def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
     weight = np.array(weights) / np.maximum(half, 1e-6)
     # twice as long as the data: a slope to them, and no way to tell its power
     shown = np.ones(matrix.shape[1], dtype=bool)
-    shown[: len(SCALES)] = SCALES < 0.5 * BIN * np.ptp(np.flatnonzero(good))
+    extent = BIN * float(np.ptp(np.flatnonzero(good)))
+    shown[: len(SCALES)] = extent > 2 * SCALES
     known = matrix[:, :-1] @ np.where(shown[:-1], 0.0, power)
     left = np.maximum(half - known, 0.1 * half)
     scale = float(half.max())

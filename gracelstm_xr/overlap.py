@@ -274,14 +274,16 @@ def _slow_moment(bins: Mapping[str, Array], days: int) -> Array:
     change = np.where(both[..., None], change, 0.0)
     moment = np.einsum("bki,bkj->bkij", change, change)
     size = moment.shape[-1]
-    return np.asarray(moment.reshape(days, BINS, 3, size, size).sum(1))
+    shape = (days, BINS, 3, size, size)
+    return np.asarray(moment.reshape(shape).sum(axis=1), dtype=np.float64)
 
 
 def _solve_scale(fast: Array, slow: Array, count: float, prior: Prior, k: int) -> Array:
     """Factors from both moments, each weighted by what it leaves unexplained."""
-    mean, sigma = prior.scale[k], prior.scale_sigma[k]
+    mean: Array = prior.scale[k]
+    sigma = prior.scale_sigma[k]
     if count < 1:
-        return mean.copy()
+        return mean
     number = (max(count, 1.0), max(count / 60.0, 1.0))
     theta = mean
     for _ in range(3):

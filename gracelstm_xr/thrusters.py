@@ -105,19 +105,31 @@ def filtered_on_time(t: Array, on_time: npt.NDArray[Any]) -> Array:
         Milliseconds of firing per second [ms s-1]; a thousandth of it is the share
         of the time that the pair fires.
     """
-    pairs = pair_on_time(on_time)
-    result = np.zeros_like(pairs)
+    result = np.zeros((len(t), 6))
+    place, felt, pair = _spread(t, on_time)
+    for k in range(6):
+        mine = pair == k
+        result[:, k] = np.bincount(place[mine], felt[mine], minlength=len(t))
+    return result
+
+
+def _spread(
+    t: Array, on_time: npt.NDArray[Any]
+) -> tuple[npt.NDArray[np.int64], Array, npt.NDArray[np.int64]]:
+    """Every second a firing is felt in: position, on-time [ms s-1], pair.
+
+    In order of the firings, so that a sum does not depend on where ``t`` begins.
+    """
+    some = np.flatnonzero((on_time[:, :12] > 0).any(axis=1))
+    pairs = pair_on_time(on_time[some])
+    row, pair = np.nonzero(pairs)
     kernel = _kernel(float(t[1] - t[0]) if len(t) > 1 else 1.0)
     reach = len(kernel) // 2
-    span = np.arange(-reach, reach + 1)
-    for k in range(6):
-        when = np.flatnonzero(pairs[:, k])
-        place = when[:, None] + span
-        felt = pairs[when, k][:, None] * kernel
-        inside = (place >= 0) & (place < len(t))
-        # added up in order of time, so that a sum does not depend on the stretch
-        result[:, k] = np.bincount(place[inside], felt[inside], minlength=len(t))
-    return result
+    place = some[row][:, None] + np.arange(-reach, reach + 1)
+    felt = pairs[row, pair][:, None] * kernel
+    inside = (place >= 0) & (place < len(t))
+    whose = np.broadcast_to(pair[:, None], place.shape)
+    return place[inside], felt[inside], whose[inside]
 
 
 def firing_acceleration(
@@ -134,13 +146,12 @@ def firing_acceleration(
     value : array_like, shape (6, 3)
         Response per pair and axis [m s-2], see `response`.
     """
-    share = 1e-3 * filtered_on_time(t, on_time)
-    table: Array = np.asarray(value, dtype=np.float64)
-    # one product at a time: a matrix product may round differently by its length
-    total: Array = share[:, :1] * table[0]
-    for k in range(1, 6):
-        total = total + share[:, k : k + 1] * table[k]
-    return total
+    table: Array = 1e-3 * np.asarray(value, dtype=np.float64)
+    place, felt, pair = _spread(t, on_time)
+    columns = [
+        np.bincount(place, felt * table[pair, k], minlength=len(t)) for k in range(3)
+    ]
+    return np.stack(columns, axis=1)
 
 
 def allowed(arrays: Mapping[str, npt.NDArray[Any]], role: str = "") -> Array:
@@ -165,8 +176,7 @@ def day_sums(
     Returns
     -------
     dict of str to ndarray
-        ``gram`` (24, 3, 6, 6), ``moment`` (24, 3, 6), ``fired`` (6,) the number of
-        seconds with a firing.
+        ``gram`` (24, 3, 6, 6) and ``moment`` (24, 3, 6).
     """
     gram, moment = np.zeros((24, 3, 6, 6)), np.zeros((24, 3, 6))
     index = thinned(t, STEP)
@@ -180,8 +190,7 @@ def day_sums(
             some = use & inner & (hour == h)
             x, y = rows[some], target[some]
             gram[h, k], moment[h, k] = x.T @ x, x.T @ y
-    fired = pair_on_time(arrays["thruster_on_time"][keep]) > 0
-    return {"gram": gram, "moment": moment, "fired": fired.sum(0).astype(float)}
+    return {"gram": gram, "moment": moment}
 
 
 def _white(share: Array, values: Array) -> tuple[Array, Array, npt.NDArray[np.bool_]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
@@ -152,9 +151,9 @@ def table(scores: xr.Dataset) -> str:
                     f"| {mission}, {level} | {method} | {' | '.join(cells)} | {share} |"
                 )
     spent = scores["seconds"].mean(("mission", "level"))
-    lines += ["", "CPU seconds per day: " + ", ".join(
-        f"{m} {s:.2f}" for m, s in zip(spent["method"].values, spent.values, strict=True)
-    )]  # fmt: skip
+    pairs = zip(spent["method"].values, spent.values, strict=True)
+    said = ", ".join(f"{method} {seconds:.2f}" for method, seconds in pairs)
+    lines += ["", f"CPU seconds per day: {said}"]
     return "\n".join(lines)
 
 
