@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.attitude import rotate
-from gracelstm_xr.crn import crn_filter
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.geometry import Geometry, build_geometry
-from gracelstm_xr.interpolation import lagrange, step_of
+from gracelstm_xr.interpolation import lagrange
 from gracelstm_xr.lag import LONGEST_LAG
 from gracelstm_xr.states import REACH
+from gracelstm_xr.thrusters import filtered_on_time
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -220,12 +220,12 @@ def assemble(
     if geometry.shadow is not None and geometry.sun is not None:
         frame = replace(frame, sun=geometry.shadow[:, None] * geometry.sun)
     if "own.thruster_on_time" in data:
-        fired = _thrust(t, data["own.thruster_on_time"])
+        fired = filtered_on_time(t, data["own.thruster_on_time"])
         frame = replace(frame, own_thrust=fired[keep])
     if pair.donor is None or lag is None:
         return frame
     if "donor.thruster_on_time" in data:
-        fired = _thrust(t, data["donor.thruster_on_time"])
+        fired = filtered_on_time(t, data["donor.thruster_on_time"])
         frame = replace(frame, donor_thrust=lagrange(fired, t, inner + lag, fill=0.0))
     if "donor.lin_accl" not in data:
         return frame
@@ -255,19 +255,3 @@ def _rotated(shifted: Array, geometry: Geometry) -> Array:
     unknown = np.isnan(own[:, 0]) | np.isnan(twin[:, 0])
     turned[unknown] = shifted[unknown] * FACING
     return turned
-
-
-def _thrust(t: Array, on_time: Array) -> Array:
-    """On-time per attitude pair seen through the ACC1B low-pass [ms s-1]."""
-    # thruster k and k + 6 fire together: the pair's on-time is their mean
-    pairs = np.nan_to_num((on_time[:, :6] + on_time[:, 6:12]) / 2)
-    kernel = crn_filter(step_of(t), delay=0.5)
-    half = len(kernel) // 2
-    # firings are rare, so each is spread on its own; in the order of the taps, so
-    # that a sum has the same last bit wherever the series starts
-    rows, columns = np.nonzero(pairs)
-    amounts = pairs[rows, columns]
-    padded = np.zeros((len(t) + 2 * half, 6))
-    for k, weight in enumerate(kernel):
-        padded[rows + k, columns] += weight * amounts
-    return np.asarray(padded[half : half + len(t)])

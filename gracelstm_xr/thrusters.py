@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.days import thinned
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.interpolation import step_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -123,7 +124,7 @@ def _spread(
     some = np.flatnonzero((on_time[:, :12] > 0).any(axis=1))
     pairs = pair_on_time(on_time[some])
     row, pair = np.nonzero(pairs)
-    kernel = _kernel(float(t[1] - t[0]) if len(t) > 1 else 1.0)
+    kernel = _kernel(step_of(t) if len(t) > 1 else 1.0)
     reach = len(kernel) // 2
     place = some[row][:, None] + np.arange(-reach, reach + 1)
     felt = pairs[row, pair][:, None] * kernel

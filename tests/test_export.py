@@ -235,7 +235,7 @@ def test_l1b_refusals(make_grid: Any, tmp_path: Path) -> None:
         to_l1b(ds, tmp_path, product="KBR1B")
     with pytest.raises(GraceError, match="expected one of binary"):
         to_l1b(ds, tmp_path, format="excel")
-    with pytest.raises(GraceError, match="neither"):
+    with pytest.raises(GraceError, match="none of"):
         to_l1b(ds[["acc_qualflg"]], tmp_path)
     ds["lin_accl"][...] = np.nan
     with pytest.raises(GraceError, match="nothing was written"):
