@@ -19,7 +19,7 @@ from typing import Any
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import ArchiveError
 from gracelstm_xr.filecache import normalised
-from gracelstm_xr.remote import reached, stamp
+from gracelstm_xr.remote import files_at, reached, stamp
 
 __all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
 
@@ -295,14 +295,11 @@ def _expand(source: str) -> Iterator[tuple[str, int, int]]:
 
 def _expand_remote(url: str) -> Iterator[tuple[str, int, int]]:
     """Yield the files below a URL of any fsspec file system."""
-    import fsspec
-
     if "::" in url:
         yield url, 0, 0
         return
     with reached(url):
-        fs, path = fsspec.core.url_to_fs(url)
-        fs.invalidate_cache()
+        fs, path = files_at(url)
         if any(c in path for c in "*?["):
             found = fs.glob(path, detail=True)
         elif fs.isdir(path):

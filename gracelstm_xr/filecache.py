@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.source import decompress, open_raw, split_chain
-from gracelstm_xr.remote import stamp
+from gracelstm_xr.remote import files_at, stamp
 
 __all__ = [
     "FILES",
@@ -69,10 +69,8 @@ def identity(source: str) -> Identity:
 
 
 def _version(url: str) -> tuple[int, int]:
-    import fsspec
-
     with contextlib.suppress(FileNotFoundError):
-        fs, path = fsspec.core.url_to_fs(url)
+        fs, path = files_at(url)
         info = fs.info(path)
         return stamp(info), int(info.get("size") or 0)
     return 0, 0

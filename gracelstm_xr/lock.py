@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.remote import network_errors, reached
+from gracelstm_xr.remote import files_at, network_errors, reached
 
 __all__ = ["local_lock", "remote_lock"]
 
@@ -103,10 +103,8 @@ class _Beacon:
     """A lock object with an owner and a time."""
 
     def __init__(self, url: str, options: Mapping[str, Any] | None) -> None:
-        import fsspec
-
         self.url = url.rstrip("/")
-        self.fs, path = fsspec.core.url_to_fs(self.url, **dict(options or {}))
+        self.fs, path = files_at(self.url, options)
         self.path = f"{path}.lock"
         self.owner = {**_process(), "id": uuid.uuid4().hex}
         self.lost = False
@@ -168,7 +166,6 @@ class _Beacon:
         return json.dumps({**self.owner, "time": time.time()}).encode()
 
     def _holder(self) -> dict[str, Any] | None:
-        self.fs.invalidate_cache()
         try:
             found = json.loads(self.fs.cat_file(self.path))
         except (FileNotFoundError, ValueError):

@@ -15,7 +15,16 @@ from typing import Any
 
 from gracelstm_xr.errors import StoreError
 
-__all__ = ["check_place", "is_url", "network_errors", "reached", "stamp", "unbroken"]
+__all__ = [
+    "check_place",
+    "files_at",
+    "is_url",
+    "network_errors",
+    "reached",
+    "stamp",
+    "storage",
+    "unbroken",
+]
 
 #: Base classes of errors that are no OSError, by module.
 _ERRORS = {
@@ -46,6 +55,34 @@ def is_url(path: str | os.PathLike[str]) -> bool:
     """Whether `path` names something for fsspec rather than a local path."""
     text = os.fspath(path)
     return "://" in text or "::" in text
+
+
+def storage(
+    url: str | os.PathLike[str], options: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Return fsspec options by which a store is looked at as it is now.
+
+    File systems remember what they have listed, also when others have written since.
+
+    Parameters
+    ----------
+    url : str or PathLike
+        Address of a store; a local path has no options.
+    options : mapping, optional
+        Options of the user.
+    """
+    text = os.fspath(url)
+    if "://" not in text or "::" in text:
+        return dict(options) if options else None
+    return {"use_listings_cache": False, **(options or {})}
+
+
+def files_at(url: str, options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, as `storage` has it, and the path."""
+    import fsspec
+
+    fs, path = fsspec.core.url_to_fs(url, **(storage(url, options) or {}))
+    return fs, path.rstrip("/")
 
 
 def network_errors() -> tuple[type[Exception], ...]:

@@ -15,6 +15,7 @@ import pytest
 
 if TYPE_CHECKING:
     import xarray as xr
+    from s3server import S3Server
 
     from gracelstm_xr.lstm import FittedModel
 
@@ -80,6 +81,30 @@ def no_compute() -> Iterator[None]:
 
     with dask.config.set(scheduler=refuse):
         yield
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """S3 API on loopback."""
+    from s3server import serve
+
+    with serve() as server:
+        yield server
+
+
+@pytest.fixture
+def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """The server with one empty bucket, ``bucket``, named by the environment."""
+    import fsspec
+    import requests
+
+    requests.post(f"{s3_server.url}/moto-api/reset", timeout=10)
+    for name, value in s3_server.environment.items():
+        monkeypatch.setenv(name, value)
+    fsspec.filesystem("s3").invalidate_cache()
+    fsspec.filesystem("s3").mkdir("bucket")
+    yield s3_server
+    s3_server.on_put = None
 
 
 @pytest.fixture(scope="session")
