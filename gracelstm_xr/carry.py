@@ -66,6 +66,28 @@ class Chain:
     attitude: bool = True
     components: tuple[str, ...] = ()
 
+    def attributes(self, *, orbits: bool) -> dict[str, str]:
+        """Say how the series is made."""
+        return {
+            "donor": self.donor,
+            "lag_source": "orbits (GNV1B), per epoch; on days without, the nearest known"
+            if orbits
+            else "cross-correlation of the x axes, constant: no GNV1B",
+            "attitude_source": "SCA1B of both satellites"
+            if self.attitude
+            else "half a turn about z: attitude not used",
+            "thrusters": "donor's firings removed, recipient's restored (THR1B)"
+            if self.thrusters
+            else "not treated",
+            "force_model": "remove-restore: " + ", ".join(self.components)
+            if self.components
+            else "none",
+            "comment": (
+                "scale, bias and drift from the overlap of both satellites; on an axis "
+                "where transplant_overlap is 0 they are nominal and sigma says so"
+            ),
+        }
+
 
 class DayMeans(NamedTuple):
     """Slowly varying mean of the donor and lag, at the middle of every GPS day.

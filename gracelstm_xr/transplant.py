@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from gracelstm_xr.carry import Chain, DayMeans
     from gracelstm_xr.frames import Pair
-    from gracelstm_xr.overlap import Prior, Solution
-    from gracelstm_xr.thrusters import Response
+    from gracelstm_xr.overlap import Solution
+    from gracelstm_xr.thrusterfit import Response
 
 __all__ = ["PARTS", "transplant"]
 
@@ -41,14 +41,6 @@ INPUTS = (
 )
 #: Sampling of the overlap [s]; ACC1B holds nothing above 50 mHz.
 STEP = 10.0
-#: Factors of the force model on the overlap: 1 give or take so much.
-MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
-#: The donor's factor without calibration: 1 give or take so much.
-SCALE_SIGMA = 0.05
-#: Errors of the published biases of A and B [m s-2], an estimate of this package.
-PUBLISHED_BIAS = (5e-8, 2e-7, 5e-8)
-#: Raw biases that occur [m s-2]; the error of a bias nobody knows.
-RAW_BIAS = (1e-6, 3e-5, 1e-6)
 
 
 def transplant(
@@ -151,6 +143,7 @@ def _chain(
     ds: xr.Dataset, pair: Pair, thrusters: bool, attitude: bool, model: str | None
 ) -> Chain:
     from gracelstm_xr.carry import Chain
+    from gracelstm_xr.nominal import MODEL_SIGMA
 
     if model not in (None, "remove-restore"):
         raise ValueError(
@@ -189,7 +182,7 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     import dask
 
     from gracelstm_xr.days import day_results
-    from gracelstm_xr.thrusters import HALO
+    from gracelstm_xr.thrusterfit import HALO
 
     wanted = ["lin_accl", "position", "velocity"]
     if chain.thrusters:
@@ -212,7 +205,8 @@ def _first_day(
     """Sums for thruster responses and donor mean of one day, and its lag."""
     from gracelstm_xr.carry import day_lag
     from gracelstm_xr.days import thinned
-    from gracelstm_xr.thrusters import allowed, day_sums
+    from gracelstm_xr.thrusterfit import day_sums
+    from gracelstm_xr.thrusters import allowed
 
     found: dict[str, Any] = {}
     for role in ("own", "donor"):
@@ -238,14 +232,14 @@ def _first(
     days: list[list[dict[str, Any]]], midnight: float, chain: Chain
 ) -> tuple[dict[str, Array], DayMeans]:
     """Responses per satellite [m s-2], and the donor's running mean and lag."""
-    from gracelstm_xr import thrusters
+    from gracelstm_xr import thrusterfit
     from gracelstm_xr.carry import day_means
 
     table = [day for group in days for day in group]
     responses: dict[str, Response] = {}
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
         if role in table[0]:
-            responses[satellite] = thrusters.solve([[day[role] for day in table]])
+            responses[satellite] = thrusterfit.solve([[day[role] for day in table]])
     lag = np.array([day["lag"] for day in table])
     middle: Array = midnight + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
     known = np.isfinite(lag)
@@ -317,35 +311,10 @@ def _solved(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
     known: tuple[dict[str, Array], DayMeans],
 ) -> Solution:  # fmt: skip
+    from gracelstm_xr.nominal import nominal_prior
     from gracelstm_xr.overlap import solve
 
-    return solve(days, midnight, _prior(chain, known[1]))
-
-
-def _prior(chain: Chain, means: DayMeans) -> Prior:
-    """Nominal scale and bias before any overlap."""
-    from gracelstm_xr import calibration
-    from gracelstm_xr.frames import FACING
-    from gracelstm_xr.overlap import Prior
-
-    sigma = [SCALE_SIGMA, *(MODEL_SIGMA[name] for name in chain.components)]
-    scale = np.ones((3, len(sigma)))
-    level, level_sigma = np.zeros(3), np.array(RAW_BIAS)
-    if {chain.recipient, chain.donor} <= set(calibration.SCALE):
-        both = (chain.recipient, chain.donor)
-        own, twin = (np.array(calibration.SCALE[s]) for s in both)
-        scale[:, 0], scale[:, 1:] = twin / own, 1 / own[:, None]
-        middle = means.t[len(means.t) // 2 : len(means.t) // 2 + 1]
-        bias = [calibration.published_bias(s, middle)[0] for s in both]
-        # true = bias + scale * raw, on both satellites at the same place
-        force = FACING * (twin * means.at(middle)[0] + bias[1])
-        level, level_sigma = (force - bias[0]) / own, np.array(PUBLISHED_BIAS)
-    return Prior(
-        scale=scale,
-        scale_sigma=np.tile(np.array(sigma), (3, 1)),
-        level=level,
-        level_sigma=level_sigma,
-    )
+    return solve(days, midnight, nominal_prior(chain, known[1]))
 
 
 def _series_day(
@@ -411,33 +380,10 @@ def _labelled(
     )
     for name in variables:
         result[name].attrs = conventions.attributes_of(name)
-    result["lin_accl_transplant"].attrs |= _options_said(chain, inputs)
+    orbits = "own.position" in inputs and "own.velocity" in inputs
+    result["lin_accl_transplant"].attrs |= chain.attributes(orbits=orbits)
     return result.assign_coords(satellite=chain.recipient)
 
 
 def _overlap_seconds(solution: Solution, step: float) -> Array:
     return np.asarray(step * solution.overlap)
-
-
-def _options_said(chain: Chain, inputs: Mapping[str, Any]) -> dict[str, str]:
-    """Attributes that say how the series was made."""
-    orbits = "own.position" in inputs and "own.velocity" in inputs
-    return {
-        "donor": chain.donor,
-        "lag_source": "orbits (GNV1B), per epoch; on days without, the nearest known"
-        if orbits
-        else "cross-correlation of the x axes, constant: no GNV1B",
-        "attitude_source": "SCA1B of both satellites"
-        if chain.attitude
-        else "half a turn about z: attitude not used",
-        "thrusters": "donor's firings removed, recipient's restored (THR1B)"
-        if chain.thrusters
-        else "not treated",
-        "force_model": "remove-restore: " + ", ".join(chain.components)
-        if chain.components
-        else "none",
-        "comment": (
-            "scale, bias and drift from the overlap of both satellites; on an axis "
-            "where transplant_overlap is 0 they are nominal and sigma says so"
-        ),
-    }
