@@ -7,15 +7,22 @@ command line and for recipes.
 from __future__ import annotations
 
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.progress import Bar
 
 __all__ = ["active_client", "client", "run", "task_name"]
+
+#: Time for a scheduler to answer.
+ANSWER = "10s"
+#: Seconds between two looks whether there are workers at all.
+PATIENCE = 30.0
 
 
 def active_client() -> Any | None:
@@ -70,6 +77,16 @@ def run(
     -------
     list
         One result per task, in order.
+
+    Raises
+    ------
+    GraceError
+        Workers died again and again in the same task, or the scheduler is gone.
+
+    Warns
+    -----
+    GraceWarning
+        The cluster has no worker; it is waited for.
     """
     steps = len(tasks) if total is None else total
     with Bar(label, steps, unit=unit, enabled=progress) as bar:
@@ -126,13 +143,76 @@ def _run_on(
 ) -> list[Any]:
     from distributed import as_completed
 
-    futures = cluster.compute(list(tasks))
-    with ExitStack() as undo:
-        undo.callback(cluster.cancel, futures)
+    with _one_line_errors(cluster), _watched(cluster), ExitStack() as undo:
+        futures = cluster.compute(list(tasks))
+        undo.callback(_cancel, cluster, futures)
         for future in as_completed(futures):
             count(future.result())
         undo.pop_all()
-    return list(cluster.gather(futures))
+        return list(cluster.gather(futures))
+
+
+def _cancel(cluster: Any, futures: Sequence[Any]) -> None:
+    if cluster.status == "running":  # else there is nobody to tell
+        cluster.cancel(futures)
+
+
+@contextmanager
+def _one_line_errors(cluster: Any) -> Iterator[None]:
+    """Say what became of a cluster, where distributed shows its insides."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    where = _address(cluster)
+    try:
+        yield
+    except KilledWorker as error:
+        raise GraceError(
+            f"{error.allowed_failures + 1} workers of {where} died in the same task "
+            f"({error.task}), the usual cause is too little memory: give each worker "
+            "more, or write fewer days per shard; what is finished is kept, run the "
+            "same again"
+        ) from error
+    except (CancelledError, CommClosedError) as error:
+        raise GraceError(
+            f"the connection to the Dask scheduler at {where} is lost; what is "
+            "finished is kept, start a scheduler and run the same again"
+        ) from error
+
+
+@contextmanager
+def _watched(cluster: Any) -> Iterator[None]:
+    """Say once when a cluster has no worker; one may be waiting in a queue."""
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(PATIENCE):
+            try:
+                workers = cluster.nthreads()
+            except (OSError, ValueError, RuntimeError, TypeError):
+                return  # closed, or the scheduler is gone, which the work tells
+            if not workers:
+                warnings.warn(
+                    f"no worker is connected to {_address(cluster)}, waiting for one; "
+                    "start some with `dask worker` and that address",
+                    GraceWarning,
+                    stacklevel=1,
+                )
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _address(cluster: Any) -> str:
+    scheduler = getattr(cluster, "scheduler", None)
+    return str(getattr(scheduler, "address", "the cluster"))
 
 
 @contextmanager
@@ -167,7 +247,7 @@ def client(
 
     if scheduler is not None:
         try:
-            connected = Client(scheduler, timeout="15s")
+            connected = Client(scheduler, timeout=ANSWER)
         except (OSError, ValueError) as error:
             raise GraceError(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); "

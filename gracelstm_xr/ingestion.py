@@ -24,10 +24,11 @@ from gracelstm_xr.manifest import (
 )
 from gracelstm_xr.plan import plan
 from gracelstm_xr.provenance import archive_attributes, origin
+from gracelstm_xr.remote import unbroken
 from gracelstm_xr.scan import totals
 from gracelstm_xr.selection import Selection, select
 from gracelstm_xr.shard import Shard, ShardResult, write_shard
-from gracelstm_xr.site import Site, find_site
+from gracelstm_xr.site import PASSING, Site, find_site
 from gracelstm_xr.storeread import META
 from gracelstm_xr.target import Target
 from gracelstm_xr.template import axis_meta, plain_attributes
@@ -177,10 +178,12 @@ def ingest_selection(
     if shard_days < 1:
         raise StoreError(f"shard_days is {shard_days}; expected 1 or more")
     target = Target.at(store, options=storage_options)
-    if mode != "a" or not target.is_store():
-        target.check(mode="w-" if mode == "a" else mode)
-    with target.lock():
-        site = find_site(target, selection, mode=mode, shard=_steps(shard_days))
+    with unbroken(target.final), target.lock():
+        if mode != "a" or not target.is_store():
+            target.check(mode="w-" if mode == "a" else mode)
+        site = find_site(
+            target, selection, mode=mode, shard=_steps(shard_days), releases=releases
+        )
         shards = plan(
             selection,
             site.layout,
@@ -193,10 +196,16 @@ def ingest_selection(
         )
         if not shards and not site.pending:
             return _summary(site, site.records, [])
-        site.open(selection)
-        results = _write(site, shards, progress=progress)
-        records = {**site.records, **{r.record.name: r.record for r in results}}
-        records = _complete(site, selection, records, attrs or {})
+        with contextlib.ExitStack() as undo:
+            undo.callback(site.give_up)
+            run = uuid.uuid4().hex
+            with target.writing("the empty arrays"):
+                site.open(selection, run=run)
+            results = _write(site, shards, run=run, progress=progress)
+            records = {**site.records, **{r.record.name: r.record for r in results}}
+            with target.writing("what the store says about itself"):
+                records = _complete(site, selection, records, attrs or {})
+            undo.pop_all()
         return _summary(site, records, results)
 
 
@@ -204,32 +213,29 @@ def _steps(days: int) -> int:
     return days * (_DAY_NS // 1_000_000_000)
 
 
-def _write(site: Site, shards: Sequence[Shard], *, progress: bool) -> list[ShardResult]:
+def _write(
+    site: Site, shards: Sequence[Shard], *, run: str, progress: bool
+) -> list[ShardResult]:
     """Write shards on the scheduler in force, and show files, days and megabytes."""
     import dask
 
-    run = uuid.uuid4().hex
     # partial, because Dask would look into every field of an argument
     tasks = [
-        dask.delayed(partial(write_shard, site.target, shard), pure=False)(
+        dask.delayed(partial(write_shard, site.target, shard, run=run), pure=False)(
             dask_key_name=cluster.task_name("ingest", run, number)
         )
         for number, shard in enumerate(shards)
     ]
     days = sum(shard.days for shard in shards)
     meter = _Meter()
-    with contextlib.ExitStack() as undo:
-        undo.callback(site.give_up)
-        written: list[ShardResult] = cluster.run(
-            tasks,
-            label="ingest",
-            unit="day" if days else "shard",
-            total=days or len(shards),
-            note=meter if days else None,
-            progress=progress,
-        )
-        undo.pop_all()
-    return written
+    return cluster.run(
+        tasks,
+        label="ingest",
+        unit="day" if days else "shard",
+        total=days or len(shards),
+        note=meter if days else None,
+        progress=progress,
+    )
 
 
 class _Meter:
@@ -257,18 +263,18 @@ def _complete(
     names = {shard_name(axis.start_ns) for _, axis in site.layout.parts()}
     kept = {n: r for n, r in sorted(records.items()) if n in names}
     group = site.target.group()
-    for name in records.keys() - names:
-        del group[f"{MANIFEST}/{name}"]
     files = [f for r in kept.values() for f in r.files]
     counts = totals([f.counts for f in files])
     problems = _problems(files)
-    if not counts["records"]:
+    if not counts["records"] and not site.finished:
         site.target.discard()
         found = (problems or ["no such member"])[0].removeprefix("left out: ")
         raise StoreError(
             f"no record in any of {len(files)} files, nothing was written; the first: "
             f"{found}"
         )
+    for name in records.keys() - names:
+        del group[f"{MANIFEST}/{name}"]
     old = group.attrs.asdict()
     meta: dict[str, Any] = old[META]
     made_by = sorted({*meta.get("made_by", ()), origin(selection.catalogue)})
@@ -287,10 +293,11 @@ def _complete(
     new = {**plain_attributes(attrs), **said, **counts, **history}
     new = append_history(new, text)
     new[META] = {
-        **{k: v for k, v in meta.items() if k not in ("request", "pending")},
+        **{k: v for k, v in meta.items() if k not in PASSING},
         "complete": True,
         "time": axis_meta(site.layout.axis),
         "satellites": list(letters),
+        "variables": list(site.layout.variables),
         "made_by": made_by,
         "observed": _observed(kept.values()),
         "problems": problems[:MOST_PROBLEMS],

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from gracelstm_xr.errors import StoreError
 from gracelstm_xr.scan import FileCounts
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ __all__ = [
     "SourceFile",
     "gap_count",
     "read_manifest",
+    "read_record",
     "read_records",
     "shard_name",
     "write_record",
@@ -34,6 +36,8 @@ __all__ = [
 
 #: Name of the group.
 MANIFEST = "manifest"
+#: What reading a damaged record raises: JSON that is none, or not what was written.
+DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
 _COUNTS = {f.name for f in dataclasses.fields(FileCounts)}
 
 
@@ -173,17 +177,60 @@ def write_record(group: zarr.Group, record: ShardRecord) -> None:
     place.attrs.put(record.to_dict())
 
 
+def read_record(group: zarr.Group, name: str) -> ShardRecord | None:
+    """Return the record of one shard, None while it is unfinished.
+
+    Raises
+    ------
+    StoreError
+        The record is damaged.
+    """
+    place = f"{MANIFEST}/{name}"
+    try:
+        return _record(name, group[place]) if place in group else None
+    except DAMAGE as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise StoreError(
+            f"{group.store}: the record {place} is damaged ({words}); remove the "
+            "folder of that name and ingest the files of its days again"
+        ) from error
+
+
+def _record(name: str, place: Any) -> ShardRecord | None:
+    plain = place.attrs.asdict()
+    # empty: killed between making the group and filling it
+    return ShardRecord.from_dict(name, plain) if plain else None
+
+
 def read_records(group: zarr.Group) -> dict[str, ShardRecord]:
-    """Return the records of all finished shards of a store, by name."""
-    if MANIFEST not in group:
-        return {}
-    home = group[MANIFEST]
-    found = {}
-    for name, place in home.groups():  # type: ignore[union-attr]
-        plain = place.attrs.asdict()
-        if plain:  # else killed between making the group and filling it
-            found[name] = ShardRecord.from_dict(name, plain)
-    return dict(sorted(found.items()))
+    """Return the records of all finished shards of a store, by name.
+
+    Raises
+    ------
+    StoreError
+        A record is damaged.
+    """
+    try:
+        if MANIFEST not in group:
+            return {}
+        # all at once, which is many times faster over a network
+        places: Any = group[MANIFEST].groups()  # type: ignore[union-attr]
+        records = {name: _record(name, place) for name, place in sorted(places)}
+    except DAMAGE as error:
+        for name in _listed(group):
+            read_record(group, name)
+        raise StoreError(f"{group.store}: the manifest is damaged ({error})") from error
+    return {name: record for name, record in records.items() if record is not None}
+
+
+def _listed(group: zarr.Group) -> list[str]:
+    """Names under the manifest, whatever is in them."""
+    from zarr.core.sync import sync
+
+    async def names() -> list[str]:
+        return [name async for name in group.store.list_dir(MANIFEST)]
+
+    return sorted(n for n in sync(names()) if n and n != "zarr.json")
 
 
 def gap_count(records: Iterable[ShardRecord], satellite: str) -> int:

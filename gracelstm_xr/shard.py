@@ -18,9 +18,10 @@ import numpy.typing as npt
 from gracelstm_xr import l1b
 from gracelstm_xr.axis import RegularAxis
 from gracelstm_xr.catalogue import Entry
-from gracelstm_xr.errors import L1BFormatError, StoreError
+from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.filecache import stored
 from gracelstm_xr.gridding import empty_block, grid
+from gracelstm_xr.guard import UNKNOWN, at_work, doubt
 from gracelstm_xr.l1b.source import decompress, split_chain
 from gracelstm_xr.manifest import (
     Gaps,
@@ -36,7 +37,14 @@ from gracelstm_xr.timecode import time_codes
 if TYPE_CHECKING:
     from gracelstm_xr.target import Target
 
-__all__ = ["Base", "Shard", "ShardResult", "Slot", "gaps_in", "write_shard"]
+__all__ = [
+    "Base",
+    "Shard",
+    "ShardResult",
+    "Slot",
+    "gaps_in",
+    "write_shard",
+]
 
 Values = dict[tuple[str, str], npt.NDArray[Any]]
 
@@ -153,7 +161,7 @@ class ShardResult:
     problems: list[str] = field(default_factory=list)
 
 
-def write_shard(target: Target, shard: Shard) -> ShardResult:
+def write_shard(target: Target, shard: Shard, *, run: str) -> ShardResult:
     """Read the files of a shard, write its arrays, then its record.
 
     Parameters
@@ -162,6 +170,8 @@ def write_shard(target: Target, shard: Shard) -> ShardResult:
         The store under construction.
     shard : Shard
         What to do.
+    run : str
+        The run that this task belongs to, as `at_work` checks it.
 
     Returns
     -------
@@ -173,9 +183,9 @@ def write_shard(target: Target, shard: Shard) -> ShardResult:
     L1BFormatError, FileNotFoundError, OSError
         A file cannot be read and ``shard.strict`` is set.
     StoreError
-        The store cannot be written, for example on a full disk.
+        The store cannot be written, for example on a full disk, or another run has
+        taken it over.
     """
-    group = target.group()
     values: Values = {}
     if shard.copy:
         for satellite, family in sorted({_place(f) for f in shard.kept}):
@@ -184,19 +194,18 @@ def write_shard(target: Target, shard: Shard) -> ShardResult:
     rows = [*shard.kept]
     for slot in shard.slots:
         rows += _read_slot(values, shard, slot, result)
+    group = at_work(target, run)
     gaps = _gaps(group, shard, values)
-    rows.sort(key=lambda f: (f.day, f.satellite, f.product, f.name, f.source))
+    before = [f for slot in shard.slots for f in slot.before]
+    gone = [f for f in before if f.used and f not in rows]
+    rows.sort(key=_order)
     result.record = ShardRecord(shard.name, shard.axis.size, gaps, tuple(rows))
     result.days = shard.days
-    try:
+    with target.writing(f"the shard of {shard.name}"):
+        if values and not shard.copy:
+            doubt(group, shard.name, gone)
         _write(group, shard, values)
         write_record(group, result.record)
-    except OSError as error:
-        raise StoreError(
-            f"{target.final}: {error.strerror or error} while writing the shard of "
-            f"{shard.name}; the finished shards are kept: remove the cause and run the "
-            "same again"
-        ) from error
     return result
 
 
@@ -207,6 +216,10 @@ def _write(group: Any, shard: Shard, values: Values) -> None:
         group[name][row : row + 1, _span(shard)] = part[None]
     if shard.fresh:
         group["time"][_span(shard)] = time_codes(shard.axis, slice(0, shard.axis.size))
+
+
+def _order(file: SourceFile) -> tuple[str, ...]:
+    return file.day, file.satellite, file.product, file.name, file.source
 
 
 def _span(shard: Shard) -> slice:
@@ -261,6 +274,7 @@ def _read(
 ) -> tuple[SourceFile, l1b.L1BFile | None]:
     """Read one file; None, with the reason in the record, when it cannot be."""
     name, file, data = entry.name, None, b""
+    stat = (entry.size, entry.mtime_ns)
     try:
         data = stored(entry.source, siblings=siblings)
         content = decompress(data, entry.source)
@@ -270,10 +284,13 @@ def _read(
         if strict and not entry.in_tarball:
             raise
         counts = FileCounts(absent=entry.in_tarball, problem=str(error))
+        stat = stat if entry.in_tarball else UNKNOWN
     except (L1BFormatError, OSError) as error:
         if strict:
             raise
         counts = FileCounts(problem=_one_line(error, entry))
+        # a disk or a right that fails may be mended without a change of the file
+        stat = UNKNOWN if isinstance(error, OSError) else stat
     row = SourceFile(
         name=str(name),
         source=entry.source,
@@ -283,7 +300,7 @@ def _read(
         release=name.release,
         size=len(data),
         sha256=hashlib.sha256(data).hexdigest() if data else "",
-        stat=(entry.size, entry.mtime_ns),
+        stat=stat,
         counts=counts,
     )
     return row, file

@@ -9,8 +9,10 @@ first or a satellite in between, a new store takes over the values of the old on
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -25,12 +27,15 @@ from gracelstm_xr.selection import Selection
 from gracelstm_xr.shard import Base
 from gracelstm_xr.storeread import META, axis_in, open_store
 from gracelstm_xr.target import Target
-from gracelstm_xr.template import axis_meta, create, enlarge
+from gracelstm_xr.template import axis_meta, create, enlarge, time_arrays
 
-__all__ = ["Site", "find_site"]
+__all__ = ["PASSING", "Site", "find_site"]
 
 #: Steps of a chunk: one GPS day.
 CHUNK = 86_400
+#: What a store says about itself only while it is being written: what was asked for,
+#: the run at work, that it is not complete, and the variables that have their arrays.
+PASSING = ("request", "run", "pending", "made")
 
 
 @dataclass(frozen=True)
@@ -74,8 +79,13 @@ class Site:
         """Whether values have to be copied from another store."""
         return self.base is not None and self.base.target != self.target
 
-    def open(self, selection: Selection) -> None:
-        """Make the store, or make room in it."""
+    @property
+    def finished(self) -> bool:
+        """Whether a finished store grows in place."""
+        return self.held is not None and self.request is None
+
+    def open(self, selection: Selection, *, run: str) -> None:
+        """Make the store, or make room in it; `run` tells one run from another."""
         if self.held is None:
             self.target.discard()
             ds = self._template(selection)
@@ -85,14 +95,16 @@ class Site:
                 self.layout.axis,
                 chunk=CHUNK,
                 shard=self.layout.shard,
-                meta={"request": dict(self.request or {})},
+                meta={"request": dict(self.request or {}), "run": run},
             )
             return
         self.target.tidy()
         group = self.target.group()
         meta: dict[str, Any] = group.attrs.asdict()[META]
+        state = {"made": list(self.held.variables), **meta, "run": run}
         if meta.get("complete"):
-            group.attrs.update({META: {**meta, "pending": True}})
+            state["pending"] = True
+        group.attrs.update({META: state})
         if self.held != self.layout:
             enlarge(
                 self.target,
@@ -124,12 +136,19 @@ class Site:
     def give_up(self) -> None:
         """After an error: keep what the next run can use, remove the rest."""
         if self.held is None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, StoreError):
                 if not read_records(self.target.group()):
                     self.target.discard()
 
 
-def find_site(target: Target, selection: Selection, *, mode: str, shard: int) -> Site:
+def find_site(
+    target: Target,
+    selection: Selection,
+    *,
+    mode: str,
+    shard: int,
+    releases: Sequence[str] | None = None,
+) -> Site:
     """Decide where to write; nothing is touched.
 
     Parameters
@@ -142,6 +161,8 @@ def find_site(target: Target, selection: Selection, *, mode: str, shard: int) ->
         As for `ingest`.
     shard : int
         Steps in a shard of a new store.
+    releases : sequence of str, optional
+        Order of preference asked for.
 
     Raises
     ------
@@ -149,8 +170,9 @@ def find_site(target: Target, selection: Selection, *, mode: str, shard: int) ->
         The store there was not made of files, or cannot grow as asked.
     """
     wanted = _layout(selection, shard)
+    request = _request(selection, releases)
     if mode != "a" or not target.is_store() or _begun(target):
-        return _new(target, wanted, _request(selection), replacing=mode == "w")
+        return _new(target, wanted, request, replacing=mode == "w")
     held, meta = _held(target)
     grown = _grown(held, wanted)
     if grown.holds(held):
@@ -161,11 +183,12 @@ def find_site(target: Target, selection: Selection, *, mode: str, shard: int) ->
         return Site(place, grown, held, records, base, pending=pending)
     if target.remote:
         raise StoreError(_cannot_move(target, held, grown))
-    request = {**_request(selection), "takes over": axis_meta(held.axis)}
     old = target.in_place()
-    files = (f for r in read_records(old.group()).values() for f in r.files)
+    records = read_records(old.group())
+    request["takes over"] = _state(held, records)
     blank = _new(target, grown, request, replacing=True)
     base = Base(old, held.axis, held.satellites)
+    files = (f for r in records.values() for f in r.files)
     return replace(blank, base=base, before=tuple(files))
 
 
@@ -181,12 +204,11 @@ def _new(
     if meta.get("request") != dict(request) or meta.get("shard") != wanted.shard:
         return blank
     held = _layout_of(group, meta)
-    grown = _grown(held, wanted)
-    if not grown.holds(held):
+    if not wanted.holds(held) or not set(held.variables) <= set(wanted.variables):
         return blank
     return Site(
         target,
-        grown,
+        wanted,
         held,
         read_records(group),
         Base(target, held.axis, held.satellites),
@@ -221,17 +243,20 @@ def _held(target: Target) -> tuple[Layout, dict[str, Any]]:
 
 
 def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:
-    names = [
-        name
-        for name, array in group.arrays()
-        if "time" in (array.metadata.dimension_names or ()) and name != "time"
-    ]
+    names = meta.get("made") or meta.get("variables") or time_arrays(group)
     return Layout(
         axis_in(meta),
         tuple(meta["satellites"]),
         tuple(sorted(names)),
         int(meta["shard"]),
     )
+
+
+def _state(held: Layout, records: Mapping[str, ShardRecord]) -> dict[str, Any]:
+    """Tell one state of a store from any other."""
+    text = json.dumps([r.to_dict() for r in records.values()], sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return {**axis_meta(held.axis), "manifest": digest}
 
 
 def _grown(held: Layout, wanted: Layout) -> Layout:
@@ -259,12 +284,13 @@ def _cannot_move(target: Target, held: Layout, grown: Layout) -> str:
     )
 
 
-def _request(selection: Selection) -> dict[str, Any]:
+def _request(selection: Selection, releases: Sequence[str] | None) -> dict[str, Any]:
     """What was asked for, so that a run never goes on with another one's work."""
     catalogue = selection.catalogue
     return {
         "products": list(catalogue.products),
         "satellites": list(selection.satellites),
+        "releases": list(releases or ()),
         "start": str(selection.axis.start),
         "folders": sorted({_folder(e) for e in catalogue.entries}),
     }

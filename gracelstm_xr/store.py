@@ -30,6 +30,7 @@ import xarray as xr
 
 from gracelstm_xr.axis import RegularAxis
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.guard import at_work
 from gracelstm_xr.ingestion import SHARD_DAYS, ingest_selection
 from gracelstm_xr.manifest import (
     MANIFEST,
@@ -38,8 +39,10 @@ from gracelstm_xr.manifest import (
     shard_name,
     write_record,
 )
+from gracelstm_xr.remote import unbroken
 from gracelstm_xr.shard import gaps_in
-from gracelstm_xr.storeread import META, open_store, read_meta
+from gracelstm_xr.site import PASSING
+from gracelstm_xr.storeread import META, open_store, read_meta, reads_from
 from gracelstm_xr.target import Target
 from gracelstm_xr.template import create
 from gracelstm_xr.timebase import axis_of
@@ -70,8 +73,8 @@ def to_zarr(
     store : str or PathLike
         Folder or fsspec URL.
     mode : {"w-", "w", "a"}, optional
-        ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it, even
-        when `ds` is being read from it. ``"a"`` brings a store up to date with the
+        ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it, on disk
+        even when `ds` is being read from it. ``"a"`` brings a store up to date with the
         files of an archive, see `gracelstm_xr.ingest`.
     shard_days : int, optional
         Days written by one task; memory grows with it.
@@ -128,11 +131,16 @@ def to_zarr(
             "it; use mode='w-' or 'w', or gracelstm_xr.ingest for Level-1B files"
         )
     target = Target.at(store, options=storage_options)
-    target.check(mode=mode)
+    if target.remote and reads_from(ds, target.final):
+        raise StoreError(
+            f"the Dataset is read from {target.final}, which can only be replaced once "
+            "it is removed; write to another name"
+        )
     job = _Job(_checked(ds), target, shard_days, replace=mode == "w")
-    if not compute:
-        return job.delayed()
-    with target.lock():
+    with unbroken(target.final), target.lock():
+        target.check(mode=mode)
+        if not compute:
+            return job.delayed()
         job.write(progress=progress)
     return None
 
@@ -147,6 +155,7 @@ class _Job:
         self.axis = axis_of(ds)
         self.chunk, self.shard = _grid(self.axis, shard_days)
         self.token = _token(ds)
+        self.run = uuid.uuid4().hex
 
     def write(self, *, progress: bool) -> None:
         """Write what is missing, and complete the store."""
@@ -154,15 +163,17 @@ class _Job:
 
         with contextlib.ExitStack() as undo:
             undo.callback(self.target.discard)
-            if not self._may_go_on():
-                self._create()
+            with self.target.writing("the empty arrays"):
+                if not self._may_go_on():
+                    self._create()
             done = self._done()
             tasks = self._tasks(done)
             try:
                 written = cluster.run(
                     tasks, label="zarr", unit="shard", progress=progress
                 )
-                self._complete([*done.values(), *written])
+                with self.target.writing("what the store says about itself"):
+                    self._complete([*done.values(), *written])
             except (KeyboardInterrupt, StoreError):
                 # the next run can go on
                 if self.target.started() and self._done():
@@ -176,7 +187,8 @@ class _Job:
 
         with contextlib.ExitStack() as undo:
             undo.callback(self.target.discard)
-            self._create()
+            with self.target.writing("the empty arrays"):
+                self._create()
             tasks = self._tasks({})
             undo.pop_all()
         return dask.delayed(self._complete)(tasks)
@@ -184,11 +196,13 @@ class _Job:
     def _may_go_on(self) -> bool:
         if not self.target.started():
             return False
-        meta: Any = self.target.group().attrs.asdict().get(META, {})
+        group = self.target.group()
+        meta: Any = group.attrs.asdict().get(META, {})
         request = {"token": self.token, "shard": self.shard}
         if meta.get("complete") or meta.get("request") != request:
             return False
         self.target.tidy()
+        group.attrs.update({META: {**meta, "run": self.run}})
         return True
 
     def _create(self) -> None:
@@ -199,7 +213,10 @@ class _Job:
             self.axis,
             chunk=self.chunk,
             shard=self.shard,
-            meta={"request": {"token": self.token, "shard": self.shard}},
+            meta={
+                "request": {"token": self.token, "shard": self.shard},
+                "run": self.run,
+            },
         )
 
     def _done(self) -> dict[str, ShardRecord]:
@@ -217,7 +234,6 @@ class _Job:
         has_satellites = "satellite" in self.ds.dims
         letters = self.ds["satellite"].values.tolist() if has_satellites else [""]
         tasks: list[Any] = []
-        run = uuid.uuid4().hex
         for i, start in enumerate(range(0, self.axis.size, self.shard)):
             span = slice(start, min(start + self.shard, self.axis.size))
             times = time_codes(self.axis, span)
@@ -236,8 +252,8 @@ class _Job:
                         tuple(place.get(str(d), 0) for d in dims)
                     ]
                     places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
-                record = (f"{shard}-{satellite}", satellite, self.token)
-                name = cluster.task_name("zarr", run, len(tasks))
+                record = (f"{shard}-{satellite}", satellite, self.token, self.run)
+                name = cluster.task_name("zarr", self.run, len(tasks))
                 tasks.append(
                     write(
                         self.target,
@@ -266,7 +282,7 @@ class _Job:
             for satellite, gaps in record.gaps.items():
                 observed[satellite] = observed.get(satellite, 0) + gaps.observed
         meta: Any = group.attrs.asdict()[META]
-        said = {k: v for k, v in meta.items() if k != "request"}
+        said = {k: v for k, v in meta.items() if k not in PASSING}
         group.attrs[META] = {**said, "complete": True, "observed": observed}
         self.target.publish(replace=self.replace)
 
@@ -287,24 +303,19 @@ def _write_shard(
     parts: dict[str, np.ndarray[Any, Any]],
     places: dict[str, tuple[slice, ...]],
     times: tuple[slice, np.ndarray[Any, Any]],
-    identity: tuple[str, str, str],
+    identity: tuple[str, str, str, str],
 ) -> ShardRecord:
     """Write one shard of one satellite, and last the record that it is done."""
-    group = target.group()
-    name, satellite, token = identity
+    name, satellite, token, run = identity
+    group = at_work(target, run)
     accl = parts.get("lin_accl")
     gaps = {} if accl is None or not satellite else {satellite: gaps_in(accl[0])}
     record = ShardRecord(name, times[0].stop - times[0].start, gaps, token=token)
-    try:
+    with target.writing(f"the shard of {name}"):
         for key, values in parts.items():
             group[key][places[key]] = values
         group["time"][times[0]] = times[1]
         write_record(group, record)
-    except OSError as error:
-        raise StoreError(
-            f"{target.final}: {error.strerror or error} while writing the shard of "
-            f"{name}; remove the cause and run the same again"
-        ) from error
     return record
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,12 +13,21 @@ import xarray as xr
 
 from gracelstm_xr.conventions import VARIABLES
 from gracelstm_xr.errors import GraceWarning, StoreError
+from gracelstm_xr.remote import check_place, is_url, reached, storage
 from gracelstm_xr.timebase import RegularAxis, regular_coords
 
 if TYPE_CHECKING:
     import zarr
 
-__all__ = ["LAYOUT", "META", "axis_in", "open_root", "open_store", "read_meta"]
+__all__ = [
+    "LAYOUT",
+    "META",
+    "axis_in",
+    "open_root",
+    "open_store",
+    "read_meta",
+    "reads_from",
+]
 
 #: Root attribute that makes a Zarr group a store of this package.
 META = "grace_store"
@@ -56,13 +66,9 @@ def open_store(
     meta, where = read_meta(store, storage_options=storage_options)
     axis = axis_in(meta)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    # of a store that is just growing only what is complete
-    ds = _open_group(where, storage_options).isel(
-        time=slice(0, axis.size),
-        satellite=slice(0, len(meta.get("satellites", "ABCD"))),
-        missing_dims="ignore",
-    )
-    ds = ds.chunk({k: v for k, v in grid.items() if k in ds.dims})
+    ds = _complete_part(where, storage_options, meta)
+    sizes = {k: v for k, v in grid.items() if k in ds.dims}
+    ds = ds.chunk(sizes, name_prefix=_task_prefix(where))
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
     ds = ds.assign_coords(
         {n: (c.dims, np.array(c.values.tolist()), c.attrs) for n, c in texts.items()}
@@ -77,6 +83,19 @@ def open_store(
     ds.encoding["observed"] = {"size": axis.size, **meta.get("observed", {})}
     ds.encoding["problems"] = list(meta.get("problems", ()))
     return ds
+
+
+def _task_prefix(where: str) -> str:
+    digest = hashlib.blake2b(where.rstrip("/").encode(), digest_size=8)
+    return f"store-{digest.hexdigest()}-"
+
+
+def reads_from(ds: xr.Dataset, where: str) -> bool:
+    """Whether a lazy Dataset still has to read from the store at an address."""
+    graph: Any = ds.__dask_graph__()  # type: ignore[no-untyped-call]
+    prefix = _task_prefix(where)
+    names = () if graph is None else getattr(graph, "layers", graph)
+    return any(str(n).removeprefix("original-").startswith(prefix) for n in names)
 
 
 def read_meta(
@@ -132,28 +151,11 @@ def open_root(
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[zarr.Group, str]:
     """Open the root group of a complete store; see `read_meta`."""
-    import zarr
-    from zarr.errors import GroupNotFoundError
-
     where = os.fspath(store)
-    try:
-        group = zarr.open_group(
-            where,
-            mode="r",
-            storage_options=dict(storage_options) if storage_options else None,
-        )
-    except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
-        if os.path.isfile(where):
-            raise StoreError(
-                f"{where} is a file, expected the folder of a Zarr store; make one "
-                "with `gracelstm ingest` or ds.grace.to_zarr"
-            ) from error
-        raise StoreError(
-            f"no Zarr store at {where}; make one with `gracelstm ingest` or "
-            "ds.grace.to_zarr"
-        ) from error
-    except ValueError as error:
-        raise StoreError(f"{where} is not a readable Zarr store: {error}") from error
+    if is_url(where):
+        check_place(where)
+    with reached(where):
+        group = _root(where, storage_options)
     meta = group.attrs.asdict().get(META)
     if not isinstance(meta, dict) or "layout" not in meta:
         raise StoreError(
@@ -173,14 +175,73 @@ def open_root(
     return group, where
 
 
-def _open_group(where: str, options: Mapping[str, Any] | None) -> xr.Dataset:
+def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
+    import zarr
+    from zarr.errors import GroupNotFoundError
+
+    try:
+        return zarr.open_group(where, mode="r", storage_options=storage(where, options))
+    except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
+        if os.path.isfile(where):
+            raise StoreError(
+                f"{where} is a file, expected the folder of a Zarr store; make one "
+                "with `gracelstm ingest` or ds.grace.to_zarr"
+            ) from error
+        raise StoreError(f"no Zarr store at {where}; {_missing(where)}") from error
+    except ValueError as error:
+        raise StoreError(f"{where} is not a readable Zarr store: {error}") from error
+
+
+def _missing(where: str) -> str:
+    """What to do about a store that is not there."""
+    from gracelstm_xr.target import Target
+
+    if not is_url(where) and Target.at(where).begun():
+        return (
+            "a run that writes it was interrupted or is at work; run the same again "
+            "to complete it"
+        )
+    return "make one with `gracelstm ingest` or ds.grace.to_zarr"
+
+
+def _complete_part(
+    where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
+) -> xr.Dataset:
+    """Open what is complete of a store, which may be growing just now."""
+    part: dict[Any, Any] = {
+        "time": slice(0, axis_in(meta).size),
+        "satellite": slice(0, len(meta.get("satellites", "ABCD"))),
+    }
+    if not meta.get("pending") or "variables" not in meta:
+        return _dataset(where, options).isel(part, missing_dims="ignore")
+    # one by one, because the arrays may differ in length
+    group: Any = _root(where, options)
+    lengths = {
+        name
+        for name, array in group.arrays()
+        if {"time", "satellite"} & set(array.metadata.dimension_names or ())
+    }
+    pieces = [
+        _dataset(where, options, ["time", *(lengths - {name})]).isel(
+            part, missing_dims="ignore"
+        )
+        for name in sorted(lengths & {"satellite", *meta["variables"]})
+    ]
+    return xr.merge(pieces, join="exact", compat="equals", combine_attrs="override")[
+        list(meta["variables"])
+    ].assign_attrs(pieces[0].attrs)
+
+
+def _dataset(
+    where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str] = ("time",)
+) -> xr.Dataset:
     try:
         ds: xr.Dataset = xr.open_zarr(
             where,
             chunks=None,
             consolidated=False,
-            drop_variables="time",
-            storage_options=dict(options) if options else None,
+            drop_variables=list(leave_out),
+            storage_options=storage(where, options),
         )
     except (ValueError, LookupError) as error:
         raise StoreError(

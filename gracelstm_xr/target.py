@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import uuid
@@ -12,17 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.remote import check_place, files_at, is_url, reached, storage
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Target", "beside", "is_url"]
-
-
-def is_url(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` names something for fsspec rather than a local path."""
-    text = os.fspath(path)
-    return "://" in text or "::" in text
+__all__ = ["Target", "beside"]
 
 
 def beside(path: Path) -> Path:
@@ -57,11 +53,20 @@ class Target:
         *,
         options: Mapping[str, Any] | None = None,
     ) -> Target:
-        """Choose where to work; nothing is touched."""
-        if is_url(store):
-            url = os.fspath(store).rstrip("/")
+        """Choose where to work; nothing is touched.
+
+        Raises
+        ------
+        StoreError
+            A URL at which no store can be written.
+        """
+        text = os.fspath(store).removeprefix("file://")
+        if is_url(text):
+            url = text.rstrip("/")
+            check_place(url)
             return cls(url, url, options)
-        final = Path(store).absolute()
+        # one name for a store, whatever links lead to it
+        final = Path(os.path.realpath(text))
         return cls(str(final), str(final.with_name(f".{final.name}.part")), options)
 
     @property
@@ -76,15 +81,18 @@ class Target:
     def exists(self) -> bool:
         """Whether there is anything under the final name."""
         if self.remote:
-            fs, path = self._files(self.final)
-            return bool(fs.exists(f"{path}/zarr.json"))
+            with reached(self.final):
+                fs, path = self._files(self.final)
+                return bool(fs.exists(f"{path}/zarr.json") or fs.exists(path))
         return os.path.lexists(self.final)
 
     def is_store(self) -> bool:
         """Whether there is a Zarr group or array under the final name."""
-        return self.exists() and (
-            self.remote or (Path(self.final) / "zarr.json").is_file()
-        )
+        if self.remote:
+            with reached(self.final):
+                fs, path = self._files(self.final)
+                return bool(fs.exists(f"{path}/zarr.json"))
+        return (Path(self.final) / "zarr.json").is_file()
 
     def check(self, *, mode: str) -> None:
         """Refuse to replace what is there unless `mode` allows it.
@@ -96,7 +104,9 @@ class Target:
         """
         if self.exists():
             if not self.is_store() and (
-                os.path.isfile(self.final) or any(Path(self.final).iterdir())
+                self.remote
+                or os.path.isfile(self.final)
+                or any(Path(self.final).iterdir())
             ):
                 raise StoreError(
                     f"{self.final} is not a Zarr store and will not be replaced; "
@@ -106,14 +116,6 @@ class Target:
                 raise StoreError(
                     f"{self.final} exists already; choose another name or mode='w'"
                 )
-        if not self.remote:
-            parent = Path(self.final).parent
-            try:
-                parent.mkdir(parents=True, exist_ok=True)
-            except (FileExistsError, NotADirectoryError) as error:
-                raise StoreError(
-                    f"{parent} is a file; expected a folder to write into"
-                ) from error
 
     def _unfinished(self) -> bool:
         """Whether a remote store was left incomplete by an interrupted run."""
@@ -131,9 +133,12 @@ class Target:
         Raises
         ------
         StoreError
-            Another process writes to it.
+            Another process writes to it, or its folder cannot be made.
         """
         from gracelstm_xr.lock import local_lock, remote_lock
+
+        if not self.remote:
+            self._make_parent()
 
         held = (
             remote_lock(self.final, self.options)
@@ -141,7 +146,78 @@ class Target:
             else local_lock(Path(self.final))
         )
         with held:
+            self._recover()
             yield
+
+    def _make_parent(self) -> None:
+        parent = Path(self.final).parent
+        try:
+            parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError) as error:
+            raise StoreError(
+                f"{parent} is a file; expected a folder to write into"
+            ) from error
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"folder {parent} may not be written to; choose another or change its "
+                "permissions"
+            )
+
+    @property
+    def _old(self) -> Path:
+        """Name of a store on disk that has been replaced and is being removed."""
+        final = Path(self.final)
+        return final.with_name(f".{final.name}.old.part")
+
+    def _recover(self) -> None:
+        """Finish what a run that was killed while it gave a store its name began."""
+        if self.remote:
+            return
+        work, final, old = Path(self.work), Path(self.final), self._old
+        if old.exists() and not final.exists():
+            # killed between two renames, on a system that cannot exchange names
+            (work if self._finished() else old).rename(final)
+        elif final.exists() and self._finished():
+            # the old store after an exchange, or a new one before it: made again
+            self._remove_old()
+            work.rename(old)
+        self._remove_old()
+
+    def _finished(self) -> bool:
+        """Whether what is under construction on disk has been completed."""
+        from gracelstm_xr.storeread import META
+
+        try:
+            text = (Path(self.work) / "zarr.json").read_text(encoding="utf-8")
+            meta = json.loads(text)["attributes"][META]
+        except (OSError, ValueError, LookupError, TypeError):
+            return False
+        return isinstance(meta, dict) and bool(meta.get("complete"))
+
+    def _remove_old(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(self._old)
+
+    @contextlib.contextmanager
+    def writing(self, what: str) -> Iterator[None]:
+        """Say in one line what storage could not do, where, and what to do then.
+
+        Raises
+        ------
+        StoreError
+            In place of any OSError, for example of a full disk.
+        """
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"{self.final}: {error.strerror or error} while writing {what}; the "
+                "finished shards are kept: remove the cause and run the same again"
+            ) from error
+
+    def begun(self) -> bool:
+        """Whether there is unfinished work for this name on disk."""
+        return not self.remote and (Path(self.work).exists() or self._old.exists())
 
     def started(self) -> bool:
         """Whether an interrupted run has left something to go on from."""
@@ -173,13 +249,17 @@ class Target:
         """Open the store under construction for writing; a ``zarr.Group``."""
         import zarr
 
-        return zarr.open_group(self.work, mode="r+", storage_options=self._storage())
+        return zarr.open_group(
+            self.work, mode="r+", zarr_format=3, storage_options=self._storage()
+        )
 
     def final_group(self) -> Any:
         """Open the finished store for reading; a ``zarr.Group``."""
         import zarr
 
-        return zarr.open_group(self.final, mode="r", storage_options=self._storage())
+        return zarr.open_group(
+            self.final, mode="r", zarr_format=3, storage_options=self._storage()
+        )
 
     def publish(self, *, replace: bool = False) -> None:
         """Give the finished store its name.
@@ -191,26 +271,50 @@ class Target:
         """
         if self.work == self.final:
             return
+        from gracelstm_xr.exchange import exchange
+
         work, final = Path(self.work), Path(self.final)
-        if final.exists():
-            if not replace:
-                raise StoreError(
-                    f"{final} has appeared meanwhile; move it away and run again"
-                )
-            old = beside(final)
-            final.rename(old)
+        if final.is_dir() and not any(final.iterdir()):
+            final.rmdir()
+        if not final.exists():
             work.rename(final)
-            shutil.rmtree(old)
             return
-        work.rename(final)
+        if not replace:
+            raise StoreError(
+                f"{final} has appeared meanwhile; move it away and run again"
+            )
+        self._remove_old()
+        if exchange(work, final):
+            work.rename(self._old)
+        else:
+            final.rename(self._old)
+            work.rename(final)
+        self._remove_old()
 
     def discard(self) -> None:
         """Remove what is under construction; never a finished store."""
         if self.work != self.final:
             shutil.rmtree(self.work, ignore_errors=True)
-        elif self.remote and self.exists():
-            fs, path = self._files(self.work)
-            fs.rm(path, recursive=True)
+        elif self.remote and self.is_store():
+            self._empty()
+
+    def _empty(self) -> None:
+        """Remove all objects, so that whoever is killed here leaves no store.
+
+        The root says that the store is incomplete before anything goes, and is the
+        last to go, so that the next run removes the rest.
+        """
+        from gracelstm_xr.storeread import LAYOUT, META
+
+        fs, path = self._files(self.work)
+        root = f"{path}/zarr.json"
+        said = {META: {"layout": LAYOUT, "complete": False}}
+        blank = {"zarr_format": 3, "node_type": "group", "attributes": said}
+        fs.pipe_file(root, json.dumps(blank).encode())
+        rest = [p for p in fs.find(path) if not p.endswith(root)]
+        if rest:
+            fs.rm(rest)
+        fs.rm_file(root)
 
     def tidy(self) -> None:
         """Remove the temporary files that a killed writer has left on disk."""
@@ -219,11 +323,7 @@ class Target:
                 path.unlink(missing_ok=True)
 
     def _files(self, url: str) -> tuple[Any, str]:
-        import fsspec
-
-        fs, path = fsspec.core.url_to_fs(url, **(self.options or {}))
-        fs.invalidate_cache()
-        return fs, path.rstrip("/")
+        return files_at(url, self.options)
 
     def _storage(self) -> dict[str, Any] | None:
-        return dict(self.options) if self.options else None
+        return storage(self.final, self.options)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Room for labels, so that one chunk holds them however many there will be.
 MOST_SATELLITES = 8
 
-__all__ = ["axis_meta", "create", "enlarge", "plain_attributes"]
+__all__ = ["axis_meta", "create", "enlarge", "plain_attributes", "time_arrays"]
 
 
 def create(
@@ -57,6 +57,7 @@ def create(
             "satellites": [str(s) for s in np.atleast_1d(ds["satellite"].values)]
             if "satellite" in ds.coords
             else [],
+            "made": sorted(str(n) for n, v in ds.data_vars.items() if "time" in v.dims),
             **meta,
         },
     }
@@ -73,33 +74,49 @@ def enlarge(
     """Make room in a store for the time axis, satellites and variables of `ds`.
 
     What is there stays where it is: the axis only grows at its end, and satellites
-    are only added behind those there are.
+    are only added behind those there are. A run that was killed in the middle of this
+    is taken up by the next one.
     """
     group = target.group()
-    known = {name for name, _ in group.arrays()}
-    for name, array in group.arrays():
-        if name not in ds.data_vars:
-            continue
+    meta: dict[str, Any] = group.attrs.asdict()[META]
+    made = set(meta["made"])
+    names = [n for n in ds.data_vars if n not in made]
+    _remove_half_made(group, ds[names], made)
+    letters = ds["satellite"].values.astype(np.dtypes.StringDType())
+    wanted = {"time": axis.size, "satellite": letters.size}
+    for _, array in group.arrays():
         dims = array.metadata.dimension_names or ()
-        wanted = {**ds.sizes, "time": axis.size}
         shape = tuple(
             wanted.get(str(d), n) for d, n in zip(dims, array.shape, strict=True)
         )
         if shape != array.shape:
             array.resize(shape)
-    time = group["time"]
-    if time.shape != (axis.size,):
-        time.resize((axis.size,))
-    letters = group["satellite"]
-    if letters.shape != ds["satellite"].shape:
-        letters.resize(ds["satellite"].shape)
-        letters[:] = ds["satellite"].values.astype(np.dtypes.StringDType())
-    names = [n for n in ds.data_vars if n not in known]
-    if not names:
-        return
-    new = _blank(ds[names], axis.size, shard)
-    new.attrs = group.attrs.asdict()
-    target.write_dataset(new, encoding=_encoding(new, chunk, shard), append=True)
+    if letters.size > len(meta["satellites"]):
+        group["satellite"][:] = letters
+    if names:
+        new = _blank(ds[names], axis.size, shard)
+        new.attrs = group.attrs.asdict()
+        target.write_dataset(new, encoding=_encoding(new, chunk, shard), append=True)
+        group = target.group()
+    group.attrs.update({META: {**meta, "made": sorted({*made, *map(str, names)})}})
+
+
+def _remove_half_made(group: Any, new: xr.Dataset, made: Collection[str]) -> None:
+    """Remove what a killed run has made of `new`: values of it there are none yet."""
+    arrays = dict(group.arrays())
+    kept = {d for n in made if n in arrays for d in arrays[n].metadata.dimension_names}
+    for name in {*map(str, new.data_vars), *map(str, new.coords)} - {"satellite"}:
+        if name in arrays and name not in kept:
+            del group[name]
+
+
+def time_arrays(group: Any) -> list[str]:
+    """Names of the arrays of a store that lie on its time axis, without the axis."""
+    return [
+        name
+        for name, array in group.arrays()
+        if "time" in (array.metadata.dimension_names or ()) and name != "time"
+    ]
 
 
 def axis_meta(axis: RegularAxis) -> dict[str, Any]:
