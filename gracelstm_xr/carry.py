@@ -70,7 +70,7 @@ class Chain:
         """Say how the series is made."""
         return {
             "donor": self.donor,
-            "lag_source": "orbits (GNV1B), per epoch; on days without, the nearest known"
+            "lag_source": "orbits (GNV1B), per epoch; without, of the nearest day"
             if orbits
             else "cross-correlation of the x axes, constant: no GNV1B",
             "attitude_source": "SCA1B of both satellites"

@@ -139,7 +139,8 @@ def table(scores: xr.Dataset) -> str:
     for mission in scores["mission"].values:
         for level in scores["level"].values:
             for method in scores["method"].values:
-                one = scores.sel(mission=mission, level=level, method=method)
+                # the keyword method of sel means something else
+                one = scores.sel({"mission": mission, "level": level, "method": method})
                 cells = [
                     " ".join(
                         f"{1e9 * v:.2f}" for v in np.sqrt(one["square"].sel(part=p))
