@@ -125,6 +125,7 @@ def map_time_blocks(
     outputs: Mapping[str, Output],
     length: Callable[[slice], int] | None = None,
     local: Callable[[slice], Any] | None = None,
+    piece: float | None = None,
 ) -> dict[str, Any]:
     """Apply ``function`` to overlapping stretches of time, lazily.
 
@@ -150,6 +151,9 @@ def map_time_blocks(
     local : callable, optional
         Gives a last argument for a block of the axis of ``ds``; dask objects in it
         are computed for that block alone.
+    piece : float, optional
+        Most seconds that ``function`` is called with at a time, besides the context;
+        bounds the memory of functions that hold many arrays. Not with ``length``.
 
     Returns
     -------
@@ -161,6 +165,7 @@ def map_time_blocks(
     sources = {name: as_dask(array) for name, array in inputs.items()}
     call = dask.delayed(_call, pure=False)
     first, step, _ = gps_axis(ds)
+    cut = None if piece is None else (round(piece / step), int(np.ceil(halo / step)))
     # one graph node each, so that a model travels to a process once
     shared = [_node(arg) for arg in args]
     tasks, counts = [], []
@@ -168,7 +173,7 @@ def map_time_blocks(
         arrays = {name: source[wide] for name, source in sources.items()}
         own = [] if local is None else [local(block)]
         times = (first, step, wide.start, wide.stop)
-        tasks.append(call(function, times, arrays, keep, *shared, *own))
+        tasks.append(call(function, times, arrays, keep, cut, *shared, *own))
         counts.append(length(block) if length else block.stop - block.start)
     return _collected(tasks, counts, outputs)
 
@@ -205,10 +210,22 @@ def _call(
     times: tuple[float, float, int, int],
     arrays: Mapping[str, npt.NDArray[Any]],
     keep: slice,
+    cut: tuple[int, int] | None,
     *args: Any,
 ) -> Any:
     """Make the times where they are needed: a graph of years would not hold them."""
-    return function(_seconds(*times), arrays, keep, *args)
+    t = _seconds(*times)
+    if cut is None or keep.stop - keep.start <= cut[0]:
+        return function(t, arrays, keep, *args)
+    size, pad = cut
+    parts = []
+    for start in range(keep.start, keep.stop, size):
+        stop = min(start + size, keep.stop)
+        wide = slice(max(start - pad, 0), min(stop + pad, len(t)))
+        some = {name: array[wide] for name, array in arrays.items()}
+        inner = slice(start - wide.start, stop - wide.start)
+        parts.append(function(t[wide], some, inner, *args))
+    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
 
 
 def _stretches(ds: xr.Dataset, halo: float) -> Iterator[tuple[slice, slice, slice]]:

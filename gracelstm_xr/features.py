@@ -20,6 +20,8 @@ from gracelstm_xr.localmean import local_mean, local_sums
 
 __all__ = ["TWINS", "features", "satellite_pairs"]
 
+#: Seconds computed at a time: a frame of a day takes 0.1 GB.
+PIECE = 86_400.0
 #: The other satellite of each mission.
 TWINS = {"A": "B", "B": "A", "C": "D", "D": "C"}
 
@@ -177,7 +179,15 @@ def _features_of(
     donor = inputs.get("donor.lin_accl")
     sums = local_sums(donor, ds) if donor is not None else lambda _: []
     arrays = map_time_blocks(
-        _block, inputs, ds, pair, tuple(names), halo=HALO, outputs=outputs, local=sums
+        _block,
+        inputs,
+        ds,
+        pair,
+        tuple(names),
+        halo=HALO,
+        outputs=outputs,
+        local=sums,
+        piece=PIECE,
     )
     result = xr.Dataset(
         {
