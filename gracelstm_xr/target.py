@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.remote import check_place, files_at, is_url, reached, storage
@@ -235,9 +235,12 @@ class Target:
         append: bool = False,
     ) -> None:
         """Write metadata and what is in memory; Dask arrays stay empty."""
+        if self.remote and not append:
+            # else the root of a killed run could be one that says nothing
+            self._say_incomplete()
         ds.to_zarr(
             self.work,
-            mode="a" if append else "w-",
+            mode="a" if append or self.remote else "w-",
             compute=False,
             consolidated=False,
             zarr_format=3,
@@ -247,19 +250,25 @@ class Target:
 
     def group(self) -> Any:  # the types of zarr lead nowhere: Array | Group, JSON
         """Open the store under construction for writing; a ``zarr.Group``."""
-        import zarr
-
-        return zarr.open_group(
-            self.work, mode="r+", zarr_format=3, storage_options=self._storage()
-        )
+        return self._group(self.work, "r+")
 
     def final_group(self) -> Any:
         """Open the finished store for reading; a ``zarr.Group``."""
+        return self._group(self.final, "r")
+
+    def _group(self, where: str, mode: Literal["r", "r+"]) -> Any:
         import zarr
 
-        return zarr.open_group(
-            self.final, mode="r", zarr_format=3, storage_options=self._storage()
-        )
+        try:
+            return zarr.open_group(
+                where, mode=mode, zarr_format=3, storage_options=self._storage()
+            )
+        except FileNotFoundError:
+            raise
+        except ValueError as error:
+            raise StoreError(
+                f"{where} is not a readable Zarr store: {error}; move it away"
+            ) from error
 
     def publish(self, *, replace: bool = False) -> None:
         """Give the finished store its name.
@@ -304,17 +313,21 @@ class Target:
         The root says that the store is incomplete before anything goes, and is the
         last to go, so that the next run removes the rest.
         """
-        from gracelstm_xr.storeread import LAYOUT, META
-
+        self._say_incomplete()
         fs, path = self._files(self.work)
         root = f"{path}/zarr.json"
-        said = {META: {"layout": LAYOUT, "complete": False}}
-        blank = {"zarr_format": 3, "node_type": "group", "attributes": said}
-        fs.pipe_file(root, json.dumps(blank).encode())
         rest = [p for p in fs.find(path) if not p.endswith(root)]
         if rest:
             fs.rm(rest)
         fs.rm_file(root)
+
+    def _say_incomplete(self) -> None:
+        from gracelstm_xr.storeread import LAYOUT, META
+
+        fs, path = self._files(self.work)
+        said = {META: {"layout": LAYOUT, "complete": False}}
+        blank = {"zarr_format": 3, "node_type": "group", "attributes": said}
+        fs.pipe_file(f"{path}/zarr.json", json.dumps(blank).encode())
 
     def tidy(self) -> None:
         """Remove the temporary files that a killed writer has left on disk."""

@@ -81,3 +81,38 @@ def serve() -> Iterator[S3Server]:
         http.shutdown()
         http.server_close()
         thread.join()
+
+
+def ingest_in_child(environment: dict[str, str], *args: Any, **options: Any) -> None:
+    """Ingest in a process of its own; what it says, if it fails, is an exit status.
+
+    Statuses: 0 done, 3 refused with one line that names a writer.
+    """
+    import os
+
+    os.environ.update(environment)
+    from gracelstm_xr import lock
+    from gracelstm_xr.errors import StoreError
+    from gracelstm_xr.ingestion import ingest
+
+    lock.SETTLE = 0.1
+    try:
+        ingest(*args, **options)
+    except StoreError as error:
+        told = "is being written by process" in str(error)
+        print(error)
+        os._exit(3 if told and "\n" not in str(error) else 4)
+
+
+def child(server: S3Server, *args: Any, **options: Any) -> Any:
+    """Prepare such a process; heavy imports are done once for all of them."""
+    import multiprocessing
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["s3fs", "gracelstm_xr.ingestion", "dask.array", "pyarrow.csv", "zarr.codecs"]
+    )
+    given = {**server.environment, "SOURCE_DATE_EPOCH": "1700000000"}
+    return context.Process(
+        target=ingest_in_child, args=(given, *args), kwargs=options, daemon=True
+    )

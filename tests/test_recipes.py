@@ -65,3 +65,112 @@ def test_real_hour_names_a_missing_file(tmp_path):
     assert done.returncode == 1
     assert "found no file" in done.stdout
     assert "Traceback" not in done.stderr
+
+
+def recipe(name: str, *args: object) -> str:
+    """What a recipe says; it has to end well."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "recipes" / name, *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def two_days(tmp_path_factory):
+    """Simulated files of both satellites with a gap of ten minutes in B."""
+    from gracelstm_xr.simulate import simulate_archive
+
+    gaps = {"B": [("2008-01-01T12:00:00", "2008-01-01T12:10:00")]}
+    folder = tmp_path_factory.mktemp("recipes") / "archive"
+    return simulate_archive(folder, days=2, gaps=gaps, layout="files", seed=1)
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_slurm_here_and_its_job(two_days, tmp_path):
+    said = recipe("slurm.py", two_days, tmp_path, "--local")
+    assert "ingested 16 files in 1 shards, 2 days" in said
+    assert "seconds without data: 600 before, 0 after filling" in said
+    assert said.endswith("check passed\n")
+    shown = recipe(
+        "slurm.py", "in", "out", "--show", "--account", "me", "--walltime", "02:00:00"
+    )
+    assert "#SBATCH -t 02:00:00" in shown
+    assert "#SBATCH -A me" in shown
+    assert "--nworkers 4" in shown
+    # workers leave ten minutes before the job ends
+    assert "--lifetime 110m" in shown
+
+
+def test_cloud_bucket_without_arguments():
+    said = recipe("cloud_bucket.py")
+    assert "simulated two days" in said
+    assert said.endswith("check passed\n")
+
+
+@pytest.mark.slow
+def test_cloud_bucket_in_a_bucket(s3, two_days):
+    said = recipe("cloud_bucket.py", two_days, "s3://bucket/folder")
+    assert "16 files read, 2 days in the store" in said
+    said = recipe("cloud_bucket.py", two_days, "s3://bucket/folder")
+    assert "0 files read, 2 days in the store" in said
+    assert {"grace.zarr", "coarse.zarr"} == {
+        k.split("/")[1] for k in s3.files("bucket")
+    }
+
+
+@pytest.mark.distributed
+@pytest.mark.slow
+def test_kubernetes_with_a_scheduler_here(s3, two_days):
+    """Files and stores in a bucket; only addresses reach the workers."""
+    import fsspec
+    from distributed import LocalCluster
+
+    fs = fsspec.filesystem("s3")
+    for path in two_days.glob("*.dat"):
+        fs.put_file(path, f"bucket/archive/{path.name}")
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster:
+        said = recipe(
+            "kubernetes.py",
+            "s3://bucket/archive",
+            "s3://bucket/stores",
+            *("--scheduler", cluster.scheduler_address, "--workers", 2),
+            *("--method", "cubic"),
+        )
+    assert "ingested 16 files in 1 shards, 2 days" in said
+    assert said.endswith("check passed\n")
+
+
+def test_kubernetes_description_fits_its_recipe():
+    import yaml
+
+    text = (ROOT / "recipes/kubernetes.yaml").read_text()
+    cluster, job = yaml.safe_load_all(text)
+    assert cluster["kind"] == "DaskCluster"
+    worker = cluster["spec"]["worker"]["spec"]["containers"][0]
+    service = cluster["spec"]["scheduler"]["service"]
+    pod = job["spec"]["template"]["spec"]["containers"][0]
+    name, port = cluster["metadata"]["name"], service["ports"][0]["port"]
+    assert service["selector"]["dask.org/cluster-name"] == name
+    assert f"tcp://{name}-scheduler:{port}" in pod["args"]
+    # the same image, address and credentials on both sides
+    assert worker["image"] == pod["image"]
+    assert worker["envFrom"] == pod["envFrom"]
+    assert [e for e in worker["env"] if "URL" in e["name"]] == pod["env"]
+    script = ROOT / "recipes" / Path(pod["args"][1]).name
+    options = [a for a in pod["args"][2:] if a.startswith("--")]
+    assert all(option in script.read_text() for option in options)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")))
+def test_recipes_are_public_and_check_themselves(path):
+    text = path.read_text()
+    assert "from gracelstm_xr." not in text
+    assert "check passed" in text
