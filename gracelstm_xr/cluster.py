@@ -146,10 +146,13 @@ def _run_on(
     with _one_line_errors(cluster), _watched(cluster), ExitStack() as undo:
         futures = cluster.compute(list(tasks))
         undo.callback(_cancel, cluster, futures)
+        # taken as they come: a worker that is lost later takes none with it
+        results = {}
         for future in as_completed(futures):
-            count(future.result())
+            results[future.key] = future.result()
+            count(results[future.key])
         undo.pop_all()
-        return list(cluster.gather(futures))
+    return [results[future.key] for future in futures]
 
 
 def _cancel(cluster: Any, futures: Sequence[Any]) -> None:

@@ -199,8 +199,12 @@ def _new(
     blank = Site(target, wanted, None, {}, request=request, replace=replacing)
     if not target.started():
         return blank
-    group = target.group()
-    meta: dict[str, Any] = group.attrs.asdict()[META]
+    try:
+        group = target.group()
+        records = read_records(group)
+    except StoreError:  # hidden work that is damaged is made again
+        return blank
+    meta: dict[str, Any] = group.attrs.asdict().get(META, {})
     if meta.get("request") != dict(request) or meta.get("shard") != wanted.shard:
         return blank
     held = _layout_of(group, meta)
@@ -210,7 +214,7 @@ def _new(
         target,
         wanted,
         held,
-        read_records(group),
+        records,
         Base(target, held.axis, held.satellites),
         request=request,
         replace=replacing,
