@@ -6,6 +6,7 @@ command line and for recipes.
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 import warnings
@@ -219,6 +220,18 @@ def _address(cluster: Any) -> str:
 
 
 @contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the client from logging tracebacks of what is told in one line anyway."""
+    log = logging.getLogger("distributed.client")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+
+
+@contextmanager
 def client(
     *, scheduler: str | None = None, workers: int | None = None
 ) -> Iterator[Any | None]:
@@ -256,7 +269,7 @@ def client(
                 f"no Dask scheduler answers at {scheduler} ({type(error).__name__}); "
                 "start one with `dask scheduler` and give its address"
             ) from error
-        with connected as session:
+        with _quiet(), connected as session:
             yield session
         return
     with (
