@@ -20,7 +20,7 @@ from pathlib import Path
 
 import gracelstm_xr as gx
 
-#: Memory of one worker: a shard of ten days of one satellite takes about 1 GB at work.
+#: Memory of one worker: to ingest ten days of two satellites takes about 0.6 GB.
 MEMORY_GB = 4
 #: Minutes that a worker leaves before its job ends, and by which workers differ.
 MARGIN, STAGGER = 10, 5

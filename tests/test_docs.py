@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,17 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 def test_pages_are_there() -> None:
     expected = {"api", "contributing", "index", "method", "user-guide", "whats-new"}
-    assert expected <= {p.stem for p in PAGES}
+    assert expected | {"clusters-and-buckets"} <= {p.stem for p in PAGES}
+
+
+def test_recipes_and_extras_named_exist() -> None:
+    root = DOCS.parent
+    text = " ".join(p.read_text() for p in PAGES)
+    for name in re.findall(r"\brecipes/[a-z_]+\.(?:py|yaml)", text):
+        assert (root / name).is_file(), name
+    extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    for name in re.findall(r"gracelstm-xr\[([a-z0-9]+)\]", text):
+        assert name in extras["optional-dependencies"], name
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
