@@ -205,6 +205,27 @@ def test_local_workers_and_a_bad_file(
     assert tree(store) == one
 
 
+def test_the_command_is_killed_with_its_workers(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "a.zarr"
+    command = start("ingest", files, store, "--workers", "2")
+    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
+    wait_until(lambda: shards_done(store) > 0 or store.exists())
+    tasks = Path(f"/proc/{command.pid}/task")
+    children = [int(c) for t in tasks.glob("*/children") for c in t.read_text().split()]
+    command.kill()
+    command.communicate()
+    assert not store.exists()
+    assert len(children) >= 2
+    gx.ingest(files, store, shard_days=1)
+    assert tree(store) == whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "in", "local.zarr"]
+    wait_until(
+        lambda: not any(Path(f"/proc/{child}/fd").exists() for child in children)
+    )
+
+
 def test_the_client_of_a_session(
     cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
