@@ -79,6 +79,7 @@ def killed_again_and_again(s3: S3Server, folder: Path, points: list[int]) -> int
     return killed
 
 
+@pytest.mark.slow
 def test_killed_runs_are_completed_to_the_same_objects(
     s3: S3Server, folder: Path
 ) -> None:
