@@ -195,7 +195,7 @@ def test_interrupt_ends_in_one_line_with_130(
     code = """
 import sys, time, gracelstm_xr.ingestion
 import dask, numpy
-def slow(target, shard):
+def slow(target, shard, *, run):
     print("writing", file=sys.stderr, flush=True)
     time.sleep(3)
     raise OSError("not interrupted")
