@@ -26,7 +26,7 @@ from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.manifest import read_records
 
 #: Killed points per case, of about 200; all of them have been tried once.
-POINTS = 4
+POINTS = 3
 
 
 @dataclass
