@@ -22,6 +22,7 @@ from gracelstm_xr.manifest import (
     gap_count,
     shard_name,
 )
+from gracelstm_xr.packing import quantisation_step
 from gracelstm_xr.plan import plan
 from gracelstm_xr.provenance import archive_attributes, origin
 from gracelstm_xr.remote import unbroken
@@ -91,6 +92,7 @@ def ingest(
     mode: str = "a",
     strict: bool = False,
     shard_days: int = SHARD_DAYS,
+    quantise: str | float | None = None,
     progress: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> Ingested:
@@ -118,6 +120,9 @@ def ingest(
         naming it in the manifest.
     shard_days : int, optional
         Days written by one task, in a new store.
+    quantise : str or float, optional
+        In a new store, keep accelerations as multiples of this step [m s-2], for
+        example ``"1e-13"``, in a third of the space. The error is half a step at most.
     progress : bool, optional
         Show progress on standard error.
     storage_options : mapping, optional
@@ -155,6 +160,7 @@ def ingest(
         releases=order,
         strict=strict,
         shard_days=shard_days,
+        quantise=quantise,
         progress=progress,
         storage_options=storage_options,
     )
@@ -168,6 +174,7 @@ def ingest_selection(
     releases: Sequence[str] | None = None,
     strict: bool = False,
     shard_days: int = SHARD_DAYS,
+    quantise: str | float | None = None,
     progress: bool = False,
     storage_options: Mapping[str, Any] | None = None,
     attrs: Mapping[Any, Any] | None = None,
@@ -177,12 +184,18 @@ def ingest_selection(
         raise StoreError(f"mode is {mode!r}; expected 'a', 'w-' or 'w'")
     if shard_days < 1:
         raise StoreError(f"shard_days is {shard_days}; expected 1 or more")
+    step = None if quantise is None else quantisation_step(quantise)
     target = Target.at(store, options=storage_options)
     with unbroken(target.final), target.lock():
         if mode != "a" or not target.is_store():
             target.check(mode="w-" if mode == "a" else mode)
         site = find_site(
-            target, selection, mode=mode, shard=_steps(shard_days), releases=releases
+            target,
+            selection,
+            mode=mode,
+            shard=_steps(shard_days),
+            quantise=step,
+            releases=releases,
         )
         shards = plan(
             selection,

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["MISSING", "pack", "packing", "quantisation_step"]
+__all__ = ["MISSING", "pack", "packing", "quantisation_step", "read_part", "write_part"]
 
 #: Integer that stands for NaN.
 MISSING = -(2**31)
@@ -101,3 +101,34 @@ def pack(
             f"{_LARGEST * step:.3g} at most; quantise with a larger step or not at all"
         )
     return np.where(missing, MISSING, counts).astype("int32")
+
+
+def write_part(array: Any, where: Any, values: npt.NDArray[Any]) -> None:
+    """Write values into a stored array, packed if the array is.
+
+    Parameters
+    ----------
+    array : zarr.Array
+        Of a store.
+    where : tuple of slice
+        Place.
+    values : ndarray
+        Of the unit of the variable.
+
+    Raises
+    ------
+    GraceError
+        A value does not fit, see `pack`.
+    """
+    step = array.attrs.get("scale_factor")
+    name = array.path.rsplit("/", 1)[-1]
+    array[where] = values if step is None else pack(values, step, name=name)
+
+
+def read_part(array: Any, where: Any) -> npt.NDArray[Any]:
+    """Read values from a stored array, unpacked; parameters as for `write_part`."""
+    values = np.asarray(array[where])
+    step = array.attrs.get("scale_factor")
+    if step is None:
+        return values
+    return np.where(values == MISSING, np.nan, values * float(step))

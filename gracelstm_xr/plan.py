@@ -33,12 +33,15 @@ class Layout:
         Names of the arrays on the time axis.
     shard
         Steps in a shard.
+    quantise
+        Step of packed accelerations [m s-2]; None stores them as they are.
     """
 
     axis: RegularAxis
     satellites: tuple[str, ...]
     variables: tuple[str, ...]
     shard: int
+    quantise: float | None = None
 
     def parts(self) -> Iterator[tuple[int, RegularAxis]]:
         """Yield position and epochs of every shard."""

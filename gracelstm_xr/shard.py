@@ -30,6 +30,7 @@ from gracelstm_xr.manifest import (
     shard_name,
     write_record,
 )
+from gracelstm_xr.packing import read_part, write_part
 from gracelstm_xr.scan import FileCounts, count_file
 from gracelstm_xr.selection import FAMILIES
 from gracelstm_xr.timecode import time_codes
@@ -213,7 +214,7 @@ def _write(group: Any, shard: Shard, values: Values) -> None:
     while values:  # arrays go as soon as they are written
         (name, satellite), part = values.popitem()
         row = shard.satellites.index(satellite)
-        group[name][row : row + 1, _span(shard)] = part[None]
+        write_part(group[name], (slice(row, row + 1), _span(shard)), part[None])
     if shard.fresh:
         group["time"][_span(shard)] = time_codes(shard.axis, slice(0, shard.axis.size))
 
@@ -327,7 +328,8 @@ def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
                 first, stop = max(low, 0), min(low + shard.axis.size, base.axis.size)
                 if stop > first:
                     row = base.satellites.index(satellite)
-                    part[first - low : stop - low] = group[name][row, first:stop]
+                    where = (row, slice(first, stop))
+                    part[first - low : stop - low] = read_part(group[name], where)
         values[name, satellite] = part
 
 
@@ -352,7 +354,7 @@ def _gaps(group: Any, shard: Shard, values: Values) -> dict[str, Gaps]:
     for row, satellite in enumerate(shard.satellites):
         part = values.get(("lin_accl", satellite))
         if part is None:
-            part = group["lin_accl"][row, _span(shard)]
+            part = read_part(group["lin_accl"], (row, _span(shard)))
         found[satellite] = gaps_in(part)
     return found
 

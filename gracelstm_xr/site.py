@@ -95,6 +95,7 @@ class Site:
                 self.layout.axis,
                 chunk=CHUNK,
                 shard=self.layout.shard,
+                quantise=self.layout.quantise,
                 meta={"request": dict(self.request or {}), "run": run},
             )
             return
@@ -112,6 +113,7 @@ class Site:
                 self.layout.axis,
                 chunk=CHUNK,
                 shard=self.layout.shard,
+                quantise=self.layout.quantise,
             )
 
     def _template(self, selection: Selection) -> xr.Dataset:
@@ -147,6 +149,7 @@ def find_site(
     *,
     mode: str,
     shard: int,
+    quantise: float | None = None,
     releases: Sequence[str] | None = None,
 ) -> Site:
     """Decide where to write; nothing is touched.
@@ -161,6 +164,8 @@ def find_site(
         As for `ingest`.
     shard : int
         Steps in a shard of a new store.
+    quantise : float, optional
+        Step of packed accelerations [m s-2] in a new store.
     releases : sequence of str, optional
         Order of preference asked for.
 
@@ -169,11 +174,17 @@ def find_site(
     StoreError
         The store there was not made of files, or cannot grow as asked.
     """
-    wanted = _layout(selection, shard)
+    wanted = _layout(selection, shard, quantise)
     request = _request(selection, releases)
     if mode != "a" or not target.is_store() or _begun(target):
         return _new(target, wanted, request, replacing=mode == "w")
     held, meta = _held(target)
+    if quantise not in (None, held.quantise):
+        kept = "as they are" if held.quantise is None else f"in steps {held.quantise:g}"
+        raise StoreError(
+            f"{target.final} holds accelerations {kept}, steps of {quantise:g} m s-2 "
+            "were asked for; leave that out, or make a new store"
+        )
     grown = _grown(held, wanted)
     if grown.holds(held):
         place = target.in_place()
@@ -205,9 +216,11 @@ def _new(
     except StoreError:  # hidden work that is damaged is made again
         return blank
     meta: dict[str, Any] = group.attrs.asdict().get(META, {})
-    if meta.get("request") != dict(request) or meta.get("shard") != wanted.shard:
+    if meta.get("request") != dict(request):
         return blank
     held = _layout_of(group, meta)
+    if (held.shard, held.quantise) != (wanted.shard, wanted.quantise):
+        return blank
     if not wanted.holds(held) or not set(held.variables) <= set(wanted.variables):
         return blank
     return Site(
@@ -221,9 +234,10 @@ def _new(
     )
 
 
-def _layout(selection: Selection, shard: int) -> Layout:
+def _layout(selection: Selection, shard: int, quantise: float | None) -> Layout:
     names = [n for _, variables in selection.families.values() for n in variables]
-    return Layout(selection.axis, selection.satellites, tuple(sorted(names)), shard)
+    letters = selection.satellites
+    return Layout(selection.axis, letters, tuple(sorted(names)), shard, quantise)
 
 
 def _begun(target: Target) -> bool:
@@ -253,6 +267,7 @@ def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:
         tuple(meta["satellites"]),
         tuple(sorted(names)),
         int(meta["shard"]),
+        meta.get("quantise"),
     )
 
 
@@ -270,6 +285,7 @@ def _grown(held: Layout, wanted: Layout) -> Layout:
         tuple(sorted({*held.satellites, *wanted.satellites})),
         tuple(sorted({*held.variables, *wanted.variables})),
         held.shard,
+        held.quantise,
     )
 
 

@@ -39,6 +39,7 @@ from gracelstm_xr.manifest import (
     shard_name,
     write_record,
 )
+from gracelstm_xr.packing import quantisation_step, write_part
 from gracelstm_xr.remote import unbroken
 from gracelstm_xr.shard import gaps_in
 from gracelstm_xr.site import PASSING
@@ -60,6 +61,7 @@ def to_zarr(
     *,
     mode: str = "w-",
     shard_days: int = SHARD_DAYS,
+    quantise: str | float | None = None,
     progress: bool = False,
     compute: bool = True,
     storage_options: Mapping[str, Any] | None = None,
@@ -78,6 +80,9 @@ def to_zarr(
         files of an archive, see `gracelstm_xr.ingest`.
     shard_days : int, optional
         Days written by one task; memory grows with it.
+    quantise : str or float, optional
+        Keep accelerations as multiples of this step [m s-2], for example ``"1e-13"``,
+        in a third of the space. The error is half a step at most.
     progress : bool, optional
         Show progress on standard error.
     compute : bool, optional
@@ -120,6 +125,7 @@ def to_zarr(
             mode=mode,
             strict=files.strict,
             shard_days=shard_days,
+            quantise=quantise,
             progress=progress,
             storage_options=storage_options,
             attrs=ds.attrs,
@@ -136,7 +142,8 @@ def to_zarr(
             f"the Dataset is read from {target.final}, which can only be replaced once "
             "it is removed; write to another name"
         )
-    job = _Job(_checked(ds), target, shard_days, replace=mode == "w")
+    step = None if quantise is None else quantisation_step(quantise)
+    job = _Job(_checked(ds), target, shard_days, step, replace=mode == "w")
     with unbroken(target.final), target.lock():
         target.check(mode=mode)
         if not compute:
@@ -149,12 +156,19 @@ class _Job:
     """A Dataset on its way into a store."""
 
     def __init__(
-        self, ds: xr.Dataset, target: Target, shard_days: int, *, replace: bool
+        self,
+        ds: xr.Dataset,
+        target: Target,
+        shard_days: int,
+        quantise: float | None,
+        *,
+        replace: bool,
     ) -> None:
         self.ds, self.target, self.replace = ds, target, replace
         self.axis = axis_of(ds)
         self.chunk, self.shard = _grid(self.axis, shard_days)
-        self.token = _token(ds)
+        self.quantise = quantise
+        self.token = f"{_token(ds)}-{quantise}"
         self.run = uuid.uuid4().hex
 
     def write(self, *, progress: bool) -> None:
@@ -213,6 +227,7 @@ class _Job:
             self.axis,
             chunk=self.chunk,
             shard=self.shard,
+            quantise=self.quantise,
             meta={
                 "request": {"token": self.token, "shard": self.shard},
                 "run": self.run,
@@ -313,7 +328,7 @@ def _write_shard(
     record = ShardRecord(name, times[0].stop - times[0].start, gaps, token=token)
     with target.writing(f"the shard of {name}"):
         for key, values in parts.items():
-            group[key][places[key]] = values
+            write_part(group[key], places[key], values)
         group["time"][times[0]] = times[1]
         write_record(group, record)
     return record

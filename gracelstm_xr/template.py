@@ -28,6 +28,7 @@ def create(
     *,
     chunk: int,
     shard: int,
+    quantise: float | None,
     meta: Mapping[str, Any],
 ) -> None:
     """Write an empty store with the variables, labels and attributes of `ds`.
@@ -42,6 +43,8 @@ def create(
         Time axis of the store.
     chunk, shard : int
         Steps in a chunk and in a shard.
+    quantise : float or None
+        Step of packed accelerations [m s-2].
     meta : mapping
         Further content of the ``grace_store`` attribute.
     """
@@ -53,6 +56,7 @@ def create(
             "complete": False,
             "shard": shard,
             "chunk": chunk,
+            "quantise": quantise,
             "time": axis_meta(axis),
             "satellites": [str(s) for s in np.atleast_1d(ds["satellite"].values)]
             if "satellite" in ds.coords
@@ -61,7 +65,7 @@ def create(
             **meta,
         },
     }
-    encoding = _encoding(template, chunk, shard)
+    encoding = _encoding(template, chunk, shard, quantise)
     if "satellite" in template.dims:
         encoding["satellite"] = {"chunks": (MOST_SATELLITES,)}
     target.write_dataset(template, encoding=encoding)
@@ -69,7 +73,13 @@ def create(
 
 
 def enlarge(
-    target: Target, ds: xr.Dataset, axis: RegularAxis, *, chunk: int, shard: int
+    target: Target,
+    ds: xr.Dataset,
+    axis: RegularAxis,
+    *,
+    chunk: int,
+    shard: int,
+    quantise: float | None,
 ) -> None:
     """Make room in a store for the time axis, satellites and variables of `ds`.
 
@@ -96,7 +106,8 @@ def enlarge(
     if names:
         new = _blank(ds[names], axis.size, shard)
         new.attrs = group.attrs.asdict()
-        target.write_dataset(new, encoding=_encoding(new, chunk, shard), append=True)
+        encoding = _encoding(new, chunk, shard, quantise)
+        target.write_dataset(new, encoding=encoding, append=True)
         group = target.group()
     group.attrs.update({META: {**meta, "made": sorted({*made, *map(str, names)})}})
 
@@ -157,13 +168,16 @@ def _blank(ds: xr.Dataset, size: int, shard: int) -> xr.Dataset:
     return xr.Dataset(variables, coords={**coords, **texts}, attrs=ds.attrs)
 
 
-def _encoding(ds: xr.Dataset, chunk: int, shard: int) -> dict[Any, dict[str, Any]]:
+def _encoding(
+    ds: xr.Dataset, chunk: int, shard: int, quantise: float | None
+) -> dict[Any, dict[str, Any]]:
     from gracelstm_xr.conventions import zarr_encoding
 
     return zarr_encoding(
         {n: v for n, v in ds.data_vars.items() if "time" in v.dims},
         chunks={"satellite": 1, "time": chunk},
         shards={"satellite": 1, "time": shard},
+        quantise=quantise,
     )
 
 

@@ -384,3 +384,36 @@ def test_reading_a_store_that_is_growing(tmp_path: Path) -> None:
     with pytest.warns(GraceWarning, match="run it again to complete"):
         during = gx.open_store(tmp_path / "a.zarr")
     xr.testing.assert_identical(during.load(), before)
+
+
+def test_quantised_stores_grow_and_decode_everywhere(tmp_path: Path) -> None:
+    folder = fill_folder(tmp_path / "in", DAYS[:3], "A")
+    put(folder, tmp_path / "a.zarr", quantise="1e-13")
+    fill_folder(folder, DAYS[3:5], "A")
+    write_file(folder, "ACC1B", DAYS[0], "A", range(30), value=5.1234567)
+    os.utime(folder / f"ACC1B_{DAYS[0]}_A_02.dat", ns=(1, 10**18))
+    put(folder, tmp_path / "a.zarr")
+    put(folder, tmp_path / "b.zarr", quantise=1e-13)
+    a, b = tree(tmp_path / "a.zarr"), tree(tmp_path / "b.zarr")
+    assert {k for k in a.keys() | b.keys() if a.get(k) != b.get(k)} == {"zarr.json"}
+    exact = gx.open_archive(folder).load()
+    for back in (
+        gx.open_store(tmp_path / "a.zarr").load(),
+        xr.open_zarr(tmp_path / "a.zarr", consolidated=False).load(),
+    ):
+        for name in ("lin_accl", "acl_res"):
+            error = np.abs(back[name].values - exact[name].values)
+            assert np.nanmax(error) <= 0.5001e-13
+            np.testing.assert_array_equal(back[name].isnull(), exact[name].isnull())
+        for name in ("ang_accl", "position", "acc_qualflg"):
+            np.testing.assert_array_equal(back[name].values, exact[name].values)
+    stored = zarr.open_group(tmp_path / "a.zarr", mode="r")["lin_accl"]
+    assert stored.dtype == "int32"
+    with pytest.raises(StoreError, match="holds accelerations in steps 1e-13"):
+        put(folder, tmp_path / "a.zarr", quantise="1e-12")
+    lazy = gx.open_store(tmp_path / "a.zarr")
+    lazy["lin_accl"] = lazy["lin_accl"] * 2
+    lazy["lin_accl"].attrs["units"] = "m s-2"
+    lazy.grace.to_zarr(tmp_path / "c.zarr", quantise="1e-13")
+    twice = gx.open_store(tmp_path / "c.zarr")["lin_accl"].values
+    assert np.nanmax(np.abs(twice - 2 * exact["lin_accl"].values)) <= 1.5e-13

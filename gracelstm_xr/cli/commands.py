@@ -84,6 +84,7 @@ def ingest(arguments: Namespace) -> int:
         "start": arguments.start,
         "stop": arguments.stop,
         "strict": arguments.strict,
+        "quantise": arguments.quantise,
         "mode": "w" if arguments.overwrite else "a",
         "progress": not arguments.quiet,
     }

@@ -189,6 +189,11 @@ def _ingest(commands: Any) -> None:
         help="replace an existing store instead of bringing it up to date",
     )
     parser.add_argument(
+        "--quantise",
+        metavar="STEP",
+        help="store accelerations in steps, e.g. 1e-13 m s-2 (default as they are)",
+    )
+    parser.add_argument(
         "--strict",
         action="store_true",
         help="stop at the first unreadable file instead of leaving its day as it is",
