@@ -20,7 +20,7 @@ from gracelstm_xr.axis import RegularAxis
 from gracelstm_xr.catalogue import Entry
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.filecache import stored
-from gracelstm_xr.gridding import empty_block, grid
+from gracelstm_xr.gridding import empty_block, place, spots_of
 from gracelstm_xr.guard import UNKNOWN, at_work, doubt
 from gracelstm_xr.l1b.source import decompress, split_chain
 from gracelstm_xr.manifest import (
@@ -335,15 +335,14 @@ def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
 
 def _put(values: Values, shard: Shard, slot: Slot, file: l1b.L1BFile) -> None:
     _load(values, shard, slot.family, slot.satellite)
-    place = slice(slot.first, slot.first + slot.size)
+    spots = spots_of(file, start=slot.start, size=slot.size)
     for name in FAMILIES[slot.family][1]:
         if name not in shard.variables:
             continue
-        part = values[name, slot.satellite]
+        day = values[name, slot.satellite][slot.first : slot.first + slot.size]
+        day[:] = np.nan if day.dtype.kind == "f" else 0
         if name in file.columns:
-            part[place] = grid(file, name, start=slot.start, size=slot.size)
-        else:
-            part[place] = empty_block(name, slot.size)
+            place(day, file, name, spots, start=slot.start)
 
 
 def _gaps(group: Any, shard: Shard, values: Values) -> dict[str, Gaps]:

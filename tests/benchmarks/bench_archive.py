@@ -171,7 +171,7 @@ def measure(
     lines = [
         f"whole days: {two.wall / two.days:.3f} s a day on 2 threads, "
         f"{two.read / two.wall / 1e6:.0f} MB/s; a day is {two.files / two.days:.0f} "
-        f"files of {two.read / two.days / 1e6:.1f} MB, {stored / many / 1e6:.1f} stored",
+        f"files, {two.read / two.days / 1e6:.1f} MB, {stored / many / 1e6:.1f} stored",
         f"memory: {one.memory:.0f} MB with {one.days} days, {two.memory:.0f} MB with "
         f"{two.days}; {two.before:.0f} MB before",
         *(f"{k:<12} {r.wall:6.1f} s, {r.memory:5.0f} MB" for k, r in runs.items()),
