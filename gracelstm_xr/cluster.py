@@ -18,7 +18,7 @@ from typing import Any
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.progress import Bar
 
-__all__ = ["active_client", "client", "run", "task_name"]
+__all__ = ["active_client", "client", "fair_share", "run", "task_name"]
 
 #: Time for a scheduler to answer.
 ANSWER = "10s"
@@ -38,6 +38,34 @@ def active_client() -> Any | None:
 
     try:
         return get_client()
+    except ValueError:
+        return None
+
+
+@contextmanager
+def fair_share() -> Iterator[None]:
+    """Let Zarr compress with as many threads as the worker running this was given.
+
+    Otherwise each of many workers of one thread would use every core of its node.
+    """
+    threads = _worker_threads()
+    if threads is None:
+        yield
+        return
+    import zarr
+
+    with zarr.config.set({"async.concurrency": threads}):
+        yield
+
+
+def _worker_threads() -> int | None:
+    """Threads of the Dask worker that runs this task, None outside of one."""
+    if "distributed" not in sys.modules:
+        return None
+    from distributed import get_worker
+
+    try:
+        return int(get_worker().state.nthreads)
     except ValueError:
         return None
 

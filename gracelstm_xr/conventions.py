@@ -355,7 +355,7 @@ def zarr_encoding(
             )
         if kind in "fiuM" and variable.ndim:
             codec = BloscCodec(
-                typesize=width, cname="zstd", clevel=5, shuffle="bitshuffle"
+                typesize=width, cname="zstd", clevel=2, shuffle="bitshuffle"
             )
             entry["compressors"] = [codec]
         for key, wanted in (("chunks", chunks), ("shards", shards)):

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gracelstm_xr import l1b
 from gracelstm_xr.axis import RegularAxis
 from gracelstm_xr.catalogue import Entry
+from gracelstm_xr.cluster import fair_share
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.filecache import stored
 from gracelstm_xr.gridding import empty_block, place, spots_of
@@ -187,27 +188,51 @@ def write_shard(target: Target, shard: Shard, *, run: str) -> ShardResult:
         The store cannot be written, for example on a full disk, or another run has
         taken it over.
     """
-    values: Values = {}
-    if shard.copy:
-        for satellite, family in sorted({_place(f) for f in shard.kept}):
-            _load(values, shard, family, satellite)
     result = ShardResult(ShardRecord(shard.name, shard.axis.size))
     rows = [*shard.kept]
-    for slot in shard.slots:
-        rows += _read_slot(values, shard, slot, result)
-    group = at_work(target, run)
-    gaps = _gaps(group, shard, values)
-    before = [f for slot in shard.slots for f in slot.before]
-    gone = [f for f in before if f.used and f not in rows]
+    gaps: dict[str, Gaps] = {}
+    for copies, slots in _batches(shard):
+        values: Values = {}
+        for satellite, family in copies:
+            _load(values, shard, family, satellite)
+        tried = [
+            row for slot in slots for row in _read_slot(values, shard, slot, result)
+        ]
+        rows += tried
+        gaps |= {s: gaps_in(v) for (n, s), v in values.items() if n == "lin_accl"}
+        before = [f for slot in slots for f in slot.before]
+        group = at_work(target, run)
+        with target.writing(f"the shard of {shard.name}"), fair_share():
+            if values and not shard.copy:
+                doubt(
+                    group, shard.name, [f for f in before if f.used and f not in tried]
+                )
+            _write(group, shard, values)
     rows.sort(key=_order)
+    group = at_work(target, run)
+    gaps = _all_gaps(group, shard, gaps)
     result.record = ShardRecord(shard.name, shard.axis.size, gaps, tuple(rows))
     result.days = shard.days
     with target.writing(f"the shard of {shard.name}"):
-        if values and not shard.copy:
-            doubt(group, shard.name, gone)
-        _write(group, shard, values)
+        if shard.fresh:
+            times = time_codes(shard.axis, slice(0, shard.axis.size))
+            group["time"][_span(shard)] = times
         write_record(group, result.record)
     return result
+
+
+def _batches(shard: Shard) -> list[tuple[list[tuple[str, str]], list[Slot]]]:
+    """What is in memory together: a family of a satellite, to be copied and read.
+
+    All at once where files come out of tarballs, which are read from their start.
+    """
+    copies = sorted({_place(f) for f in shard.kept}) if shard.copy else []
+    if any(e.in_tarball for slot in shard.slots for e in slot.candidates):
+        return [(copies, list(shard.slots))]
+    slots: dict[tuple[str, str], list[Slot]] = {place: [] for place in copies}
+    for slot in shard.slots:
+        slots.setdefault((slot.satellite, slot.family), []).append(slot)
+    return [([p] if p in copies else [], found) for p, found in sorted(slots.items())]
 
 
 def _write(group: Any, shard: Shard, values: Values) -> None:
@@ -215,8 +240,6 @@ def _write(group: Any, shard: Shard, values: Values) -> None:
         (name, satellite), part = values.popitem()
         row = shard.satellites.index(satellite)
         write_part(group[name], (slice(row, row + 1), _span(shard)), part[None])
-    if shard.fresh:
-        group["time"][_span(shard)] = time_codes(shard.axis, slice(0, shard.axis.size))
 
 
 def _order(file: SourceFile) -> tuple[str, ...]:
@@ -345,16 +368,16 @@ def _put(values: Values, shard: Shard, slot: Slot, file: l1b.L1BFile) -> None:
             place(day, file, name, spots, start=slot.start)
 
 
-def _gaps(group: Any, shard: Shard, values: Values) -> dict[str, Gaps]:
-    """Missing accelerations of every satellite in this shard."""
+def _all_gaps(group: Any, shard: Shard, known: dict[str, Gaps]) -> dict[str, Gaps]:
+    """Missing accelerations of every satellite in this shard, in order."""
     if "lin_accl" not in shard.variables:
         return {}
     found = {}
     for row, satellite in enumerate(shard.satellites):
-        part = values.get(("lin_accl", satellite))
-        if part is None:
+        if satellite not in known:
             part = read_part(group["lin_accl"], (row, _span(shard)))
-        found[satellite] = gaps_in(part)
+            known[satellite] = gaps_in(part)
+        found[satellite] = known[satellite]
     return found
 
 

@@ -29,6 +29,7 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr.axis import RegularAxis
+from gracelstm_xr.cluster import fair_share
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.guard import at_work
 from gracelstm_xr.ingestion import SHARD_DAYS, ingest_selection
@@ -326,7 +327,7 @@ def _write_shard(
     accl = parts.get("lin_accl")
     gaps = {} if accl is None or not satellite else {satellite: gaps_in(accl[0])}
     record = ShardRecord(name, times[0].stop - times[0].start, gaps, token=token)
-    with target.writing(f"the shard of {name}"):
+    with target.writing(f"the shard of {name}"), fair_share():
         for key, values in parts.items():
             write_part(group[key], places[key], values)
         group["time"][times[0]] = times[1]

@@ -112,9 +112,12 @@ def ingest(
 
 
 def memory(folder: Path, few: Path, many: Path) -> tuple[list[Ratio], Run, Run]:
-    """Memory of the main process, with few and with many days, on two threads."""
-    small = ingest(few, folder / "few.zarr", "threads", 2)
-    large = ingest(many, folder / "many.zarr", "threads", 2)
+    """Memory of the main process, with few and with many days, on two threads.
+
+    In shards of five days, so that ten days keep both threads busy as a hundred do.
+    """
+    small = ingest(few, folder / "few.zarr", "threads", 2, 5)
+    large = ingest(many, folder / "many.zarr", "threads", 2, 5)
     name = f"memory, {large.days} days / {small.days} days"
     return (
         [

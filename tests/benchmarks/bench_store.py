@@ -42,7 +42,7 @@ class Row:
 HEADER = f"{'data':<20}{'codec':<34}{'ratio':>8}{'write':>9}{'read':>9}  [MB/s]"
 
 
-def _blosc(cname: str, shuffle: str, width: int = 8, clevel: int = 5) -> list[Any]:
+def _blosc(cname: str, shuffle: str, width: int = 8, clevel: int = 2) -> list[Any]:
     return [BloscCodec(typesize=width, cname=cname, clevel=clevel, shuffle=shuffle)]
 
 
@@ -54,6 +54,7 @@ def lossless_codecs() -> dict[str, list[Any] | str]:
         "blosc lz4 bitshuffle": _blosc("lz4", "bitshuffle"),
         "blosc zstd shuffle": _blosc("zstd", "shuffle"),
         "blosc zstd bitshuffle (the store)": _blosc("zstd", "bitshuffle"),
+        "blosc zstd bitshuffle, level 5": _blosc("zstd", "bitshuffle", clevel=5),
         "blosc zstd bitshuffle, level 9": _blosc("zstd", "bitshuffle", clevel=9),
     }
 
