@@ -155,7 +155,9 @@ def test_killed_at_any_change(forks: Forks, cases: dict[str, Case], kind: str) -
     for point in points(case, seed=len(kind)):
         store = case.store(str(point))
         dead = forks("ingest", kill=point, **case.request(store))
-        assert dead["status"] == -signal.SIGKILL
+        # two threads that make the same folders do it in a few changes more or less
+        done = dead["status"] == 0 and point > case.events - 6
+        assert done or dead["status"] == -signal.SIGKILL
         look(store, case, always=kind in ("grow", "rebuild", "replace"))
         finish(forks, store, case)
         shutil.rmtree(store.parent)
