@@ -14,6 +14,7 @@ __all__ = ["decode"]
 #: Records copied at a time: with their copies they fit the cache of one core.
 BLOCK = 2048
 
+
 def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
     """Decode complete records; a cut last record is left out.
 
