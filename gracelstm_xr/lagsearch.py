@@ -161,7 +161,10 @@ def _gain(pairs: _Pairs, *, robust: bool) -> Array:
         scale, left = _line(pairs, valid)
         gain = left**2 - y**2
     gain = valid * gain * (scale < 0)[:, None]
-    gain /= np.maximum(valid.sum(axis=1), 1)[:, None]
+    # of short series the share explained: which samples both have depends on the lag,
+    # and a lag must not win because they are livelier ones
+    size = valid.sum(axis=1) if robust else (valid * y**2).sum(axis=1)
+    gain /= np.maximum(size, 1)[:, None]
     edges = np.linspace(0, y.shape[1], PARTS + 1).astype(np.int64)
     return np.stack([gain[:, a:b].sum(axis=1) for a, b in pairwise(edges)])
 

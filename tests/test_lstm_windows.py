@@ -15,8 +15,8 @@ from gracelstm_xr.lstm import windows
 def test_lazy_and_labelled(twin_lazy: xr.Dataset) -> None:
     found = windows(twin_lazy, recipient="B", window=100, stride=50)
     assert found.dims == ("window", "lag", "feature")
-    # 43200 steps of 10 s; 3 own axes, 9 of geometry and donor, 12 thruster pairs
-    assert found.shape == (863, 100, 24)
+    # 43200 steps of 10 s; 3 own axes, 15 of geometry and donor, 12 thruster pairs
+    assert found.shape == (863, 100, 30)
     assert found["lag"].values[[0, 1, -1]].tolist() == [0.0, 10.0, 990.0]
     start = found["start"].values
     assert start[0] == np.datetime64("2008-01-01T00:00:00")

@@ -491,11 +491,11 @@ def test_outputs_that_cannot_be_written(shell: Shell, store: Path) -> None:
     commands = {
         "exists already": [
             ["ingest", "in", store],
-            ["ingest", "in", "file"],
             ["ingest", "in", "folder"],
             ["fill", store, "m", store],
         ],
         "is not a Zarr store and will not be replaced": [
+            ["ingest", "in", "file"],
             ["ingest", "in", "file", "--overwrite", "--quiet"],
             ["ingest", "in", "in", "--overwrite", "--quiet"],
         ],
