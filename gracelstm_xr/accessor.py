@@ -67,8 +67,6 @@ class GraceAccessor:
         store: str | os.PathLike[str],
         *,
         mode: str = "w-",
-        progress: bool = False,
-        compute: bool = True,
         **options: Any,
     ) -> Any:
         """Write a Zarr store that ``open_store`` opens.
@@ -77,25 +75,21 @@ class GraceAccessor:
         ----------
         store : str or PathLike
             Folder or fsspec URL of the store.
-        mode : {"w-", "w"}, optional
-            ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it.
-        progress : bool, optional
-            Show progress on standard error.
-        compute : bool, optional
-            False returns a Dask Delayed that does the writing.
+        mode : {"w-", "w", "a"}, optional
+            ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it, ``"a"``
+            brings one up to date with the files of an archive.
         **options
-            See `gracelstm_xr.store.to_zarr`.
+            ``progress``, ``compute``, ``quantise``, ...: see
+            `gracelstm_xr.store.to_zarr`.
 
         Returns
         -------
         None or dask.delayed.Delayed
-            The Delayed when `compute` is False.
+            The Delayed with ``compute=False``.
         """
         from gracelstm_xr.store import to_zarr
 
-        return to_zarr(
-            self._ds, store, mode=mode, progress=progress, compute=compute, **options
-        )
+        return to_zarr(self._ds, store, mode=mode, **options)
 
     def to_netcdf(
         self, path: str | os.PathLike[str], *, progress: bool = False, **options: Any
