@@ -10,7 +10,7 @@ from gracelstm_xr.axis import EPOCH, RegularAxis, day_slices
 from gracelstm_xr.catalogue import Catalogue, Entry, preference
 from gracelstm_xr.l1b import parse_name
 from gracelstm_xr.manifest import ShardRecord, SourceFile, shard_name
-from gracelstm_xr.selection import FAMILIES, Selection
+from gracelstm_xr.selection import FAMILIES, Selection, family_of
 from gracelstm_xr.shard import Base, Shard, Slot
 
 __all__ = ["Layout", "plan", "union_axis"]
@@ -132,8 +132,8 @@ def plan(
 def _by_key(files: Iterable[SourceFile]) -> dict[Key, tuple[SourceFile, ...]]:
     found: dict[Key, list[SourceFile]] = {}
     for file in files:
-        family = next(f for f, (codes, _) in FAMILIES.items() if file.product in codes)
-        found.setdefault((family, file.satellite, file.day), []).append(file)
+        key = (family_of(file.product), file.satellite, file.day)
+        found.setdefault(key, []).append(file)
     return {key: tuple(rows) for key, rows in found.items()}
 
 

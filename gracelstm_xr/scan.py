@@ -64,9 +64,7 @@ class FileCounts:
     absent: bool = False
 
 
-def scan_file(
-    entry: Entry, *, siblings: Sequence[str] = (), quiet: bool = True
-) -> FileCounts:
+def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
     """Read one file and count.
 
     Parameters
@@ -75,8 +73,6 @@ def scan_file(
         From a catalogue.
     siblings : sequence of str
         Members to take along, as ``Catalogue.siblings`` gives them.
-    quiet : bool, default True
-        Do not warn of what is in the counts.
 
     Returns
     -------
@@ -84,7 +80,7 @@ def scan_file(
         With `problem` or `absent` set instead of an error.
     """
     try:
-        file = parsed(entry.source, siblings=siblings, quiet=quiet)
+        file = parsed(entry.source, siblings=siblings, quiet=True)
     except FileNotFoundError as error:
         return FileCounts(absent=entry.in_tarball, problem=str(error))
     except L1BFormatError as error:
@@ -174,13 +170,11 @@ def count_records(
     return totals(found)
 
 
-def _scan(
-    candidates: Iterable[Entry], siblings: Sequence[str], *, quiet: bool = True
-) -> list[FileCounts]:
+def _scan(candidates: Iterable[Entry], siblings: Sequence[str]) -> list[FileCounts]:
     """Count in the files of one day, up to the first that is there and readable."""
     found: list[FileCounts] = []
     for entry in candidates:
-        found.append(scan_file(entry, siblings=siblings, quiet=quiet))
+        found.append(scan_file(entry, siblings=siblings))
         if not found[-1].problem:
             break
     return found

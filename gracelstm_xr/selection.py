@@ -15,7 +15,7 @@ from gracelstm_xr.axis import ONE_DAY, RegularAxis, to_datetime64
 from gracelstm_xr.catalogue import ACCELERATIONS, Catalogue, Sources, find_files
 from gracelstm_xr.errors import ArchiveError
 
-__all__ = ["FAMILIES", "Selection", "select", "select_from"]
+__all__ = ["FAMILIES", "Selection", "family_of", "select"]
 
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "acc": (ACCELERATIONS, ("lin_accl", "ang_accl", "acl_res", "acc_qualflg")),
@@ -56,6 +56,11 @@ class Selection:
         return result
 
 
+def family_of(product: str) -> str:
+    """Return the family of a product that is on the grid."""
+    return next(name for name, (codes, _) in FAMILIES.items() if product in codes)
+
+
 def select(
     sources: Sources,
     *,
@@ -71,17 +76,6 @@ def select(
     catalogue = find_files(
         sources, products=wanted, satellites=letters, releases=releases
     )
-    return select_from(catalogue, satellites=letters, start=start, stop=stop)
-
-
-def select_from(
-    catalogue: Catalogue,
-    *,
-    satellites: Sequence[str] | None = None,
-    start: Any = None,
-    stop: Any = None,
-) -> Selection:
-    """Limit a catalogue to a span; parameters and errors as for `open_archive`."""
     axis = _axis(catalogue, start, stop)
     inside = _limited(catalogue, axis)
     if not inside.entries:
@@ -90,7 +84,7 @@ def select_from(
             f"no files from {axis.start} to {axis.stop}; the sources hold "
             f"{days[0]} to {days[-1]}"
         )
-    return Selection(inside, tuple(satellites or catalogue.satellites), axis)
+    return Selection(inside, tuple(letters or catalogue.satellites), axis)
 
 
 def _check_products(products: str | Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ same bytes.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,7 +33,7 @@ from gracelstm_xr.manifest import (
 )
 from gracelstm_xr.packing import read_part, write_part
 from gracelstm_xr.scan import FileCounts, count_file
-from gracelstm_xr.selection import FAMILIES
+from gracelstm_xr.selection import FAMILIES, family_of
 from gracelstm_xr.timecode import time_codes
 
 if TYPE_CHECKING:
@@ -160,7 +160,6 @@ class ShardResult:
     files: int = 0
     read: int = 0
     changed: int = 0
-    problems: list[str] = field(default_factory=list)
 
 
 def write_shard(target: Target, shard: Shard, *, run: str) -> ShardResult:
@@ -252,8 +251,7 @@ def _span(shard: Shard) -> slice:
 
 def _place(file: SourceFile) -> tuple[str, str]:
     """Satellite and family of a file."""
-    family = next(f for f, (codes, _) in FAMILIES.items() if file.product in codes)
-    return file.satellite, family
+    return file.satellite, family_of(file.product)
 
 
 def _read_slot(
