@@ -37,10 +37,10 @@ IntArray = npt.NDArray[np.int64]
 METHOD_CODES = {
     name: FILL_METHODS[family]
     for family, names in {
-        "lstm": ("lstm",),
+        "lstm": ("lstm", "lstm_single"),
         "transplant": ("transplant", "ridge", "tracked"),
         "interpolation": ("hold", "linear", "cubic", "polynomial", "ar"),
-        "harmonic": ("harmonic", "previous_orbit"),
+        "harmonic": ("harmonic", "previous_orbit", "tracked_single"),
         "none": ("none",),
     }.items()
     for name in names

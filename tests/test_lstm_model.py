@@ -69,7 +69,7 @@ def test_everything_comes_back(path: Path, model: FittedModel) -> None:
     found = load_model(path)
     assert found.settings == model.settings
     assert found.split == model.split
-    assert found.gain == model.gain
+    assert found.networks == model.networks
     assert found.info == model.info
     assert repr(found) == repr(model)
     xr.testing.assert_identical(found.history, model.history)
@@ -81,15 +81,22 @@ def test_everything_comes_back(path: Path, model: FittedModel) -> None:
     assert b.calibration is not None
     np.testing.assert_array_equal(a.calibration.choice, b.calibration.choice)
     np.testing.assert_array_equal(a.calibration.sigma, b.calibration.sigma)
-    np.testing.assert_array_equal(a.regression.mean, b.regression.mean)
-    np.testing.assert_array_equal(a.slow.power, b.slow.power)
+    assert [t.name for t in a.tracks] == ["twin", "single"]
+    for one, two in zip(a.tracks, b.tracks, strict=True):
+        np.testing.assert_array_equal(one.regression.mean, two.regression.mean)
+        np.testing.assert_array_equal(one.slow.power, two.slow.power)
 
 
 def test_nothing_is_pickled_and_nothing_left_over(path: Path) -> None:
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     with zipfile.ZipFile(path) as file:
         assert file.testzip() is None
-        assert set(file.namelist()) == {"model.json", "arrays.npz", "network.keras"}
+        assert set(file.namelist()) == {
+            "model.json",
+            "arrays.npz",
+            "twin-0.keras",
+            "single-0.keras",
+        }
         text = json.loads(file.read("model.json"))
     assert text["format"] == "gracelstm_xr model"
     assert text["settings"]["epochs"] == 2
@@ -122,7 +129,7 @@ def test_flipped_bytes(path: Path, tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     broken = tmp_path / "broken.gracelstm"
     with zipfile.ZipFile(path) as file:
-        info = file.getinfo("network.keras")
+        info = file.getinfo("twin-0.keras")
     at = info.header_offset + 2000
     data[at : at + 20] = bytes(20)
     broken.write_bytes(data)
@@ -130,10 +137,10 @@ def test_flipped_bytes(path: Path, tmp_path: Path) -> None:
 
 
 def rewritten(path: Path, target: Path, **parts: bytes) -> Path:
-    names = {"model": "model.json", "arrays": "arrays.npz", "network": "network.keras"}
+    keys = {"model.json": "model", "arrays.npz": "arrays", "twin-0.keras": "network"}
     with zipfile.ZipFile(path) as old, zipfile.ZipFile(target, "w") as new:
-        for key, name in names.items():
-            new.writestr(name, parts.get(key, old.read(name)))
+        for name in old.namelist():
+            new.writestr(name, parts.get(keys.get(name, ""), old.read(name)))
     return target
 
 
@@ -149,7 +156,7 @@ def test_another_kind_or_a_newer_version(path: Path, tmp_path: Path) -> None:
     one_line(rewritten(path, tmp_path / "y.gracelstm", model=newer), "99")
 
 
-@pytest.mark.parametrize("missing", ["split", "settings", "sha256", "recipients"])
+@pytest.mark.parametrize("missing", ["split", "settings", "networks", "recipients"])
 def test_parts_missing_inside(path: Path, tmp_path: Path, missing: str) -> None:
     with zipfile.ZipFile(path) as file:
         text = json.loads(file.read("model.json"))
@@ -180,6 +187,6 @@ def test_not_a_model_at_all(tmp_path: Path) -> None:
 def test_a_window_does_not_depend_on_its_company(model: FittedModel) -> None:
     count = 6 + len(model.info["channels"].split())
     windows = np.random.default_rng(0).normal(size=(64, 36, count)).astype("f4")
-    whole = model.predict(windows)
-    np.testing.assert_array_equal(model.predict(windows[5:6])[0], whole[5])
-    np.testing.assert_array_equal(model.predict(windows[::-1])[::-1], whole)
+    whole = model.predict("twin", windows)
+    np.testing.assert_array_equal(model.predict("twin", windows[5:6])[0], whole[5])
+    np.testing.assert_array_equal(model.predict("twin", windows[::-1])[::-1], whole)

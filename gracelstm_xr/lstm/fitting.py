@@ -19,10 +19,12 @@ from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.gaps import log_uniform_gaps, usable
 from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
-from gracelstm_xr.lstm.model import FittedModel, network_bytes
-from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
+from gracelstm_xr.lstm.model import FittedModel
+from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.sequences import channel_names
 from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.lstm.track import CONTEXT, SINGLE, TWIN, Track
+from gracelstm_xr.lstm.trained import TrainedNetwork, network_bytes
 from gracelstm_xr.lstm.training import train_network
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.timebase import axis_of
@@ -103,25 +105,48 @@ def fit(
             "fit on a longer stretch"
         )
     settings = _fitting_window(settings, prepared, split)
-    batches = settings.epochs * settings.batches
-    with Bar("training", batches, unit="batch", enabled=progress) as bar:
-        network, gain, history = train_network(
-            [(_part(f, split.train), r) for f, r in prepared],
-            [(_part(f, split.validation), r) for f, r in prepared],
-            settings,
-            report=lambda note: bar.update(note=note),
-        )
+    networks, history = _networks(prepared, split, settings, progress=progress)
     model = FittedModel(
         settings=settings,
         split=split,
         recipients={r.pair.recipient: r for _, r in prepared},
-        weights=network_bytes(network),
-        gain=gain,
+        networks=networks,
         history=history,
         scores=history,
         info=_info(ds, prepared[0][0]),
     )
     return _calibrated(ds, model, progress=progress)
+
+
+def _networks(
+    prepared: list[tuple[Frame, Recipient]],
+    split: Split,
+    settings: Settings,
+    *,
+    progress: bool,
+) -> tuple[dict[str, TrainedNetwork], xr.Dataset]:
+    """One network per track, trained on all satellites that have it."""
+    import xarray as xr
+
+    from gracelstm_xr.progress import Bar
+
+    tracks = sorted({t.name for _, r in prepared for t in r.tracks}, reverse=True)
+    networks, histories = {}, []
+    batches = len(tracks) * settings.epochs * settings.batches
+    with Bar("training", batches, unit="batch", enabled=progress) as bar:
+        for name in tracks:
+            mine = [
+                (t.view(f), t) for f, r in prepared for t in r.tracks if t.name == name
+            ]
+            network, gain, history = train_network(
+                [(_part(f, split.train), t) for f, t in mine],
+                [(_part(f, split.validation), t) for f, t in mine],
+                settings,
+                report=lambda note: bar.update(note=note),
+            )
+            networks[name] = TrainedNetwork((network_bytes(network),), gain)
+            histories.append(history.assign_coords(track=name))
+    return networks, xr.concat(histories, dim="track")
 
 
 def _split(ds: xr.Dataset, settings: Settings) -> Split:
@@ -210,26 +235,32 @@ def _prepare(
     if counts.max() < FEWEST_SAMPLES:
         return None
     x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
+    names = (SINGLE,) if frame.donor is None else (TWIN, SINGLE)
+    tracks = tuple(_track(frame, training, name, split, settings) for name in names)
+    return Recipient(pair, default_baselines([(frame, training)]), tracks, (x, y, z))
+
+
+def _track(
+    frame: Frame, training: BoolArray, name: str, split: Split, settings: Settings
+) -> Track:
+    """What the network of one track starts from."""
     donor_scale = np.ones(3)
     if frame.donor is not None:
         spread = np.array([_spread(frame.donor[training, k]) for k in range(3)])
         donor_scale = np.where(spread > 0, spread, 1.0)
+    empty = LocalRegression((), np.zeros((2, 3)), np.ones((2, 3)), settings.step)
+    none = SlowResidual(np.zeros((1, 3)), np.ones(3))
+    track = Track(name, empty, none, np.ones(3), donor_scale)
+    frame = track.view(frame)
     regression = LocalRegression.fit(
         [(frame, training)], REGRESSIONS["ridge"], change=CHANGE
     )
     part = _part(frame, split.train)
     known = np.isfinite(part.own)
     guess = regression.predict(part, regression.coefficients(part, known))
-    recipient = Recipient(
-        pair,
-        default_baselines([(frame, training)]),
-        regression,
-        SlowResidual.fit(part.t, part.own - guess),
-        np.ones(3),
-        donor_scale,
-        (x, y, z),
-    )
-    return replace(recipient, residual_scale=_residual_scale(part, recipient, settings))
+    slow = SlowResidual.fit(part.t, part.own - guess)
+    track = replace(track, regression=regression, slow=slow)
+    return replace(track, residual_scale=_residual_scale(part, track, settings))
 
 
 def _spread(values: npt.NDArray[np.float64]) -> float:
@@ -238,7 +269,7 @@ def _spread(values: npt.NDArray[np.float64]) -> float:
 
 
 def _residual_scale(
-    frame: Frame, recipient: Recipient, settings: Settings
+    frame: Frame, track: Track, settings: Settings
 ) -> npt.NDArray[np.float64]:
     """Standard deviation of what is left to the network in hidden gaps."""
     rng = np.random.default_rng([settings.seed, 3])
@@ -246,7 +277,7 @@ def _residual_scale(
         len(frame), shortest=6, longest=1000, fraction=0.3, rng=rng
     )
     known = np.isfinite(frame.own)
-    start = recipient.start(frame, known & ~hidden[:, None])
+    start = track.start(frame, known & ~hidden[:, None])
     guess = start.smooth + start.slow
     error = np.where(known & hidden[:, None], frame.own - guess, np.nan)
     spread = np.array([_spread(error[:, k]) for k in range(3)])
@@ -276,7 +307,8 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
     ) as bar:
         for name, recipient in model.recipients.items():
             errors = score_span(ds, model, recipient, model.split.validation)
-            calibration = calibrate(errors, model.gain)
+            main = model.networks[recipient.tracks[0].name]
+            calibration = calibrate(errors, main.gain)
             if calibration is None:
                 warnings.warn(
                     f"found no room for gaps in the validation span of satellite "

@@ -13,7 +13,8 @@ from gracelstm_xr import conventions
 from gracelstm_xr.blocks import gps_seconds
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.frames import Frame, build_frame, frame_inputs
-from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
+from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.lstm.track import CONTEXT
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.timebase import RegularAxis, axis_of, regular_coords
 from gracelstm_xr.tracking import SlowResidual

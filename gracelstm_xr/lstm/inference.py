@@ -17,7 +17,8 @@ from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Pair, build_frame
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.lstm.plain import TWIN, baseline_models, inputs_of
-from gracelstm_xr.lstm.recipient import CONTEXT, Filled
+from gracelstm_xr.lstm.recipient import Filled
+from gracelstm_xr.lstm.track import CONTEXT
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -106,7 +107,9 @@ def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset
 
 
 def _check_method(model: FittedModel, method: str | None) -> None:
-    network = set() if model.only else {"lstm", "tracked"}
+    network = {
+        n for r in model.recipients.values() for t in r.tracks for n in r.names(t)
+    }
     known = network.union(*(r.baselines for r in model.recipients.values()))
     if method is not None and method not in known:
         raise GraceError(

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import threading
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,10 +19,12 @@ from gracelstm_xr.autoregression import AutoRegression
 from gracelstm_xr.axis import gps_label
 from gracelstm_xr.baselines import Baseline, PreviousOrbit
 from gracelstm_xr.edgefill import Interpolation
-from gracelstm_xr.errors import ModelFileError
+from gracelstm_xr.errors import GraceError, ModelFileError
 from gracelstm_xr.frames import Pair
 from gracelstm_xr.lstm.recipient import Calibration, Recipient
-from gracelstm_xr.lstm.settings import PREDICTION_BATCH, Settings, Split
+from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.lstm.track import Track
+from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.tracking import SlowResidual
 
@@ -35,9 +36,6 @@ __all__ = ["FittedModel", "load_model"]
 FORMAT = "gracelstm_xr model"
 FORMAT_VERSION = 1
 Array32 = npt.NDArray[np.float32]
-
-_networks: dict[str, Any] = {}
-_lock = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -52,10 +50,8 @@ class FittedModel:
         Spans trained on, chosen on, and kept for evaluation [GPS s].
     recipients : dict of str to Recipient
         Fitted state per satellite that can be filled.
-    weights : bytes
-        The network as a ``.keras`` file; empty for a baseline alone.
-    gain : tuple of float
-        Factor on the network's output per axis, 0 to 1, from the validation span.
+    networks : dict of str to TrainedNetwork
+        By track; empty for a baseline alone.
     history : xarray.Dataset
         ``loss`` and ``val_loss`` over ``epoch``.
     scores : xarray.Dataset
@@ -68,8 +64,7 @@ class FittedModel:
     settings: Settings
     split: Split
     recipients: dict[str, Recipient]
-    weights: bytes = field(repr=False)
-    gain: tuple[float, float, float]
+    networks: dict[str, TrainedNetwork]
     history: xr.Dataset = field(repr=False)
     scores: xr.Dataset = field(repr=False)
     info: dict[str, str] = field(default_factory=dict)
@@ -82,7 +77,7 @@ class FittedModel:
     @property
     def only(self) -> str | None:
         """Name of the baseline of a model without a network, else None."""
-        return None if self.weights else self.info.get("method")
+        return None if self.networks else self.info.get("method")
 
     def __repr__(self) -> str:
         """Summary: satellites, donors, training span, network."""
@@ -100,20 +95,20 @@ class FittedModel:
             f"({self.info.get('data', 'unknown data')}); {self.only or network}>"
         )
 
-    def predict(self, windows: Array32) -> Array32:
-        """Residuals [standard deviations] of windows (w, step, channel).
+    def predict(self, track: str, windows: Array32) -> Array32:
+        """Residuals [standard deviations] of windows (w, step, channel) of a track.
 
-        The batch, at most `PREDICTION_BATCH` windows, is padded to that size, so that
-        a window's result does not depend on its company.
+        Raises
+        ------
+        GraceError
+            When the model has no network.
         """
-        network = _network(self.weights)
-        size = PREDICTION_BATCH
-        padded = np.zeros((size, *windows.shape[1:]), dtype=np.float32)
-        padded[: len(windows)] = windows
-        with _lock:
-            result = network.predict_on_batch(padded)
-        scaled = result[: len(windows)] * np.array(self.gain)
-        return np.asarray(scaled, dtype=np.float32)
+        if track not in self.networks:
+            raise GraceError(
+                f"found no network for the track {track!r}, asked to predict "
+                f"{len(windows)} windows: fit a model with ds.grace.fit()"
+            )
+        return self.networks[track].predict(windows)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one file.
@@ -131,11 +126,15 @@ class FittedModel:
         """
         target = Path(path)
         arrays: dict[str, npt.NDArray[Any]] = {}
+        files = [(t, n, n.members) for t, n in self.networks.items()]
         text = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "settings": self.settings.to_dict(),
-            "gain": self.gain,
+            "networks": {
+                track: {"gain": network.gain, "sha256": [_digest(m) for m in members]}
+                for track, network, members in files
+            },
             "split": [self.split.train, self.split.validation, self.split.test],
             "recipients": {
                 name: _pack(recipient, name, arrays)
@@ -144,7 +143,6 @@ class FittedModel:
             "history": self.history.to_dict(),
             "scores": self.scores.to_dict(),
             "info": self.info,
-            "sha256": {"network.keras": hashlib.sha256(self.weights).hexdigest()},
         }
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
@@ -153,7 +151,9 @@ class FittedModel:
             with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
                 file.writestr("model.json", json.dumps(text, indent=1))
                 file.writestr("arrays.npz", packed.getvalue())
-                file.writestr("network.keras", self.weights)
+                for track, _, members in files:
+                    for number, member in enumerate(members):
+                        file.writestr(_member(track, number), member)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -190,17 +190,20 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
     try:
         with zipfile.ZipFile(source) as file:
             text = json.loads(file.read("model.json"))
-            weights = file.read("network.keras")
+            networks = {
+                track: [file.read(_member(track, k)) for k in range(len(d["sha256"]))]
+                for track, d in text["networks"].items()
+            }
             with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as z:
                 arrays = {name: z[name] for name in z.files}
-    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, KeyError, OSError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"found {str(path)!r} that cannot be read as a model ({error}), "
             "expected a file written by model.save(): fit and save the model again"
         ) from error
     try:
-        _check_kind(text, weights, path)
-        return _unpack_model(text, arrays, weights)
+        _check_kind(text, networks, path)
+        return _unpack_model(text, arrays, networks)
     except (AttributeError, KeyError, TypeError) as error:
         raise ModelFileError(
             f"found {str(path)!r} with parts missing or unknown ({error!r}), expected "
@@ -208,14 +211,17 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
         ) from error
 
 
-def _check_kind(text: Mapping[str, Any], weights: bytes, path: Any) -> None:
+def _check_kind(
+    text: Mapping[str, Any], networks: Mapping[str, list[bytes]], path: Any
+) -> None:
     if text.get("format") != FORMAT or text.get("format_version", 0) > FORMAT_VERSION:
         raise ModelFileError(
             f"found {str(path)!r} of kind {text.get('format')!r} version "
             f"{text.get('format_version')!r}, expected {FORMAT!r} version up to "
             f"{FORMAT_VERSION}: use the version of gracelstm_xr that wrote it"
         )
-    if text["sha256"]["network.keras"] != hashlib.sha256(weights).hexdigest():
+    found = {t: [_digest(m) for m in members] for t, members in networks.items()}
+    if found != {t: d["sha256"] for t, d in text["networks"].items()}:
         raise ModelFileError(
             f"found {str(path)!r} whose network does not match its checksum, expected "
             "an unchanged file: copy it again or fit again"
@@ -225,12 +231,11 @@ def _check_kind(text: Mapping[str, Any], weights: bytes, path: Any) -> None:
 def _unpack_model(
     text: Mapping[str, Any],
     arrays: Mapping[str, npt.NDArray[Any]],
-    weights: bytes,
+    networks: Mapping[str, list[bytes]],
 ) -> FittedModel:
     import xarray as xr
 
     train, validation, test = (tuple(span) for span in text["split"])
-    gain = text["gain"]
     return FittedModel(
         settings=Settings.from_keywords(text["settings"]),
         split=Split(train, validation, test),
@@ -238,40 +243,29 @@ def _unpack_model(
             name: _unpack(plain, name, arrays)
             for name, plain in text["recipients"].items()
         },
-        weights=weights,
-        gain=(gain[0], gain[1], gain[2]),
+        networks={
+            track: TrainedNetwork(
+                tuple(members), _three(text["networks"][track]["gain"])
+            )
+            for track, members in networks.items()
+        },
         history=xr.Dataset.from_dict(text["history"]),
         scores=xr.Dataset.from_dict(text["scores"]),
         info=text["info"],
     )
 
 
-def network_bytes(network: Any) -> bytes:
-    """A Keras model as the content of a ``.keras`` file."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
-        network.save(path, include_optimizer=False)
-        return path.read_bytes()
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
-def _network(weights: bytes) -> Any:
-    """The network, built once per process."""
-    import tempfile
+def _member(track: str, number: int) -> str:
+    return f"{track}-{number}.keras"
 
-    key = hashlib.sha256(weights).hexdigest()
-    with _lock:
-        if key not in _networks:
-            import keras
 
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "network.keras"
-                path.write_bytes(weights)
-                network = keras.saving.load_model(path, compile=False, safe_mode=True)
-            network.compile(jit_compile=False)
-            _networks[key] = network
-        return _networks[key]
+def _three(values: Any) -> tuple[float, float, float]:
+    x, y, z = values
+    return float(x), float(y), float(z)
 
 
 def _pack(
@@ -285,11 +279,15 @@ def _pack(
         "observed_axes": recipient.observed_axes,
         "baselines": {},
     }
-    arrays[f"{name}.residual_scale"] = recipient.residual_scale
-    arrays[f"{name}.slow_power"] = recipient.slow.power
-    arrays[f"{name}.slow_noise"] = recipient.slow.noise
-    arrays[f"{name}.donor_scale"] = recipient.donor_scale
-    methods = {**recipient.baselines, "regression": recipient.regression}
+    methods = dict(recipient.baselines)
+    for track in recipient.tracks:
+        prefix = f"{name}.{track.name}"
+        arrays[f"{prefix}.residual_scale"] = track.residual_scale
+        arrays[f"{prefix}.donor_scale"] = track.donor_scale
+        arrays[f"{prefix}.slow_power"] = track.slow.power
+        arrays[f"{prefix}.slow_noise"] = track.slow.noise
+        methods[track.name] = track.regression
+    plain["tracks"] = [track.name for track in recipient.tracks]
     for kind, method in methods.items():
         options: dict[str, Any] = {}
         if isinstance(method, LocalRegression):
@@ -313,6 +311,7 @@ def _unpack(
     plain: Mapping[str, Any], name: str, arrays: Mapping[str, npt.NDArray[Any]]
 ) -> Recipient:
     baselines: dict[str, Baseline] = {}
+    regressions: dict[str, LocalRegression] = {}
     for kind, options in plain["baselines"].items():
         if "terms" in options:
             fitted = LocalRegression(
@@ -322,8 +321,8 @@ def _unpack(
                 options["step"],
                 options["change"],
             )
-            if kind == "regression":
-                regression = fitted
+            if kind in plain["tracks"]:
+                regressions[kind] = fitted
             else:
                 baselines[kind] = fitted
         elif kind == "ar":
@@ -346,10 +345,22 @@ def _unpack(
     return Recipient(
         Pair(name, plain["donor"], (x, y, z), plain["lag"]),
         baselines,
-        regression,
-        SlowResidual(arrays[f"{name}.slow_power"], arrays[f"{name}.slow_noise"]),
-        arrays[f"{name}.residual_scale"],
-        arrays[f"{name}.donor_scale"],
+        tuple(_track(t, f"{name}.{t}", regressions, arrays) for t in plain["tracks"]),
         (ax, ay, az),
         calibration,
+    )
+
+
+def _track(
+    kind: str,
+    prefix: str,
+    regressions: Mapping[str, LocalRegression],
+    arrays: Mapping[str, npt.NDArray[Any]],
+) -> Track:
+    return Track(
+        kind,
+        regressions[kind],
+        SlowResidual(arrays[f"{prefix}.slow_power"], arrays[f"{prefix}.slow_noise"]),
+        arrays[f"{prefix}.residual_scale"],
+        arrays[f"{prefix}.donor_scale"],
     )

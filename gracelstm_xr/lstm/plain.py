@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -31,10 +31,9 @@ from gracelstm_xr.gaps import usable
 from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.model import FittedModel
-from gracelstm_xr.lstm.recipient import CONTEXT, Recipient
+from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings, Split
-from gracelstm_xr.regression import LocalRegression
-from gracelstm_xr.tracking import SlowResidual
+from gracelstm_xr.lstm.track import CONTEXT
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -268,10 +267,7 @@ def _fitted(
     return Recipient(
         pair,
         default_baselines([(frame, training)], names=[method]),
-        LocalRegression((), np.zeros((2, 3)), np.ones((2, 3)), settings.step),
-        SlowResidual(np.zeros((1, 3)), np.ones(3)),
-        np.ones(3),
-        np.ones(3),
+        (),
         (x, y, z),
     )
 
@@ -291,22 +287,15 @@ def _scored(
     t = np.asarray(start + step * np.arange(size), dtype=np.float64)
     frame = build_frame(t, arrays, recipient.pair)
     return gap_benchmark(
-        frame, span, recipient, no_network, settings,
+        frame, span, recipient, _no_network, settings,
         lengths=LENGTHS, methods=set(recipient.baselines),
     )  # fmt: skip
 
 
-def no_network(windows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Stand-in for the network of a model that has none.
-
-    Raises
-    ------
-    GraceError
-        Always.
-    """
+def _no_network(track: str, windows: npt.NDArray[np.float32]) -> NoReturn:
     raise GraceError(
         f"found a baseline without a network, asked to predict {len(windows)} "
-        "windows: fit a model with ds.grace.fit()"
+        f"windows of the track {track!r}: fit a model with ds.grace.fit()"
     )
 
 
@@ -331,8 +320,7 @@ def _finished(
         settings=settings,
         split=split,
         recipients=recipients,
-        weights=b"",
-        gain=(0.0, 0.0, 0.0),
+        networks={},
         history=xr.Dataset(),
         scores=scores,
         info={"data": source, "method": method},

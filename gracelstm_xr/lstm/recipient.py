@@ -8,31 +8,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr import regression, tracking
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.filters import upsample
 from gracelstm_xr.frames import Frame, Pair
 from gracelstm_xr.gaps import edge_distance, runs
-from gracelstm_xr.lstm.sequences import (
-    Channels,
-    make_channels,
-    static_channels,
-    window_batch,
-    window_starts,
-)
+from gracelstm_xr.lstm.sequences import Channels, window_batch, window_starts
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH, Settings
-from gracelstm_xr.regression import LocalRegression
-from gracelstm_xr.tracking import SlowResidual
+from gracelstm_xr.lstm.track import CONTEXT, Track
 
 __all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-#: Windows (w, step, channel) to residuals (w, step, 3).
-Predictor = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-#: Time before and after a sample that its estimate depends on [s], windows excluded.
-CONTEXT = regression.CONTEXT + tracking.CONTEXT
+#: Name of a track and windows (w, step, channel) to residuals (w, step, 3).
+Predictor = Callable[[str, npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 #: Steps on either side of a gap whose residual shapes the interpolation to 1 s.
 REACH = 8
 
@@ -115,23 +105,6 @@ class Filled:
 
 
 @dataclass(frozen=True)
-class Start:
-    """What a network starts from, at the working step.
-
-    Attributes
-    ----------
-    coefficients : dict of float to ndarray
-        Of the ridge baseline, per node.
-    smooth, slow : ndarray, shape (n, 3)
-        Ridge estimate, and slow part of its residual [m s-2].
-    """
-
-    coefficients: dict[float, Array]
-    smooth: Array
-    slow: Array
-
-
-@dataclass(frozen=True)
 class Recipient:
     """Fitted state of one satellite.
 
@@ -141,14 +114,9 @@ class Recipient:
         Recipient, donor and their constants.
     baselines : dict of str to Baseline
         Fitted baselines by name.
-    regression : LocalRegression
-        Like the ridge baseline, but fitted to changes: right where the bias wanders.
-    slow : SlowResidual
-        Carries what it leaves of the wandering bias through gaps.
-    residual_scale : ndarray, shape (3,)
-        Standard deviation of what both leave in hidden gaps [m s-2].
-    donor_scale : ndarray, shape (3,)
-        Standard deviation of the donor series [m s-2].
+    tracks : tuple of Track
+        What the networks start from, the best informed first: with the twin where
+        there is one, and alone. None for a baseline without a network.
     observed_axes : tuple of bool
         Axes that had training data; others are never filled.
     calibration : Calibration or None
@@ -157,10 +125,7 @@ class Recipient:
 
     pair: Pair
     baselines: dict[str, Baseline]
-    regression: LocalRegression
-    slow: SlowResidual
-    residual_scale: Array
-    donor_scale: Array
+    tracks: tuple[Track, ...]
     observed_axes: tuple[bool, bool, bool]
     calibration: Calibration | None = None
 
@@ -168,71 +133,46 @@ class Recipient:
         """Same state with choice and sigma known."""
         return replace(self, calibration=calibration)
 
-    def start(
-        self,
-        thin: Frame,
-        visible: BoolArray,
-        *,
-        within: tuple[float, float] | None = None,
-    ) -> Start:
-        """Ridge and slow residual from the visible samples, at the working step.
-
-        ``within`` limits the work to what a stretch of GPS seconds depends on.
-        """
-        reach = None
-        if within is not None:
-            reach = (within[0] - tracking.CONTEXT, within[1] + tracking.CONTEXT)
-        coefficients = self.regression.coefficients(thin, visible, within=reach)
-        smooth = self.regression.predict(thin, coefficients)
-        left = np.where(visible, thin.own - smooth, np.nan)
-        slow = self.slow.estimate(thin.t, left, visible, within=within)
-        return Start(coefficients, smooth, slow)
-
-    def channels(
-        self,
-        thin: Frame,
-        start: Start,
-        visible: BoolArray,
-        static: npt.NDArray[np.float32] | None = None,
-    ) -> Channels:
-        """What the network sees; ``static`` may be passed where it is known."""
-        if static is None:
-            static = static_channels(thin, self.donor_scale)
-        base = start.smooth + start.slow
-        return make_channels(static, thin.own, base, visible, self.residual_scale)
+    def names(self, track: Track) -> tuple[str, str]:
+        """Names of a track's start and of its network's estimate."""
+        suffix = "" if track is self.tracks[0] else f"_{track.name}"
+        return f"tracked{suffix}", f"lstm{suffix}"
 
     def network(
         self,
         frame: Frame,
         visible: BoolArray,
         index: IntArray,
+        track: Track,
         predict: Predictor,
         settings: Settings,
         names: set[str],
     ) -> dict[str, Array]:
-        """Estimates ``lstm`` and ``tracked``, what it starts from, at ``index``."""
-        thin, places = frame.every(self.regression.step)
+        """Estimates of a track and of what it starts from at ``index``."""
+        started, learnt = self.names(track)
+        frame = track.view(frame)
+        thin, places = frame.every(track.regression.step)
         seen = visible[places]
         margin = settings.window * settings.step
         span = (frame.t[index[0]] - margin, frame.t[index[-1]] + margin)
-        start = self.start(thin, seen, within=span)
-        made = self.channels(thin, start, seen)
+        start = track.start(thin, seen, within=span)
+        made = track.channels(thin, start, seen)
         shown = (made.residual * made.visible).astype(np.float64)
-        smooth = self.regression.predict(frame.take(index), start.coefficients)
+        smooth = track.regression.predict(frame.take(index), start.coefficients)
         ratio = places.step or 1
         result: dict[str, Array] = {}
-        for name in sorted(names):
+        for name in sorted({started, learnt} & names):
             residual = shown.copy()
-            if name == "lstm":
+            if name == learnt:
                 wanted = np.zeros(len(frame), dtype=bool)
                 wanted[index] = True
                 hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
                 needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
-                first = round(float(thin.t[0]) / self.regression.step)
-                guess = _predict(made, needed, first, predict, settings)
+                first = round(float(thin.t[0]) / track.regression.step)
+                guess = _predict(made, needed, first, track.name, predict, settings)
                 unknown = (made.visible == 0) & needed[:, None]
                 residual[unknown] = guess[unknown]
-            nodes = residual * self.residual_scale + start.slow
+            nodes = residual * track.residual_scale + start.slow
             fine = upsample(nodes, ratio, reach=REACH)
             position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
             result[name] = np.asarray(smooth + fine[position])
@@ -253,9 +193,12 @@ class Recipient:
         for name in self.baselines:
             if methods is None or name in methods:
                 result[name] = self.baselines[name].estimate(frame, visible, index)
-        both = {"tracked", "lstm"}
-        if chosen := both if methods is None else both & methods:
-            result |= self.network(frame, visible, index, predict, settings, chosen)
+        for track in self.tracks:
+            both = set(self.names(track))
+            if chosen := both if methods is None else both & methods:
+                result |= self.network(
+                    frame, visible, index, track, predict, settings, chosen
+                )
         return result
 
     def fill(
@@ -329,7 +272,7 @@ class Recipient:
 
 
 #: Tried in this order where the wanted method has no estimate (no donor, no orbit).
-FALLBACKS = ("ridge", "harmonic", "linear", "hold")
+FALLBACKS = ("ridge", "lstm_single", "harmonic", "linear", "hold")
 
 
 def _preference(
@@ -352,6 +295,7 @@ def _predict(
     channels: Channels,
     needed: BoolArray,
     first: int,
+    track: str,
     predict: Predictor,
     settings: Settings,
 ) -> Array:
@@ -366,7 +310,7 @@ def _predict(
     total, weight = np.zeros((n, 3)), np.zeros(n)
     for low in range(0, len(starts), PREDICTION_BATCH):
         chosen = starts[low : low + PREDICTION_BATCH]
-        output = predict(window_batch(channels, chosen, window))
+        output = predict(track, window_batch(channels, chosen, window))
         for start, values in zip(chosen, output, strict=True):
             a, b = max(start, 0), min(start + window, n)
             part = ramp[a - start : b - start]

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import log_uniform_gaps, runs
-from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.sequences import Channels, static_channels, window_batch
 from gracelstm_xr.lstm.settings import Settings
+from gracelstm_xr.lstm.track import Track
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +38,7 @@ class Masked:
 def mask_frame(
     thin: Frame,
     static: Array32,
-    recipient: Recipient,
+    track: Track,
     settings: Settings,
     rng: np.random.Generator,
 ) -> Masked:
@@ -56,8 +56,8 @@ def mask_frame(
     )
     known = np.isfinite(thin.own)
     visible = known & ~hidden[:, None]
-    start = recipient.start(thin, visible)
-    channels = recipient.channels(thin, start, visible, static)
+    start = track.start(thin, visible)
+    channels = track.channels(thin, start, visible, static)
     scored = known & hidden[:, None] & np.isfinite(start.smooth)
     return Masked(channels, (scored * _gap_weight(hidden)[:, None]).astype(np.float32))
 
@@ -81,7 +81,7 @@ class Trainer:
 
     Parameters
     ----------
-    frames : list of (Frame, Recipient)
+    frames : list of (Frame, Track)
         Training frames at the working step.
     settings : Settings
     stream : int
@@ -92,7 +92,7 @@ class Trainer:
 
     def __init__(
         self,
-        frames: list[tuple[Frame, Recipient]],
+        frames: list[tuple[Frame, Track]],
         settings: Settings,
         *,
         stream: int,
@@ -124,8 +124,8 @@ class Trainer:
     def _mask(self, number: int) -> list[Masked]:
         rng = np.random.default_rng([self.settings.seed, self.stream, 0, number])
         return [
-            mask_frame(frame, static, recipient, self.settings, rng)
-            for (frame, recipient), static in zip(self.frames, self.static, strict=True)
+            mask_frame(frame, static, track, self.settings, rng)
+            for (frame, track), static in zip(self.frames, self.static, strict=True)
         ]
 
     def _place(self) -> None:
@@ -162,17 +162,17 @@ class Trainer:
 
 
 def train_network(
-    training: list[tuple[Frame, Recipient]],
-    validation: list[tuple[Frame, Recipient]],
+    training: list[tuple[Frame, Track]],
+    validation: list[tuple[Frame, Track]],
     settings: Settings,
     *,
     report: Report | None = None,
 ) -> tuple[Any, tuple[float, float, float], xr.Dataset]:
-    """Train one network on the frames of all recipients.
+    """Train one network of one track on the frames of all recipients.
 
     Parameters
     ----------
-    training, validation : list of (Frame, Recipient)
+    training, validation : list of (Frame, Track)
         Frames at the working step.
     settings : Settings
     report : callable, optional

@@ -1,0 +1,115 @@
+"""Two ways to estimate a series: with the twin's data, or from the satellite alone.
+
+A track is what its network starts from: a regression on covariates, and the slow
+part of what that leaves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr import regression, tracking
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm.sequences import Channels, make_channels, static_channels
+from gracelstm_xr.regression import LocalRegression
+from gracelstm_xr.tracking import SlowResidual
+
+__all__ = ["CONTEXT", "SINGLE", "TWIN", "Start", "Track"]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Time before and after a sample that its start depends on [s].
+CONTEXT = regression.CONTEXT + tracking.CONTEXT
+#: Names of the tracks.
+TWIN, SINGLE = "twin", "single"
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a network starts from, at the working step.
+
+    Attributes
+    ----------
+    coefficients : dict of float to ndarray
+        Of the regression, per node.
+    smooth, slow : ndarray, shape (n, 3)
+        Estimate of the regression, and slow part of its residual [m s-2].
+    """
+
+    coefficients: dict[float, Array]
+    smooth: Array
+    slow: Array
+
+
+@dataclass(frozen=True)
+class Track:
+    """Fitted start of one satellite's network.
+
+    Attributes
+    ----------
+    name : str
+        ``twin``, or ``single``, which sees nothing of the donor.
+    regression : LocalRegression
+        Like the ridge baseline, but fitted to changes: right where the bias wanders.
+    slow : SlowResidual
+        Carries what it leaves of the wandering bias through gaps.
+    residual_scale : ndarray, shape (3,)
+        Standard deviation of what both leave in hidden gaps [m s-2].
+    donor_scale : ndarray, shape (3,)
+        Standard deviation of the donor series [m s-2].
+    """
+
+    name: str
+    regression: LocalRegression
+    slow: SlowResidual
+    residual_scale: Array
+    donor_scale: Array
+
+    def view(self, frame: Frame) -> Frame:
+        """What this track may see of a frame."""
+        if self.name == TWIN:
+            return frame
+        return replace(frame, donor=None, donor_thrust=None, lag=None)
+
+    def start(
+        self,
+        thin: Frame,
+        visible: BoolArray,
+        *,
+        within: tuple[float, float] | None = None,
+    ) -> Start:
+        """Regression and slow residual from the visible samples, at the working step.
+
+        Parameters
+        ----------
+        thin : Frame
+            Of `view`, at the working step.
+        visible : ndarray of bool, shape (n, 3)
+        within : tuple of float, optional
+            Limits the work to what this stretch of GPS seconds depends on.
+        """
+        reach = None
+        if within is not None:
+            reach = (within[0] - tracking.CONTEXT, within[1] + tracking.CONTEXT)
+        coefficients = self.regression.coefficients(thin, visible, within=reach)
+        smooth = self.regression.predict(thin, coefficients)
+        left = np.where(visible, thin.own - smooth, np.nan)
+        slow = self.slow.estimate(thin.t, left, visible, within=within)
+        return Start(coefficients, smooth, slow)
+
+    def channels(
+        self,
+        thin: Frame,
+        start: Start,
+        visible: BoolArray,
+        static: npt.NDArray[np.float32] | None = None,
+    ) -> Channels:
+        """What the network sees; ``static`` may be passed where it is known."""
+        if static is None:
+            static = static_channels(thin, self.donor_scale)
+        base = start.smooth + start.slow
+        return make_channels(static, thin.own, base, visible, self.residual_scale)
