@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
-from gracelstm_xr.gaps import edge_distance, place_gaps, runs
+from gracelstm_xr.gaps import edge_distance
+from gracelstm_xr.hiding import GAP_LENGTHS, hidden_rounds, thinned
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -18,22 +19,27 @@ if TYPE_CHECKING:
     from gracelstm_xr.lstm.recipient import Predictor, Recipient
     from gracelstm_xr.lstm.settings import Settings
 
-__all__ = ["GAP_LENGTHS", "GapErrors", "gap_benchmark", "join_errors", "score_table"]
+__all__ = [
+    "GAP_LENGTHS",
+    "GapErrors",
+    "gap_benchmark",
+    "join_errors",
+    "rounds_of",
+    "score_round",
+    "score_table",
+]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-#: Default gap lengths [s]: 10 s to 3 h, one revolution among them.
-GAP_LENGTHS = (10.0, 30.0, 60.0, 100.0, 300.0, 900.0, 1800.0, 5640.0, 10_800.0)
-#: Part of the scored span that one round may hide.
-HIDDEN_PART = 0.25
-#: Visible time left beside a hidden gap: three times its length, at most this [s].
-MARGIN = 600.0
-#: Gap length below which four times as many gaps are taken [s].
-SHORT = 200.0
-#: Gap length from which a round takes only some of the gaps [s].
-LONG = 1000.0
+#: Time from a firing within which a sample counts as a thruster epoch [s].
+FIRING = 30.0
+#: Time from penumbra within which a sample counts as a shadow crossing [s]: half the
+#: window of the ACC1B low-pass.
+CROSSING = 70.0
+#: Name of the row that holds what `fill` would put.
+FILL = "fill"
 
 
 @dataclass(frozen=True)
@@ -45,11 +51,26 @@ class GapErrors:
     t : ndarray, shape (m,)
         GPS seconds.
     length, distance : ndarray, shape (m,)
-        Length of the gap and distance to the nearest observation [s].
+        Length of the gap and distance to the nearest observation [s]; infinite where
+        the recipient shows no observation at all.
     gap : ndarray of int64, shape (m,)
         Number of the gap.
     errors : dict of str to ndarray, shape (m, 3)
-        By method [m s-2]; NaN where it had no estimate.
+        By method [m s-2]; NaN where it had no estimate. ``fill`` is what
+        ``ds.grace.fill`` puts there; absent without a calibration.
+    truth : ndarray, shape (m, 3), or None
+        What was hidden [m s-2].
+    thruster : ndarray of bool, shape (m,), or None
+        Within 30 s of a firing of the recipient, or of the donor at the lag; None
+        without thruster data.
+    shadow : ndarray of bool, shape (m,), or None
+        Within 70 s of penumbra: entry into or exit from shadow; None without orbit.
+    latitude_argument : ndarray, shape (m,), or None
+        Argument of latitude [rad]; None without orbit.
+    sigma : ndarray, shape (m, 3), or None
+        1-sigma of ``fill`` [m s-2].
+    code : ndarray of uint8, shape (m, 3), or None
+        Flag values of ``lin_accl_fill_method`` for ``fill``.
     """
 
     t: Array
@@ -57,6 +78,24 @@ class GapErrors:
     distance: Array
     gap: IntArray
     errors: dict[str, Array]
+    truth: Array | None = None
+    thruster: BoolArray | None = None
+    shadow: BoolArray | None = None
+    latitude_argument: Array | None = None
+    sigma: Array | None = None
+    code: npt.NDArray[np.uint8] | None = None
+
+    def take(self, index: BoolArray | IntArray | slice) -> GapErrors:
+        """Samples at ``index``."""
+        known = self.arrays()
+        errors = {name: values[index] for name, values in self.errors.items()}
+        return GapErrors(errors=errors, **{k: v[index] for k, v in known.items()})
+
+    def arrays(self) -> dict[str, Any]:
+        """Arrays that are known, by name, without the errors."""
+        names = [f.name for f in fields(self) if f.name != "errors"]
+        found = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in found.items() if value is not None}
 
     def rms(self, method: str, length: float) -> Array:
         """RMS error per axis [m s-2] of one method for one gap length."""
@@ -99,10 +138,11 @@ def gap_benchmark(
     recipient, predict, settings
         Fitted state.
     lengths : sequence of float
-        Gap lengths [s]; those above a quarter of the span are left out.
+        Gap lengths [s]; those above half of the span are left out. ``inf`` hides all
+        that the recipient observed in ``frame``, context included.
     count : int
-        Gaps wanted per length, four times as many below 200 s; long gaps get fewer
-        when the span is short.
+        Gaps wanted per length, four times as many below 200 s; fewer where the span
+        has no room.
     seed : int
     truth : ndarray, shape (n, 3), optional
         Compare with this instead of the observations [m s-2].
@@ -112,112 +152,134 @@ def gap_benchmark(
     Returns
     -------
     GapErrors
+        Every hidden sample; of gaps of 10,000 s and more one sample in 10 s.
     """
-    reference = frame.own if truth is None else truth
-    parts = []
-    number = 0
-    for hidden in _rounds(frame, span, recipient, lengths, count, seed):
-        mask = np.zeros(len(frame), dtype=bool)
-        for first, past in hidden:
-            mask[first:past] = True
-        masked = frame.hide(mask)
-        visible = np.isfinite(masked.own)
-        index = np.flatnonzero(mask)
-        found = recipient.estimates(
-            masked, visible, index, predict, settings, methods=methods
-        )
-        step = frame.t[1] - frame.t[0]
-        before, after = edge_distance(mask)
-        size = np.concatenate([np.full(b - a, b - a) for a, b in hidden])
-        label = np.concatenate(
-            [np.full(b - a, number + i) for i, (a, b) in enumerate(hidden)]
-        )
-        number += len(hidden)
-        parts.append(
-            GapErrors(
-                t=frame.t[index],
-                length=size * step,
-                distance=np.minimum(before, after)[index] * step,
-                gap=label,
-                errors={k: v - reference[index] for k, v in found.items()},
+    rounds = rounds_of(frame, span, recipient, lengths=lengths, count=count, seed=seed)
+    return join_errors(
+        [
+            score_round(
+                frame, span, hidden, recipient, predict, settings,
+                truth=truth, methods=methods,
             )
-        )
-    return join_errors(parts)
+            for hidden in rounds
+        ]
+    )  # fmt: skip
 
 
-def join_errors(parts: Sequence[GapErrors]) -> GapErrors:
-    """One table from several; gap numbers are made distinct."""
-    if not parts:
-        none = np.zeros(0)
-        return GapErrors(none, none, none, none.astype(np.int64), {})
-    offsets = np.cumsum([0, *(p.gap.max(initial=-1) + 1 for p in parts)])
-    names = [n for n in parts[0].errors if all(n in p.errors for p in parts)]
-    return GapErrors(
-        t=np.concatenate([p.t for p in parts]),
-        length=np.concatenate([p.length for p in parts]),
-        distance=np.concatenate([p.distance for p in parts]),
-        gap=np.concatenate([p.gap + o for p, o in zip(parts, offsets, strict=False)]),
-        errors={n: np.concatenate([p.errors[n] for p in parts]) for n in names},
-    )
-
-
-def _rounds(
+def rounds_of(
     frame: Frame,
     span: tuple[float, float],
     recipient: Recipient,
-    lengths: Sequence[float],
-    count: int,
-    seed: int,
-) -> Iterator[IntArray]:
-    """Gap positions, shape (gap, 2), sorted, round by round.
-
-    Several lengths share a round, long gaps first, so that few fits serve many gaps
-    and most data stay visible.
-    """
-    step = frame.t[1] - frame.t[0]
+    *,
+    lengths: Sequence[float] = GAP_LENGTHS,
+    count: int = 10,
+    seed: int = 0,
+) -> list[IntArray]:
+    """Gaps of `gap_benchmark`, round by round; see `gracelstm_xr.hiding`."""
     axes = np.array(recipient.observed_axes)
     observed = np.asarray(np.isfinite(frame.own[:, axes]).all(axis=1))
-    allowed = observed & (frame.t >= span[0]) & (frame.t < span[1])
-    # a hidden gap always has observations on either side
-    for a, b in runs(allowed):
-        allowed[a : a + round(60 / step)] = False
-        allowed[max(b - round(60 / step), a) : b] = False
-    budget = HIDDEN_PART * allowed.sum()
-    usable = [x for x in sorted(lengths, reverse=True) if 4 * x <= span[1] - span[0]]
-    # short gaps are cheap, and a firing in some of them decides their error
-    left = {x: count * (4 if x < SHORT else 1) for x in usable}
-    rng = np.random.default_rng([seed, 7])
-    for _ in range(8 * count):
-        placed = _one_round(allowed, left, budget, step, rng)
-        if len(placed) == 0:
-            return
-        yield placed[np.argsort(placed[:, 0])]
+    return list(
+        hidden_rounds(frame.t, observed, span, lengths=lengths, count=count, seed=seed)
+    )
 
 
-def _one_round(
-    allowed: BoolArray,
-    left: dict[float, int],
-    budget: float,
-    step: float,
-    rng: np.random.Generator,
-) -> IntArray:
-    """Gaps of one round; ``left`` is counted down, what has no room waits."""
-    free, chosen, used = allowed.copy(), [], 0
-    for length, wanted in left.items():
-        size = max(round(length / step), 1)
-        margin = max(round(min(MARGIN, max(60.0, 3 * length)) / step), 1)
-        # long gaps crowd out the rest: take a quarter of them at a time
-        share = wanted if length < LONG else -(-wanted // 4)
-        share = min(share, int((budget - used) // size))
-        if share <= 0:
-            continue
-        spots = place_gaps(free, size, count=share, margin=margin, rng=rng)
-        for first, past in spots:
-            free[max(first - margin, 0) : past + margin] = False
-        used += len(spots) * size
-        left[length] = wanted - len(spots)
-        chosen.append(spots)
-    return np.concatenate(chosen) if chosen else np.zeros((0, 2), np.int64)
+def score_round(
+    frame: Frame,
+    span: tuple[float, float],
+    hidden: IntArray,
+    recipient: Recipient,
+    predict: Predictor,
+    settings: Settings,
+    *,
+    truth: Array | None = None,
+    methods: set[str] | None = None,
+) -> GapErrors:
+    """Errors of all methods in the gaps of one round.
+
+    Parameters
+    ----------
+    frame, span, recipient, predict, settings, truth, methods
+        As in `gap_benchmark`.
+    hidden : ndarray of int64, shape (gap, 2)
+        First and one-past-last sample of each gap; one that spans the whole frame
+        has length infinity and is scored in ``span`` only.
+    """
+    reference = frame.own if truth is None else truth
+    step = frame.t[1] - frame.t[0]
+    mask = np.zeros(len(frame), dtype=bool)
+    rows, sizes, labels = [], [], []
+    for number, (first, past) in enumerate(hidden):
+        mask[first:past] = True
+        kept = thinned(frame.t, hidden[number])
+        inside = (frame.t[kept] >= span[0]) & (frame.t[kept] < span[1])
+        kept = kept[inside & np.isfinite(reference[kept]).any(axis=1)]
+        rows.append(kept)
+        whole = past - first == len(frame)
+        sizes.append(np.full(len(kept), np.inf if whole else (past - first) * step))
+        labels.append(np.full(len(kept), number))
+    index = np.concatenate(rows)
+    if len(index) == 0:
+        return join_errors([])
+    masked = frame.hide(mask)
+    visible = np.isfinite(masked.own)
+    found = recipient.estimates(
+        masked, visible, index, predict, settings, methods=methods
+    )
+    before, after = edge_distance(~visible.any(axis=1))
+    away = np.minimum(before, after)[index].astype(np.float64)
+    put: dict[str, Any] = {}
+    if recipient.calibration is not None:
+        chosen = recipient.combine(masked, visible, index, found)
+        put = {"sigma": chosen.sigma, "code": chosen.method}
+        found[FILL] = chosen.values
+    return GapErrors(
+        t=frame.t[index],
+        length=np.concatenate(sizes),
+        distance=np.where(away > len(frame), np.inf, away * step),
+        gap=np.concatenate(labels),
+        errors={k: v - reference[index] for k, v in found.items()},
+        truth=reference[index],
+        **put,
+        **_regimes(frame, index),
+    )
+
+
+def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:
+    """What is known of the samples: firings, penumbra, argument of latitude."""
+    result: dict[str, Any] = {}
+    if frame.firing is not None:
+        result["thruster"] = frame.firing[index] <= FIRING
+    if frame.shadow is not None:
+        lit = np.where(np.isfinite(frame.shadow), frame.shadow, 1.0)
+        crossing = (lit > 0) & (lit < 1)
+        # penumbra may fall between two samples of a coarse series
+        crossing[1:] |= np.abs(np.diff(lit)) > 0
+        before, after = edge_distance(~crossing)
+        near = np.minimum(before, after) * (frame.t[1] - frame.t[0]) <= CROSSING
+        result["shadow"] = near[index]
+    if frame.latitude_argument is not None:
+        result["latitude_argument"] = frame.latitude_argument[index]
+    return result
+
+
+def join_errors(parts: Sequence[GapErrors]) -> GapErrors:
+    """One table from several; gap numbers are made distinct.
+
+    Keeps what all parts that have any samples know.
+    """
+    parts = [part for part in parts if len(part.t)]
+    if not parts:
+        none = np.zeros(0)
+        return GapErrors(none, none, none, none.astype(np.int64), {})
+    offsets = np.cumsum([0, *(p.gap.max() + 1 for p in parts[:-1])])
+    names = [n for n in parts[0].errors if all(n in p.errors for p in parts)]
+    known = [n for n in parts[0].arrays() if all(n in p.arrays() for p in parts)]
+    joined = {n: np.concatenate([p.arrays()[n] for p in parts]) for n in known}
+    joined["gap"] = np.concatenate(
+        [p.gap + o for p, o in zip(parts, offsets, strict=True)]
+    )
+    errors = {n: np.concatenate([p.errors[n] for p in parts]) for n in names}
+    return GapErrors(errors=errors, **joined)
 
 
 def score_table(tables: Mapping[str, GapErrors]) -> xr.Dataset:

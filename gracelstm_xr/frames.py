@@ -86,6 +86,9 @@ class Frame:
     own_thrust, donor_thrust : ndarray, shape (n, 6), or None
         On-time per attitude pair, convolved with the response of the ACC1B
         low-pass [ms s-1]; the donor's at the lag.
+    firing : ndarray, shape (n,), or None
+        Time to the nearest firing of either satellite [s], the donor's at the lag;
+        infinite where there is none within ten minutes.
     """
 
     t: Array
@@ -97,6 +100,7 @@ class Frame:
     sun: Array | None = None
     own_thrust: Array | None = None
     donor_thrust: Array | None = None
+    firing: Array | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -221,16 +225,36 @@ def assemble(
         frame = replace(frame, sun=geometry.shadow[:, None] * geometry.sun)
     if "own.thruster_on_time" in data:
         fired = filtered_on_time(t, data["own.thruster_on_time"])
-        frame = replace(frame, own_thrust=fired[keep])
+        near = _firing(t, data["own.thruster_on_time"], inner)
+        frame = replace(frame, own_thrust=fired[keep], firing=near)
     if pair.donor is None or lag is None:
         return frame
     if "donor.thruster_on_time" in data:
         fired = filtered_on_time(t, data["donor.thruster_on_time"])
-        frame = replace(frame, donor_thrust=lagrange(fired, t, inner + lag, fill=0.0))
+        near = _firing(t, data["donor.thruster_on_time"], inner + lag)
+        if frame.firing is not None:
+            near = np.minimum(near, frame.firing)
+        fired = lagrange(fired, t, inner + lag, fill=0.0)
+        frame = replace(frame, donor_thrust=fired, firing=near)
     if "donor.lin_accl" not in data:
         return frame
     raw = _unbiased(data["donor.lin_accl"], np.array(pair.donor_offset))
     return replace(frame, donor=_rotated(lagrange(raw, t, inner + lag), geometry))
+
+
+def _firing(t: Array, on_time: Array, when: Array) -> Array:
+    """Time to the nearest firing [s] at ``when``, infinite where there is none."""
+    fired = t[(on_time[:, :12] > 0).any(axis=1)]
+    if len(fired) == 0:
+        return np.full(len(when), np.inf)
+    after = np.searchsorted(fired, when)
+    low, high = (
+        fired[np.maximum(after - 1, 0)],
+        fired[np.minimum(after, len(fired) - 1)],
+    )
+    nearest = np.minimum(np.abs(when - low), np.abs(high - when))
+    # farther ones depend on where the block begins; an unknown time has none
+    return np.where(nearest <= 600, nearest, np.inf)
 
 
 def _unbiased(raw: Array, offset: Array) -> Array:

@@ -17,6 +17,7 @@ from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.gaps import log_uniform_gaps, usable
+from gracelstm_xr.hiding import GAP_LENGTHS, stretches
 from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.model import FittedModel
@@ -37,8 +38,6 @@ __all__ = ["fit", "load_frame"]
 
 BoolArray = npt.NDArray[np.bool_]
 
-#: Longest stretch loaded at the native rate to score gaps on [s].
-PIECE = 3 * 86_400.0
 #: Time over which the starting regression takes changes [s].
 CHANGE = 600.0
 #: Fewest training samples at the working step.
@@ -350,9 +349,7 @@ def score_span(
     """
     if model.only is not None:
         options.setdefault("methods", set(recipient.baselines))
-    pieces = [span]
-    if span[1] - span[0] > 2 * PIECE:
-        pieces = [(span[0], span[0] + PIECE), (span[1] - PIECE, span[1])]
+    pieces = stretches(span, lengths=options.get("lengths", GAP_LENGTHS), most=2)
     return join_errors(
         [
             gap_benchmark(

@@ -15,7 +15,6 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines import BASELINES, NEEDS, default_baselines
 from gracelstm_xr.benchmark import (
-    GAP_LENGTHS,
     GapErrors,
     gap_benchmark,
     join_errors,
@@ -28,6 +27,7 @@ from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.gaps import usable
+from gracelstm_xr.hiding import stretches
 from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.model import FittedModel
@@ -45,10 +45,6 @@ Array = npt.NDArray[np.float64]
 #: Leading part of the span that coefficients are learnt from; in the rest, after an
 #: embargo, gaps are hidden to learn sigma.
 TRAIN = 0.75
-#: Gap lengths tried [s]; those above a quarter of the held-out part are left out.
-LENGTHS = (*GAP_LENGTHS, 43_200.0)
-#: Longest stretch loaded at the native rate to score gaps on [s].
-PIECE = 3 * 86_400.0
 #: Fewest samples at the working step on an axis.
 FEWEST_SAMPLES = 60
 #: Stretch a constant lag is searched in where there are no orbits [s].
@@ -183,7 +179,7 @@ def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
     node = dask.delayed(_fitted, pure=False)(thin, known, split.train, settings, method)
     score = dask.delayed(_scored, pure=False)
     errors = []
-    for span in _pieces(split.validation):
+    for span in stretches(split.validation, most=2):
         low = max(int((span[0] - CONTEXT - HALO - first) // step), 0)
         past = min(int((span[1] + CONTEXT + HALO - first) // step) + 1, size)
         arrays = {k: as_dask(v)[low:past] for k, v in inputs.items()}
@@ -200,13 +196,6 @@ def _split(start: float, stop: float, step: float) -> Split:
     cut = start + TRAIN * (stop - start - embargo)
     train, held = (round(t / step) * step for t in (cut, cut + embargo))
     return Split((start, train), (held, stop), (held, stop))
-
-
-def _pieces(span: tuple[float, float]) -> list[tuple[float, float]]:
-    """At most two stretches of a span, at its ends."""
-    if span[1] - span[0] <= 2 * PIECE:
-        return [span]
-    return [(span[0], span[0] + PIECE), (span[1] - PIECE, span[1])]
 
 
 def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
@@ -288,7 +277,7 @@ def _scored(
     frame = build_frame(t, arrays, recipient.pair)
     return gap_benchmark(
         frame, span, recipient, _no_network, settings,
-        lengths=LENGTHS, methods=set(recipient.baselines),
+        methods=set(recipient.baselines),
     )  # fmt: skip
 
 
