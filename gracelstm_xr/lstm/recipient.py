@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -217,36 +217,92 @@ class Recipient:
         """
         visible = np.isfinite(frame.own)
         blank = Filled.untouched(frame.own.copy())
-        values, sigma, code = blank.values, blank.sigma, blank.method
         missing = ~visible & np.array(self.observed_axes)
         inside = np.zeros(len(frame), dtype=bool)
         inside[keep] = True
         index = np.flatnonzero(missing.any(axis=1) & inside)
         if len(index) == 0 or self.calibration is None:
-            return Filled(values, sigma, code).take(keep)
-        plan = self._plan(frame, missing, method)
-        fallbacks = FALLBACKS if method is None else ()
-        names = {str(n) for n in np.unique(plan[index])} | set(fallbacks)
+            return blank.take(keep)
+        names = self.wanted(frame, visible, index, method=method)
         found = self.estimates(frame, visible, index, predict, settings, methods=names)
+        put = self.combine(frame, visible, index, found, method=method)
+        blank.values[index] = put.values
+        blank.sigma[index] = put.sigma
+        blank.method[index] = put.method
+        return blank.take(keep)
+
+    def wanted(
+        self,
+        frame: Frame,
+        visible: BoolArray,
+        index: IntArray,
+        *,
+        method: str | None = None,
+    ) -> set[str]:
+        """Names of the methods `combine` may use at ``index``."""
+        plan = self._plan(frame, visible, method)[index]
+        fallbacks = FALLBACKS if method is None else ()
+        return {str(n) for n in np.unique(plan)} | set(fallbacks)
+
+    def combine(
+        self,
+        frame: Frame,
+        visible: BoolArray,
+        index: IntArray,
+        found: Mapping[str, Array],
+        *,
+        method: str | None = None,
+    ) -> Filled:
+        """What a fill puts at ``index``, given the estimates of the methods there.
+
+        The one place where methods are chosen: `fill` and the gap benchmark both
+        call it.
+
+        Parameters
+        ----------
+        frame : Frame
+            With the context of a fill.
+        visible : ndarray of bool, shape (n, 3)
+            Observed samples; the others are gaps.
+        index : ndarray of int64, shape (m,)
+            Positions wanted.
+        found : mapping of str to ndarray, shape (m, 3)
+            Estimates at ``index``, of all methods or at least of those `wanted`.
+        method : str, optional
+            Use this one alone.
+
+        Returns
+        -------
+        Filled
+            At ``index``: the observation where there is one.
+        """
+        missing = ~visible & np.array(self.observed_axes)
+        own = np.where(visible[index], frame.own[index], np.nan)
+        blank = Filled.untouched(own)
+        if self.calibration is None:
+            return blank
+        values, sigma, code = blank.values, blank.sigma, blank.method
+        plan = self._plan(frame, visible, method)[index]
+        fallbacks = FALLBACKS if method is None else ()
         step = frame.t[1] - frame.t[0]
         for k in np.flatnonzero(self.observed_axes):
             here = missing[index, k]
+            for name in _preference(plan[here, k], fallbacks, found):
+                estimate = found[name][:, k]
+                allowed = (plan[:, k] == name) | (name in fallbacks)
+                put = here & np.isnan(values[:, k]) & allowed & np.isfinite(estimate)
+                values[put, k] = estimate[put]
+                code[put, k] = METHOD_CODES[name]
             rows = index[here]
-            for name in _preference(plan[rows, k], fallbacks, found):
-                open_ = np.isnan(values[rows, k])
-                allowed = (plan[rows, k] == name) | (name in fallbacks)
-                estimate = found[name][here, k]
-                put = open_ & allowed & np.isfinite(estimate)
-                values[rows[put], k] = estimate[put]
-                code[rows[put], k] = METHOD_CODES[name]
-            sigma[rows, k] = self._sigma(missing[:, k], rows, int(k), step)
+            sigma[here, k] = self._sigma(missing[:, k], rows, int(k), step)
         sigma[np.isnan(values)] = np.nan
-        return Filled(values, sigma, code).take(keep)
+        return Filled(values, sigma, code)
 
     def _plan(
-        self, frame: Frame, missing: BoolArray, method: str | None
+        self, frame: Frame, visible: BoolArray, method: str | None
     ) -> npt.NDArray[np.str_]:
         """Method wanted per sample and axis, from the length of its gap."""
+        missing = ~visible & np.array(self.observed_axes)
         plan = np.full(missing.shape, method or "none", dtype="<U16")
         if self.calibration is None or method is not None:
             return plan
@@ -276,7 +332,7 @@ FALLBACKS = ("ridge", "lstm_single", "harmonic", "linear", "hold")
 
 
 def _preference(
-    plan: npt.NDArray[np.str_], fallbacks: tuple[str, ...], found: dict[str, Array]
+    plan: npt.NDArray[np.str_], fallbacks: tuple[str, ...], found: Mapping[str, Array]
 ) -> list[str]:
     wanted = [str(name) for name in np.unique(plan) if str(name) in found]
     return wanted + [name for name in fallbacks if name in found]
