@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines import REGRESSIONS, default_baselines
+from gracelstm_xr.baselines import default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
 from gracelstm_xr.blocks import gps_axis, gps_seconds, iterate_time_blocks
 from gracelstm_xr.conventions import require
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
-from gracelstm_xr.gaps import log_uniform_gaps, usable
+from gracelstm_xr.gaps import usable
 from gracelstm_xr.hiding import GAP_LENGTHS, stretches
 from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
@@ -25,11 +25,10 @@ from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.sequences import channel_names
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.track import CONTEXT, SINGLE, TWIN, Track
+from gracelstm_xr.lstm.trackfit import TrackFit
 from gracelstm_xr.lstm.trained import TrainedNetwork, network_bytes
 from gracelstm_xr.lstm.training import train_network
-from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.timebase import axis_of
-from gracelstm_xr.tracking import SlowResidual
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,8 +37,6 @@ __all__ = ["fit", "load_frame"]
 
 BoolArray = npt.NDArray[np.bool_]
 
-#: Time over which the starting regression takes changes [s].
-CHANGE = 600.0
 #: Fewest training samples at the working step.
 FEWEST_SAMPLES = 60
 
@@ -235,52 +232,15 @@ def _prepare(
         return None
     x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
     names = (SINGLE,) if frame.donor is None else (TWIN, SINGLE)
-    tracks = tuple(_track(frame, training, name, split, settings) for name in names)
+    tracks = tuple(_track(frame, training, name, settings) for name in names)
     return Recipient(pair, default_baselines([(frame, training)]), tracks, (x, y, z))
 
 
-def _track(
-    frame: Frame, training: BoolArray, name: str, split: Split, settings: Settings
-) -> Track:
+def _track(frame: Frame, training: BoolArray, name: str, settings: Settings) -> Track:
     """What the network of one track starts from."""
-    donor_scale = np.ones(3)
-    if frame.donor is not None:
-        spread = np.array([_spread(frame.donor[training, k]) for k in range(3)])
-        donor_scale = np.where(spread > 0, spread, 1.0)
-    empty = LocalRegression((), np.zeros((2, 3)), np.ones((2, 3)), settings.step)
-    none = SlowResidual(np.zeros((1, 3)), np.ones(3))
-    track = Track(name, empty, none, np.ones(3), donor_scale)
-    frame = track.view(frame)
-    regression = LocalRegression.fit(
-        [(frame, training)], REGRESSIONS["ridge"], change=CHANGE
-    )
-    part = _part(frame, split.train)
-    known = np.isfinite(part.own)
-    guess = regression.predict(part, regression.coefficients(part, known))
-    slow = SlowResidual.fit(part.t, part.own - guess)
-    track = replace(track, regression=regression, slow=slow)
-    return replace(track, residual_scale=_residual_scale(part, track, settings))
-
-
-def _spread(values: npt.NDArray[np.float64]) -> float:
-    good = values[np.isfinite(values)]
-    return float(good.std()) if len(good) > 1 else 0.0
-
-
-def _residual_scale(
-    frame: Frame, track: Track, settings: Settings
-) -> npt.NDArray[np.float64]:
-    """Standard deviation of what is left to the network in hidden gaps."""
-    rng = np.random.default_rng([settings.seed, 3])
-    hidden = log_uniform_gaps(
-        len(frame), shortest=6, longest=1000, fraction=0.3, rng=rng
-    )
-    known = np.isfinite(frame.own)
-    start = track.start(frame, known & ~hidden[:, None])
-    guess = start.smooth + start.slow
-    error = np.where(known & hidden[:, None], frame.own - guess, np.nan)
-    spread = np.array([_spread(error[:, k]) for k in range(3)])
-    return np.where(spread > 0, spread, 1e-9)
+    fit = TrackFit(name, step=settings.step, seed=settings.seed)
+    fit.add(frame, training)
+    return fit.finish()
 
 
 def _fitting_window(
