@@ -6,7 +6,7 @@ task it falls, so that results agree to the last bit for all chunkings.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import xarray as xr
 from gracelstm_xr.blocks import Output, gps_axis
 from gracelstm_xr.timebase import axis_of, day_slices
 
-__all__ = ["day_blocks", "day_results", "midnight", "thinned"]
+__all__ = ["day_blocks", "day_number", "day_results", "midnight", "thinned"]
 
 Array = npt.NDArray[np.float64]
 #: A function of one day: seconds, loaded inputs with context, the slice that is the
@@ -29,6 +29,11 @@ GROUP = 4
 def midnight(t: float) -> float:
     """GPS second of the midnight at or before ``t``; GPS seconds count from noon."""
     return float(np.floor((t - 43_200.0) / 86_400.0) * 86_400.0 + 43_200.0)
+
+
+def day_number(t: float) -> int:
+    """GPS days from 2000-01-02 to the day of GPS second ``t``."""
+    return int(np.floor((t - 43_200.0) / 86_400.0))
 
 
 def thinned(t: Array, step: float) -> npt.NDArray[np.int64]:
@@ -45,6 +50,7 @@ def day_results(
     ds: xr.Dataset,
     *args: Any,
     halo: float,
+    only: Collection[int] | None = None,
 ) -> list[Any]:
     """Call ``function`` once per GPS day, lazily.
 
@@ -62,13 +68,15 @@ def day_results(
         Further arguments; Dask objects among them are computed once.
     halo : float
         Context before and after each day [s].
+    only : collection of int, optional
+        Numbers of the days wanted, see `day_number`; all by default.
 
     Returns
     -------
     list of dask.delayed.Delayed
         Each is the list of results of some consecutive days; in order of time.
     """
-    return [task for _, task in _tasks(function, inputs, ds, args, halo)]
+    return [task for _, task in _tasks(function, inputs, ds, args, halo, only)]
 
 
 def day_blocks(
@@ -111,6 +119,7 @@ def _tasks(
     ds: xr.Dataset,
     args: tuple[Any, ...],
     halo: float,
+    only: Collection[int] | None = None,
 ) -> list[tuple[int, Any]]:
     """Samples and task of every group of days."""
     import dask
@@ -118,13 +127,16 @@ def _tasks(
     axis = axis_of(ds)
     first, step, size = gps_axis(ds)
     pad = int(np.ceil(halo / step))
-    spans = day_slices(axis)
+    spans = [
+        s
+        for s in day_slices(axis)
+        if only is None or day_number(first + step * s.start) in only
+    ]
     sources = {name: _as_dask(array) for name, array in inputs.items()}
     shared = [dask.delayed(a, pure=False) if _heavy(a) else a for a in args]
     call = dask.delayed(_run, pure=False)
     found = []
-    for k in range(0, len(spans), GROUP):
-        group = spans[k : k + GROUP]
+    for group in _groups(spans):
         low = max(group[0].start - pad, 0)
         high = min(group[-1].stop + pad, size)
         arrays = {name: source[low:high] for name, source in sources.items()}
@@ -134,6 +146,18 @@ def _tasks(
         )
         found.append((group[-1].stop - group[0].start, task))
     return found
+
+
+def _groups(spans: list[slice]) -> Iterator[list[slice]]:
+    """Consecutive days, at most `GROUP` together."""
+    group: list[slice] = []
+    for span in spans:
+        if group and (len(group) == GROUP or group[-1].stop != span.start):
+            yield group
+            group = []
+        group.append(span)
+    if group:
+        yield group
 
 
 def _run(

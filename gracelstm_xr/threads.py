@@ -1,0 +1,34 @@
+"""One thread per BLAS call, for results that do not depend on the machine's load.
+
+A product of matrices summed by two threads rounds differently than by one. The limit
+is the process's, not a thread's: the first to enter sets it, the last to leave lifts it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+__all__ = ["one_blas_thread"]
+
+_lock = threading.Lock()
+_inside: list[Any] = []
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let NumPy's and SciPy's linear algebra use one thread in this process."""
+    from threadpoolctl import threadpool_limits
+
+    with _lock:
+        # None marks those who entered under a limit that was set already
+        _inside.append(None if _inside else threadpool_limits(1, user_api="blas"))
+    try:
+        yield
+    finally:
+        with _lock:
+            limit = _inside.pop()  # the limit stands first, so it leaves last
+            if limit is not None:
+                limit.restore_original_limits()
