@@ -18,7 +18,7 @@ from typing import Any
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.progress import Bar
 
-__all__ = ["active_client", "client", "fair_share", "run", "task_name"]
+__all__ = ["active_client", "client", "fair_share", "run", "stream", "task_name"]
 
 #: Time for a scheduler to answer.
 ANSWER = "10s"
@@ -127,7 +127,63 @@ def run(
         cluster = active_client()
         if cluster is None:
             return _run_here(tasks, count)
-        return _run_on(cluster, tasks, count)
+        results = {}
+
+        def take(key: Any, result: Any) -> None:
+            results[key] = result
+            count(result)
+
+        keys = _run_on(cluster, tasks, take)
+        return [results[key] for key in keys]
+
+
+def stream(
+    tasks: Sequence[Any],
+    sink: Callable[[Any], None],
+    *,
+    label: str = "",
+    unit: str = "block",
+    progress: bool = False,
+) -> None:
+    """Compute independent Delayed objects and hand each result over, keeping none.
+
+    Parameters
+    ----------
+    tasks : sequence of dask.delayed.Delayed
+        Tasks whose results together may not fit into memory.
+    sink : callable
+        Called in this process with every result, in any order and, without a cluster,
+        from several threads: it has to lock what it writes to.
+    label, unit, progress
+        As for `run`.
+
+    Raises
+    ------
+    GraceError
+        As for `run`.
+    """
+    import dask
+
+    with Bar(label, len(tasks), unit=unit, enabled=progress) as bar:
+        cluster = active_client()
+        if cluster is not None:
+
+            def take(_: Any, result: Any) -> None:
+                sink(result)
+                bar.update()
+
+            _run_on(cluster, tasks, take)
+            return
+        hand_over = dask.delayed(_hand_over, pure=False)
+        here = {}
+        if dask.config.get("scheduler", None) in ("processes", "multiprocessing"):
+            here["scheduler"] = "threads"  # other processes cannot call the sink
+        with dask.config.set(here):
+            _run_here([hand_over(sink, t) for t in tasks], lambda _: bar.update())
+
+
+def _hand_over(sink: Callable[[Any], None], result: Any) -> None:
+    sink(result)
 
 
 def _run_here(tasks: Sequence[Any], count: Callable[[Any], None]) -> list[Any]:
@@ -168,20 +224,21 @@ def _own_threads() -> Iterator[None]:
 
 
 def _run_on(
-    cluster: Any, tasks: Sequence[Any], count: Callable[[Any], None]
+    cluster: Any, tasks: Sequence[Any], take: Callable[[Any, Any], None]
 ) -> list[Any]:
+    """Give `take` the key and result of every task; return the keys in order."""
     from distributed import as_completed
 
     with _one_line_errors(cluster), _watched(cluster), ExitStack() as undo:
         futures = cluster.compute(list(tasks))
         undo.callback(_cancel, cluster, futures)
+        keys = [future.key for future in futures]
         # taken as they come: a worker that is lost later takes none with it
-        results = {}
         for future in as_completed(futures):
-            results[future.key] = future.result()
-            count(results[future.key])
+            take(future.key, future.result())
+            future.release()
         undo.pop_all()
-    return [results[future.key] for future in futures]
+    return keys
 
 
 def _cancel(cluster: Any, futures: Sequence[Any]) -> None:

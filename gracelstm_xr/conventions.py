@@ -32,6 +32,7 @@ __all__ = [
     "labels_of",
     "netcdf_encoding",
     "time_encoding",
+    "utc_now",
     "zarr_encoding",
 ]
 
@@ -252,14 +253,15 @@ def append_history(
         UTC time of the line; by default now, or the time in the environment variable
         SOURCE_DATE_EPOCH [s past 1970], which makes results reproducible to the byte.
     """
-    moment = when or _now()
+    moment = when or utc_now()
     line = f"{moment:%Y-%m-%dT%H:%M:%SZ} gracelstm_xr: {text}"
     before = attrs.get("history", "")
     lines = list(before) if isinstance(before, list | tuple) else [str(before)]
     return {**attrs, "history": "\n".join([*filter(None, lines), line])}
 
 
-def _now() -> dt.datetime:
+def utc_now() -> dt.datetime:
+    """Return the present in UTC, or the time in SOURCE_DATE_EPOCH [s past 1970]."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     if fixed.isdecimal():
         return dt.datetime.fromtimestamp(int(fixed), dt.UTC)

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import dataclasses
-import itertools
 import os
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
 from gracelstm_xr.netcdf import to_netcdf
-from gracelstm_xr.timebase import (
-    RegularAxis,
-    axis_of,
-    datetime64_to_gps,
-    day_slices,
-)
+from gracelstm_xr.timebase import RegularAxis, axis_of, day_slices
 
 __all__ = ["SYNTHETIC_BIT", "to_l1b", "to_netcdf"]
 
-#: Bit of ``acc_qualflg`` set on synthetic epochs; unused in official ACC1B files.
-SYNTHETIC_BIT = 1
 ACC_PRODUCTS = ("ACC1B", "ACT1B", "ACH1B", "ACU1B", "AC01B", "AC11B")
-_SUFFIX = {"binary": "dat", "ascii": "asc", "text": "txt"}
-
-Array = npt.NDArray[Any]
+SOURCES = ("lin_accl_filled", "lin_accl", "lin_accl_transplant")
+_COMPANIONS = (
+    "lin_accl_fill_method",
+    "ang_accl",
+    "acl_res",
+    "acc_qualflg",
+    "acc_cleanflg",
+)
+#: Days named one by one in a warning.
+MOST_DAYS = 5
 
 
 def to_l1b(
@@ -40,6 +39,7 @@ def to_l1b(
     format: str | None = None,
     product: str | None = None,
     release: str | None = None,
+    skip_existing: bool = False,
     progress: bool = False,
 ) -> list[Path]:
     """Write one accelerometer file per satellite and GPS day.
@@ -49,8 +49,9 @@ def to_l1b(
     stay absent, and a day without any gives no file. Observed samples keep their bits
     in the formats binary and text (ascii has 16 digits, as the official converter).
     Epochs with an estimate have bit 1 of the quality flag set and are listed in the
-    header with their method; their residual columns, and angular accelerations nobody
-    measured, are 0.
+    header with their method and the model; their residual columns, and angular
+    accelerations nobody measured, are 0. Days are written in parallel, each file
+    appears under its name only when complete.
 
     Parameters
     ----------
@@ -66,6 +67,9 @@ def to_l1b(
     release : str, optional
         Two digits; by default that of the source files, where it is one, else
         ``"02"`` for GRACE and ``"04"`` for GRACE-FO.
+    skip_existing : bool, optional
+        Leave files that are there as they are, to go on after an interrupt; by default
+        they are replaced.
     progress : bool, optional
         Show progress on standard error.
 
@@ -77,21 +81,20 @@ def to_l1b(
     Raises
     ------
     GraceError
-        No acceleration to write, a sampling finer than 1 s, or an unknown format,
-        product or satellite.
-    """
-    import dask
+        No acceleration to write, a sampling finer than 1 s, an unknown format,
+        product or satellite, or a file that cannot be written.
 
+    Warns
+    -----
+    GraceWarning
+        Something is not in the files: whole days, epochs with only some of x, y and
+        z, gaps that no method filled.
+    """
     from gracelstm_xr import cluster
 
     source = _source(ds)
     chosen = product or ("ACC1B" if source == "lin_accl" else "ACT1B")
-    if chosen not in ACC_PRODUCTS:
-        raise GraceError(
-            f"product is {chosen!r}; expected one of {', '.join(ACC_PRODUCTS)}"
-        )
-    if format is not None and format not in _SUFFIX:
-        raise GraceError(f"format is {format!r}; expected one of {', '.join(_SUFFIX)}")
+    _check(chosen, format, release)
     axis = axis_of(ds)
     if axis.step_ns % 1_000_000_000 or axis.start_ns % 1_000_000_000:
         raise GraceError(
@@ -101,53 +104,44 @@ def to_l1b(
     if "satellite" not in ds.dims:
         ds = ds.expand_dims("satellite")
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    names = [n for n in (source, *_COMPANIONS) if n in ds]
-    write = dask.delayed(_write_day, pure=False)
-    tasks = []
-    for span in day_slices(axis):
-        for letter in ds["satellite"].values.tolist():
-            day = ds[names].drop_vars("time").isel(time=span).sel(satellite=letter)
-            columns = {str(n): _whole(day[n]) for n in names}
-            job = _Job(
-                str(folder),
-                source,
-                chosen,
-                str(letter),
-                format,
-                release or _release(ds),
-                axis.cut(span),
-                _provenance(ds),
-            )
-            tasks.append(write(job, columns))
-    written = cluster.run(tasks, label="l1b", unit="file", progress=progress)
-    paths = [Path(p) for p in written if p is not None]
-    if not paths:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GraceError(
+            f"{folder}: {error.strerror}; expected a folder, or the name of a new one"
+        ) from error
+    days = _days(ds, folder, source, axis, format=format, product=chosen, given=release)
+    there = {
+        day.name: str(folder / day.name)
+        for _, _, day in days
+        if skip_existing and (folder / day.name).is_file()
+    }
+    tasks = _tasks(ds, source, axis, [d for d in days if d[2].name not in there])
+    reports: list[DayReport] = cluster.run(
+        tasks, label="l1b", unit="file", progress=progress
+    )
+    _tell(reports, source)
+    made = there | {Path(r.path).name: r.path for r in reports if r.path}
+    if not made:
         raise GraceError(
             f"no epoch of {source} has all of x, y and z; nothing was written"
         )
-    return paths
+    return [Path(made[day.name]) for _, _, day in days if day.name in made]
 
 
-_COMPANIONS = ("lin_accl_fill_method", "ang_accl", "acl_res", "acc_qualflg")
-
-
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    """What one day file is made of, besides its columns."""
-
-    folder: str
-    source: str
-    product: str
-    satellite: str
-    format: str | None
-    release: str | None
-    axis: RegularAxis
-    provenance: dict[str, Any]
+def _check(product: str, format: str | None, release: str | None) -> None:
+    if product not in ACC_PRODUCTS:
+        raise GraceError(
+            f"product is {product!r}; expected one of {', '.join(ACC_PRODUCTS)}"
+        )
+    if format is not None and format not in SUFFIX:
+        raise GraceError(f"format is {format!r}; expected one of {', '.join(SUFFIX)}")
+    if release is not None and not re.fullmatch(r"\d\d", release):
+        raise GraceError(f"release is {release!r}; expected two digits, e.g. '02'")
 
 
 def _source(ds: xr.Dataset) -> str:
-    for name in ("lin_accl_filled", "lin_accl", "lin_accl_transplant"):
+    for name in SOURCES:
         if name in ds:
             if "axis" not in ds[name].dims or ds.sizes["axis"] != 3:
                 raise GraceError(
@@ -167,121 +161,128 @@ def _release(ds: xr.Dataset) -> str | None:
     return text if re.fullmatch(r"\d\d", text) else None
 
 
-def _whole(variable: xr.DataArray) -> Any:
-    """One object per day that Dask computes inside the task: an array or Delayed."""
-    data = variable.transpose("time", ...).data
-    if hasattr(data, "rechunk"):
-        return data.rechunk(-1).to_delayed().ravel()[0]
-    return np.asarray(data)
+def _days(
+    ds: xr.Dataset,
+    folder: Path,
+    source: str,
+    axis: RegularAxis,
+    *,
+    format: str | None,
+    product: str,
+    given: str | None,
+) -> list[tuple[int, int, Day]]:
+    """Number of the day, of the satellite, and what its file is made of."""
+    from gracelstm_xr import l1b
+    from gracelstm_xr.conventions import utc_now
+
+    created = f"{utc_now():%Y-%m-%d %H:%M:%S}"
+    flags = _flags(ds)
+    marks = ds["acc_cleanflg"].attrs if "acc_cleanflg" in ds else {}
+    attributes = _provenance(ds)
+    found = []
+    for i, span in enumerate(day_slices(axis)):
+        part = axis.cut(span)
+        date = part.start.astype("datetime64[D]")
+        for j, letter in enumerate(map(str, ds["satellite"].values)):
+            late = l1b.is_grace_fo(letter)
+            form = format or ("text" if late else "binary")
+            release = given or _release(ds) or ("04" if late else "02")
+            day = Day(
+                folder=str(folder),
+                name=f"{product}_{date}_{letter}_{release}.{SUFFIX[form]}",
+                source=source,
+                product=product,
+                satellite=letter,
+                format=form,
+                release=release,
+                axis=part,
+                flags=flags,
+                condemning=int(marks.get("treated_as_missing", 255)),
+                attributes=attributes,
+                created=created,
+            )
+            found.append((i, j, day))
+    return found
+
+
+def _flags(ds: xr.Dataset) -> tuple[tuple[int, str], ...]:
+    """Mask and meaning of the quality bits, as the source files define them."""
+    attrs = ds["acc_qualflg"].attrs if "acc_qualflg" in ds else {}
+    masks = np.atleast_1d(attrs.get("flag_masks", [])).tolist()
+    meanings = str(attrs.get("flag_meanings", "")).split()
+    if len(masks) != len(meanings):
+        return ()
+    return tuple((int(m), text) for m, text in zip(masks, meanings, strict=True))
 
 
 def _provenance(ds: xr.Dataset) -> dict[str, Any]:
     """Header attributes of the source that stay true."""
+    from gracelstm_xr import __version__
+
     kept = ("title", "summary", "source", "references", "institution", "history")
     found = {k: ds.attrs[k] for k in kept if k in ds.attrs}
     if isinstance(found.get("history"), str):
         found["history"] = found["history"].splitlines()
+    found["software_version"] = f"gracelstm_xr {__version__}"
     return found
 
 
-def _write_day(job: _Job, columns: Mapping[str, Array]) -> str | None:
-    """Write one file; return its path, None when the day is empty."""
-    from gracelstm_xr import l1b
+def _tasks(
+    ds: xr.Dataset,
+    source: str,
+    axis: RegularAxis,
+    days: Sequence[tuple[int, int, Day]],
+) -> list[Any]:
+    """One Delayed per file."""
+    import dask
 
-    values = columns[job.source]
-    present: Array = np.asarray(np.isfinite(values).all(axis=-1))
-    if not present.any():
-        return None
-    times = job.axis.values()[present]
-    seconds = cast(Array, datetime64_to_gps(times)[0])
-    methods = columns.get("lin_accl_fill_method")
-    whole = _code("transplant") if job.source == "lin_accl_transplant" else 0
-    made = np.full(values.shape[0], whole, dtype="int8")
-    if methods is not None:
-        # the axes of one epoch are filled together; the largest code says how
-        made = np.where(methods == _code("none"), 0, methods).max(axis=-1)
-    made = made[present]
-    flags = columns.get("acc_qualflg", np.zeros(len(present), "uint8"))[present]
-    flags = flags.astype("uint8") | np.where(
-        made > 0, np.uint8(1 << SYNTHETIC_BIT), np.uint8(0)
-    )
-    data = {
-        "gps_time": seconds.astype("int32"),
-        "lin_accl": values[present],
-        "ang_accl": _or_zero(columns.get("ang_accl"), present),
-        "acl_res": _or_zero(columns.get("acl_res"), present),
-        "acc_qualflg": flags,
-    }
-    layout = _layout(l1b.product_of(job.product, job.satellite))
-    form = job.format or ("text" if l1b.is_grace_fo(job.satellite) else "binary")
-    release = job.release or ("04" if l1b.is_grace_fo(job.satellite) else "02")
-    day = str(job.axis.start.astype("datetime64[D]"))
-    name = f"{job.product}_{day}_{job.satellite}_{release}.{_SUFFIX[form]}"
-    header = _header(job, made, seconds)
-    path = l1b.write(
-        Path(job.folder) / name,
-        layout,
-        data,
-        format=form,
-        satellite=job.satellite,
-        release=release,
-        header=header,
-    )
-    return str(path)
+    from gracelstm_xr.pieces import cut, piece_at
+
+    names = [n for n in (source, *_COMPANIONS) if n in ds]
+    ds = ds[names].transpose("satellite", "time", ..., missing_dims="ignore")
+    lengths = tuple(s.stop - s.start for s in day_slices(axis))
+    pieces = cut(ds, names, {"satellite": 1, "time": lengths})
+    write = dask.delayed(_write, pure=False)
+    tasks = []
+    for i, j, day in days:
+        parts = {n: piece_at(pieces[n], ds[n].dims, time=i, satellite=j) for n in names}
+        tasks.append(write(day, parts))
+    return tasks
 
 
-def _or_zero(values: Array | None, present: Array) -> Array:
-    if values is None:
-        return np.zeros((int(present.sum()), 3))
-    return np.nan_to_num(values[present], nan=0.0)
+def _write(day: Day, parts: dict[str, Any]) -> DayReport:
+    return write_day(day, {name: np.asarray(part)[0] for name, part in parts.items()})
 
 
-def _layout(product: Any) -> Any:
-    """Return `product` with the synthetic bit named among its flags."""
-    others = [
-        f for f in product.flags.get("acc_qualflg", ()) if f[0] != 1 << SYNTHETIC_BIT
-    ]
-    named = sorted([*others, (1 << SYNTHETIC_BIT, "synthetic_sample")])
-    flags = {**product.flags, "acc_qualflg": tuple(named)}
-    return dataclasses.replace(product, flags=flags)
-
-
-def _header(job: _Job, made: Array, seconds: Array) -> dict[str, Any]:
-    """Provenance plus one line per span of synthetic epochs."""
-    attributes = dict(job.provenance)
-    history = list(attributes.get("history", []))
-    history.append(f"{job.source} written by gracelstm_xr")
-    spans = _spans(made, seconds)
-    if spans:
-        history.append(f"{int((made > 0).sum())} synthetic epochs, flag bit 1 set:")
-        history += [f"{m} GPS {a} to {b}" for m, a, b in spans]
-    else:
-        history.append("no synthetic epochs")
-    attributes["history"] = history
-    return attributes
-
-
-def _spans(made: Array, seconds: Array) -> list[tuple[str, int, int]]:
-    """Method, first and last GPS second of every run of one method."""
-    if not len(made):
-        return []
-    breaks = (np.diff(made) != 0) | (np.diff(seconds) > 1)
-    edges = np.flatnonzero(np.concatenate([[True], breaks, [True]]))
-    names = _names()
-    return [
-        (names[int(made[a])], int(seconds[a]), int(seconds[b - 1]))
-        for a, b in itertools.pairwise(edges)
-        if made[a] > 0
-    ]
-
-
-def _names() -> dict[int, str]:
-    from gracelstm_xr.conventions import FILL_METHODS
-
-    return {code: name for name, code in FILL_METHODS.items()}
-
-
-def _code(method: str) -> int:
-    from gracelstm_xr.conventions import FILL_METHODS
-
-    return int(FILL_METHODS[method])
+def _tell(reports: Sequence[DayReport], source: str) -> None:
+    """Warn of everything that is not in the files, per satellite."""
+    for letter in dict.fromkeys(r.satellite for r in reports):
+        mine = [r for r in reports if r.satellite == letter]
+        empty = [r.day for r in mine if r.path is None]
+        written = [r for r in mine if r.path is not None]
+        said = []
+        if empty:
+            more = ", ..." if len(empty) > MOST_DAYS else ""
+            said.append(
+                f"no complete epoch on {len(empty)} of {len(mine)} days, which have no "
+                f"file ({', '.join(empty[:MOST_DAYS])}{more})"
+            )
+        if partial := sum(r.partial for r in mine):
+            said.append(
+                f"{partial} epochs with only some of x, y and z are left out, as "
+                "Level-1B records hold all three"
+            )
+        absent = sum(r.absent for r in written)
+        if absent and source != "lin_accl":
+            said.append(f"{absent} epochs have no estimate and stay absent")
+        if marked := sum(r.marked for r in mine):
+            said.append(
+                f"{marked} observed epochs have flag bit {SYNTHETIC_BIT} from their "
+                "source, the headers tell them from synthetic ones"
+            )
+        if doubted := sum(r.doubted for r in written):
+            said.append(
+                f"{doubted} epochs that cleaning doubts are written as measured"
+            )
+        if said:
+            warnings.warn(f"{letter}: {'; '.join(said)}", GraceWarning, stacklevel=3)

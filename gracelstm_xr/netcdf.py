@@ -1,47 +1,38 @@
-"""Write a Dataset as CF-1.11 netCDF-4, a few days at a time."""
+"""Write a Dataset as CF-1.11 netCDF-4, day by day on any Dask scheduler."""
 
 from __future__ import annotations
 
-import datetime as dt
+import contextlib
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.conventions import CONVENTIONS
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.progress import Bar
+from gracelstm_xr.extent import SOURCES, Extent
+from gracelstm_xr.ncfile import Layout, attribute, create, encoded, packed
 from gracelstm_xr.target import beside
 from gracelstm_xr.timebase import RegularAxis, axis_of
-from gracelstm_xr.timecode import time_attributes, time_codes
 
 __all__ = ["to_netcdf"]
 
-SLAB_DAYS = 2
-DAY_NS = 86_400_000_000_000
-KINDS = "fiubU"
+KINDS = "fiubUMm"
 #: ACDD attributes that a product of this package can state without being told.
 _ACDD = {
     "naming_authority": "gracelstm_xr",
-    "id": "grace-accelerometer-series",
-    "cdm_data_type": "Trajectory",
     "license": "as the Level-1B files the data come from",
-    "institution": "not stated",
-    "creator_name": "not stated",
     "project": "GRACE, GRACE-FO",
     "acknowledgement": "GRACE and GRACE-FO are missions of NASA, DLR and GFZ.",
+}
+_SERIES = {
+    "cdm_data_type": "Trajectory",
     "comment": "All times are GPS time; vectors are in the frame of the satellite.",
-    "geospatial_lat_min": -90.0,
-    "geospatial_lat_max": 90.0,
-    "geospatial_lat_units": "degrees_north",
-    "geospatial_lon_min": -180.0,
-    "geospatial_lon_max": 180.0,
-    "geospatial_lon_units": "degrees_east",
-    "geospatial_bounds": "POLYGON ((-90 -180, -90 180, 90 180, 90 -180, -90 -180))",
-    "geospatial_bounds_crs": "EPSG:4326",
 }
 
 
@@ -55,20 +46,24 @@ def to_netcdf(
 ) -> Path:
     """Write `ds` as one netCDF-4 file following CF-1.11 and ACDD-1.3.
 
-    Lazy data are computed two days at a time (or one Dask chunk, where that is
-    longer), so that memory does not grow with the series. The file appears under
-    its name only when complete.
+    Every day is computed and compressed by a Dask task of its own, on as many threads
+    or workers as there are, and written by this process; memory does not grow with
+    the series. Numbers are stored bit for bit. The file appears under its name only
+    when complete.
 
     Parameters
     ----------
     ds : xarray.Dataset
-        Data model on a regular time axis.
+        Data model on a regular time axis, or any Dataset without time, such as the
+        result of ``evaluate``.
     path : str or PathLike
         The file; replaced when it exists.
     compression : int, optional
         Deflate level, 0 (none) to 9.
     attrs : mapping, optional
-        Global attributes that override those of `ds`, e.g. ``creator_name``.
+        Global attributes that override those of `ds`; ACDD asks for
+        ``creator_name``, ``creator_email``, ``creator_url``, ``institution`` and the
+        same of the publisher, which nobody but the caller knows.
     progress : bool, optional
         Show progress on standard error.
 
@@ -80,197 +75,211 @@ def to_netcdf(
     Raises
     ------
     GraceError
-        The time axis is not regular, or a variable has a type netCDF cannot hold.
+        The time axis is not regular, a variable has a type netCDF cannot hold, or the
+        file cannot be written; nothing is left behind then.
     """
-    import netCDF4
-
     final = Path(path).absolute()
     if final.is_dir():
         raise GraceError(f"{final} is a folder; expected the name of a file")
     if not 0 <= compression <= 9:
         raise GraceError(f"compression is {compression}; expected 0 to 9")
-    ds = _ordered(ds)
-    axis = axis_of(ds)
-    final.parent.mkdir(parents=True, exist_ok=True)
+    ds = _prepared(ds)
+    axis = axis_of(ds) if "time" in ds.dims else None
+    facts = {**_globals(ds, axis), **(attrs or {})}
+    with _writing(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
     work = beside(final)
     try:
-        with netCDF4.Dataset(work, "w", format="NETCDF4") as file:
-            _define(
-                file, ds, axis, compression, {**_globals(ds, axis), **(attrs or {})}
-            )
-            _write_fixed(file, ds)
-            _write_slabs(file, ds, axis, progress=progress)
-        work.replace(final)
+        with _writing(final):
+            layouts = create(work, ds, axis, level=compression, attrs=facts)
+        extent = _fill(work, final, ds, axis, layouts, progress=progress)
+        with _writing(final):
+            if axis is not None:
+                _finish(work, {**extent.attributes(), **(attrs or {})})
+            work.replace(final)
     finally:
         work.unlink(missing_ok=True)
     return final
 
 
-def _ordered(ds: xr.Dataset) -> xr.Dataset:
+@contextlib.contextmanager
+def _writing(final: Path) -> Iterator[None]:
+    """Say in one line that a file cannot be written, and why."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        text = " ".join((reason or str(error)).split())
+        raise GraceError(
+            f"{final}: {text} while writing it; nothing was left behind: check the "
+            "space and the permissions there, or choose another folder"
+        ) from error
+
+
+def _prepared(ds: xr.Dataset) -> xr.Dataset:
     """Dimensions in the order of the data model, types checked."""
+    texts = {}
     for name, variable in ds.variables.items():
-        if name != "time" and variable.dtype.kind not in KINDS:
+        if name == "time" and "time" in ds.dims:
+            continue
+        kind = variable.dtype.kind
+        if kind in "OT" and "time" not in variable.dims:
+            values = np.asarray(variable.values)
+            if all(isinstance(v, str) for v in values.ravel().tolist()):
+                texts[name] = values.astype(str)
+                continue
+        if kind not in KINDS or (kind == "U" and "time" in variable.dims):
             raise GraceError(
                 f"variable {name!r} has type {variable.dtype}; numbers, flags and "
-                f"text expected; leave it out with ds.drop_vars({name!r})"
+                f"labels expected; leave it out with ds.drop_vars({name!r})"
             )
+    for name, values in texts.items():
+        new = (ds[name].dims, values, ds[name].attrs)
+        ds = (
+            ds.assign_coords({name: new})
+            if name in ds.coords
+            else ds.assign({name: new})
+        )
     return ds.transpose("satellite", "time", ..., missing_dims="ignore")
 
 
-def _globals(ds: xr.Dataset, axis: RegularAxis) -> dict[str, Any]:
+def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
     from gracelstm_xr.conventions import (
         append_history,
         coverage_attributes,
         global_attributes,
+        utc_now,
     )
 
-    letters = (
-        map(str, np.atleast_1d(ds["satellite"].values)) if "satellite" in ds else ()
-    )
-    defaults = global_attributes(
-        title="GRACE accelerometer data", source="Level-1B", satellites=letters
-    )
+    letters = ()
+    if "satellite" in ds:
+        letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
+    title = "GRACE accelerometer data"
+    defaults = global_attributes(title=title, source="Level-1B", satellites=letters)
     attrs = append_history({**defaults, **ds.attrs}, "written as netCDF")
-    now = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return {
-        **_ACDD,
-        **attrs,
-        **coverage_attributes(axis.start, axis.stop, axis.step),
-        "Conventions": CONVENTIONS,
-        "date_modified": now,
-        "date_created": attrs.get("date_created", now),
-    }
+    now = f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"
+    found = {**_ACDD, **attrs, "date_modified": now}
+    found |= {"date_created": attrs.get("date_created", now)}
+    if axis is None:
+        found["summary"] = ds.attrs.get("summary", f"{found['title']}.")
+        found.setdefault("id", _identifier("result", letters, str(found["title"])))
+    else:
+        cover = coverage_attributes(axis.start, axis.stop, axis.step)
+        span = f"{cover['time_coverage_start']}_{cover['time_coverage_end']}"
+        found = {**_SERIES, **found, **cover}
+        found.setdefault("id", _identifier("series", letters, span))
+    return {**found, "Conventions": CONVENTIONS}
 
 
-def _define(
-    file: Any,
+def _identifier(kind: str, letters: tuple[str, ...], what: str) -> str:
+    return "-".join(filter(None, ("grace", kind, "".join(letters), what)))
+
+
+Piece = tuple[Any, tuple[int, ...] | None, Any]
+
+
+def _fill(
+    work: Path,
+    final: Path,
     ds: xr.Dataset,
-    axis: RegularAxis,
-    compression: int,
-    attrs: Mapping[str, Any],
-) -> None:
-    """Make dimensions, variables and attributes, without data."""
-    file.setncatts({str(k): _attribute(v) for k, v in attrs.items()})
-    for name, size in ds.sizes.items():
-        file.createDimension(str(name), size)
-    day = min(max(DAY_NS // axis.step_ns, 1), max(axis.size, 1))
-    for name, variable in ds.variables.items():
-        options: dict[str, Any] = {}
-        attributes = _variable_attributes(ds, name)
-        dims, dtype = variable.dims, np.dtype(_TYPES.get(variable.dtype.kind, "f8"))
-        if name == "time":
-            dtype, attributes = np.dtype("int64"), time_attributes(axis)
-        elif variable.dtype.kind == "U":
-            # CF wants labels as characters; text is no coordinate variable there
-            dtype, width = np.dtype("S1"), variable.dtype.itemsize // 4
-            if f"string{width}" not in file.dimensions:
-                file.createDimension(f"string{width}", width)
-            dims = (*dims, f"string{width}")
-        elif variable.dtype.kind in "fiu":
-            dtype = variable.dtype
-        if dtype.kind == "f" and name not in ds.coords:
-            options["fill_value"] = dtype.type(np.nan)
-        if "time" in dims and axis.size:
-            lengths = {"satellite": 1, "time": day}
-            options["chunksizes"] = [
-                lengths.get(str(d), n) for d, n in variable.sizes.items()
-            ]
-            if compression:
-                options |= {"compression": "zlib", "complevel": compression}
-                options["shuffle"] = True
-        made = file.createVariable(str(name), dtype, dims, **options)
-        made.setncatts({k: _typed(k, v, dtype) for k, v in attributes.items()})
-        made.set_auto_maskandscale(False)
-        made.set_auto_chartostring(False)
+    axis: RegularAxis | None,
+    layouts: Mapping[Any, Layout],
+    *,
+    progress: bool,
+) -> Extent:
+    """Compute, compress and write what `create` has left out."""
+    import h5py
+
+    from gracelstm_xr import cluster
+
+    extent, lock = Extent(), threading.Lock()
+    tasks = _tasks(ds, axis, layouts)
+    with _opened(h5py, work, final) as file:
+
+        def sink(result: tuple[list[Piece], Extent]) -> None:
+            with lock, _writing(final):
+                for name, start, data in result[0]:
+                    if start is None:
+                        file[str(name)][...] = data
+                    else:
+                        file[str(name)].id.write_direct_chunk(start, data)
+                extent.merge(result[1])
+
+        cluster.stream(tasks, sink, label="netcdf", unit="day", progress=progress)
+    return extent
 
 
-_TYPES = {"b": "int8"}
-_LIKE_DATA = ("flag_values", "flag_masks", "valid_range", "valid_min", "valid_max")
+@contextlib.contextmanager
+def _opened(h5py: Any, work: Path, final: Path) -> Iterator[Any]:
+    """Open for writing chunks; closing may be what finds the disk full."""
+    with _writing(final):
+        file = h5py.File(work, "r+")
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(OSError, RuntimeError):
+            file.close()
+        raise
+    with _writing(final):
+        file.close()
 
 
-def _typed(key: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """Attribute value; CF wants flags and ranges in the type of their variable."""
-    return np.asarray(value).astype(dtype) if key in _LIKE_DATA else value
+def _tasks(
+    ds: xr.Dataset, axis: RegularAxis | None, layouts: Mapping[Any, Layout]
+) -> list[Any]:
+    """One Delayed per day, and one for what is lazy without being a series."""
+    import dask
+
+    from gracelstm_xr.pieces import cut, piece_at
+
+    series = {n: w for n, w in layouts.items() if w.chunks}
+    rest = [n for n in layouts if n not in series]
+    if axis is None or not axis.size:
+        days = []
+    else:
+        day = next((w.chunks[ds[n].dims.index("time")] for n, w in series.items()), 1)
+        days = list(range(0, axis.size, day)) if series else []
+    lengths = {"time": day} if days else {}
+    pieces = cut(ds, layouts, lengths)
+    pack = dask.delayed(_pack_day, pure=False)
+    tasks = []
+    for k, first in enumerate(days):
+        parts = {n: piece_at(pieces[n], ds[n].dims, time=k) for n in series}
+        dims = {n: ds[n].dims for n in series}
+        tasks.append(pack(parts, series, dims, first))
+    if rest:
+        whole = {n: piece_at(pieces[n], ds[n].dims) for n in rest}
+        tasks.append(dask.delayed(_pack_rest, pure=False)(whole, dict(layouts)))
+    return tasks
 
 
-def _variable_attributes(ds: xr.Dataset, name: Any) -> dict[str, Any]:
-    """Attributes of a variable, naming only what is in the file."""
-    variable = ds.variables[name]
-    found = {
-        str(k): _attribute(v) for k, v in variable.attrs.items() if k != "_FillValue"
-    }
-    others = str(found.pop("ancillary_variables", "")).split()
-    if present := [n for n in others if n in ds.variables]:
-        found["ancillary_variables"] = " ".join(present)
-    if variable.dtype.kind == "U":
-        found["_Encoding"] = "utf-8"
-    labels = [
-        str(n)
-        for n, c in ds.coords.items()
-        if (n not in ds.dims or c.dtype.kind == "U")
-        and set(c.dims) <= set(variable.dims)
-    ]
-    if labels and name not in ds.coords:
-        found["coordinates"] = " ".join(labels)
-    return found
+def _pack_day(
+    parts: Mapping[Any, npt.NDArray[Any]],
+    layouts: Mapping[Any, Layout],
+    dims: Mapping[Any, tuple[Any, ...]],
+    first: int,
+) -> tuple[list[Piece], Extent]:
+    """Compressed chunks of one day, and where the satellites were."""
+    extent, found = Extent(), []
+    extent.add({n: np.asarray(parts[n]) for n in SOURCES if n in parts})
+    for name, values in parts.items():
+        at = np.array([first if d == "time" else 0 for d in dims[name]])
+        for start, data in packed(np.asarray(values), layouts[name]):
+            found.append((name, tuple((at + start).tolist()), data))
+    return found, extent
 
 
-def _attribute(value: Any) -> Any:
-    """Return `value` as netCDF can hold it."""
-    if isinstance(value, bool | np.bool_):
-        return np.int8(value)
-    if isinstance(value, Mapping):
-        return "; ".join(f"{k}: {v}" for k, v in value.items())
-    if isinstance(value, list | tuple) and any(isinstance(v, str) for v in value):
-        return "\n".join(map(str, value))
-    if value is None:
-        return ""
-    return value
+def _pack_rest(
+    parts: Mapping[Any, npt.NDArray[Any]], layouts: Mapping[Any, Layout]
+) -> tuple[list[Piece], Extent]:
+    return [
+        (n, None, encoded(np.asarray(v), layouts[n].dtype)) for n, v in parts.items()
+    ], Extent()
 
 
-def _write_fixed(file: Any, ds: xr.Dataset) -> None:
-    """Write what does not depend on time, in one go."""
-    for name, variable in ds.variables.items():
-        if "time" not in variable.dims:
-            values = np.asarray(variable.values)
-            if values.dtype.kind == "U":
-                # numpy lays a text array out as one character after the other
-                width = values.dtype.itemsize // 4
-                flat = np.char.encode(np.atleast_1d(values), "utf-8")
-                values = flat.astype(f"S{width}").view("S1")
-                values = values.reshape(*ds[name].shape, width)
-            file[str(name)][...] = values
+def _finish(work: Path, attrs: Mapping[str, Any]) -> None:
+    """Add the attributes that are known only after the data."""
+    import netCDF4
 
-
-def _write_slabs(
-    file: Any, ds: xr.Dataset, axis: RegularAxis, *, progress: bool
-) -> None:
-    """Compute and write one span of time after the other."""
-    on_time = [n for n, v in ds.variables.items() if "time" in v.dims and n != "time"]
-    slabs = list(_slabs(ds, axis))
-    with Bar("netcdf", len(slabs), unit="slab", enabled=progress) as bar:
-        for span in slabs:
-            part = ds[on_time].drop_vars("time", errors="ignore").isel(time=span)
-            part = part.compute()
-            for name in on_time:
-                variable = part[name]
-                key = tuple(span if d == "time" else slice(None) for d in variable.dims)
-                file[str(name)][key] = variable.values
-            file["time"][span] = time_codes(axis, span)
-            bar.update()
-
-
-def _slabs(ds: xr.Dataset, axis: RegularAxis) -> Iterator[slice]:
-    """Spans of whole Dask chunks, of two days at least."""
-    day = max(DAY_NS // axis.step_ns, 1)
-    longest = [
-        max(v.chunksizes["time"])
-        for v in ds.data_vars.values()
-        if "time" in v.chunksizes
-    ]
-    step = SLAB_DAYS * day
-    if longest:
-        chunk = max(longest)
-        step = chunk * max(1, -(-step // chunk))
-    for first in range(0, axis.size, step):
-        yield slice(first, min(first + step, axis.size))
+    with netCDF4.Dataset(work, "a") as file:
+        file.setncatts({str(k): attribute(v) for k, v in attrs.items()})

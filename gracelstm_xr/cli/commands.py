@@ -191,6 +191,16 @@ def export(arguments: Namespace) -> None:
     from gracelstm_xr.export import to_l1b, to_netcdf
 
     folder = _check_folder(arguments.out)
+    l1b = {
+        "format": arguments.layout,
+        "product": arguments.product,
+        "release": arguments.release,
+        "skip_existing": arguments.skip_existing,
+    }
+    if arguments.format == "netcdf" and (given := [k for k, v in l1b.items() if v]):
+        name = {"format": "layout"}.get(given[0], given[0]).replace("_", "-")
+        raise GraceError(f"--{name} is for --format l1b; leave it out for netcdf")
+    arguments.resumes = arguments.format == "l1b"
     ds = _cut(_open(arguments.store, days=2), arguments)
     progress = not arguments.quiet
     with (
@@ -200,7 +210,7 @@ def export(arguments: Namespace) -> None:
         if arguments.format == "netcdf":
             written = [to_netcdf(ds, folder / _netcdf_name(ds), progress=progress)]
         else:
-            written = to_l1b(ds, folder, progress=progress)
+            written = to_l1b(ds, folder, progress=progress, **l1b)
     say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
 
 

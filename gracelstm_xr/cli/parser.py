@@ -273,5 +273,24 @@ def _export(commands: Any) -> None:
     parser.add_argument(
         "--format", choices=("netcdf", "l1b"), required=True, help="what to write"
     )
+    group = parser.add_argument_group("Level-1B files")
+    group.add_argument(
+        "--layout",
+        choices=("binary", "ascii", "text"),
+        help="default binary for GRACE, text for GRACE-FO",
+    )
+    group.add_argument(
+        "--product",
+        metavar="CODE",
+        help="code in the names (default ACT1B for filled series, else ACC1B)",
+    )
+    group.add_argument(
+        "--release", metavar="RR", help="two digits (default those of the source)"
+    )
+    group.add_argument(
+        "--skip-existing",
+        action="store_true",
+        help="leave files that are there, to go on after an interrupt",
+    )
     _span(parser)
     _cluster(parser)

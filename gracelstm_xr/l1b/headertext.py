@@ -16,6 +16,8 @@ from gracelstm_xr.l1b.products import PRODUCTS, is_grace_fo
 __all__ = ["Content", "legacy_header", "yaml_header"]
 
 _VALUE_WIDTH = 47  # columns 33 to 79: JPL leaves the last column blank
+# JPL's reader has room for 100 header records, the end mark among them.
+_MOST_RECORDS = 99
 _INPUT = re.compile(r"^((?:INPUT FILE|HISTORY)[^:]*?)\s*:\s*(.*)$")
 _UNKNOWN = "not recorded"
 _PLAIN = re.compile(r"^[A-Za-z0-9/(][A-Za-z0-9 _.,;/()<>+=@*~^%-]*$")
@@ -86,6 +88,10 @@ def _history(content: Content) -> list[tuple[str, str]]:
         else:
             lines = textwrap.wrap(entry, _VALUE_WIDTH)
             found += [("HISTORY", line) for line in lines]
+    room = _MOST_RECORDS - len(_fixed_labels(content))
+    if len(found) > room:
+        left = len(found) - room + 1
+        found = [*found[: room - 1], ("HISTORY", f"{left} more lines left out")]
     return found
 
 
