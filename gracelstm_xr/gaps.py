@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,21 +177,56 @@ def missing_samples(accl: xr.DataArray) -> BoolArray:
         True where any axis is missing that is observed somewhere in the series;
         all True when nothing is observed.
     """
-    finite = _finite_blocks(accl.transpose("time", "axis"))
-    observed = finite.any(axis=0)
-    if not observed.any():
-        return np.ones(len(finite), dtype=bool)
-    return np.asarray(~finite[:, observed].all(axis=1))
+    import dask
+
+    from gracelstm_xr.blocks import as_dask
+
+    source = as_dask(accl.transpose("time", "axis"))
+    # a byte per sample, made chunk by chunk: a long series is never held whole
+    edges = np.cumsum((0, *source.chunks[0])).tolist()
+    call = dask.delayed(axis_pattern, pure=False)
+    tasks = [call(source[a:b]) for a, b in itertools.pairwise(edges)]
+    pattern = np.concatenate([np.zeros(0, np.uint8), *dask.compute(*tasks)])
+    seen = np.flatnonzero(np.bincount(pattern, minlength=1))
+    return np.asarray(is_missing(seen)[pattern])
 
 
-def _finite_blocks(accl: xr.DataArray) -> BoolArray:
-    """Finite mask, block by block so that a long series is never held whole."""
-    finite = np.empty(accl.shape, dtype=bool)
-    step = max(accl.chunks[0]) if accl.chunks else 10 * 86400
-    for first in range(0, accl.sizes["time"], step):
-        part = slice(first, first + step)
-        finite[part] = np.isfinite(accl.isel(time=part).values)
-    return finite
+def axis_pattern(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
+    """Which axes are observed, as bits.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, axis)
+        At most eight axes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n,)
+        Bit k is set where axis k is finite.
+    """
+    found = np.zeros(len(values), dtype=np.uint8)
+    for k in range(values.shape[1]):
+        found |= np.isfinite(values[:, k]).astype(np.uint8) << k
+    return found
+
+
+def is_missing(seen: npt.NDArray[np.integer[Any]]) -> BoolArray:
+    """Which patterns of `axis_pattern` count as missing in a series.
+
+    Parameters
+    ----------
+    seen : ndarray of int
+        The patterns that occur in the series.
+
+    Returns
+    -------
+    ndarray of bool, shape (256,)
+        True for patterns without an axis that is observed somewhere in the series;
+        all True when nothing is observed.
+    """
+    ever = int(np.bitwise_or.reduce(seen, initial=0))
+    patterns = np.arange(256)
+    return np.asarray((patterns & ever != ever) | (ever == 0))
 
 
 def place_gaps(

@@ -157,6 +157,63 @@ class PlotAccessor:
 
         return gaps(self._ds, ax=ax, **options)
 
+    def calendar(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a calendar of the share of each day that is missing.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.calendar`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Months or years against the day.
+        """
+        from gracelstm_xr.plot import calendar
+
+        return calendar(self._ds, ax=ax, **options)
+
+    def latitude_time(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw a signal over argument of latitude and time.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.latitude_time`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Argument of latitude [degree] against time.
+        """
+        from gracelstm_xr.plot import latitude_time
+
+        return latitude_time(self._ds, ax=ax, **options)
+
+    def ground_track(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw sub-satellite points coloured by a signal or an error.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.ground_track`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Latitude against longitude [degree].
+        """
+        from gracelstm_xr.plot import ground_track
+
+        return ground_track(self._ds, ax=ax, **options)
+
     def spectrum(self, *, ax: Axes | None = None, **options: Any) -> Axes:
         """Draw amplitude spectral densities against the design noise.
 
@@ -170,11 +227,53 @@ class PlotAccessor:
         Returns
         -------
         matplotlib Axes
-            ASD [m s-2 Hz-1/2] against frequency [Hz].
+            ASD [nm s-2 Hz-1/2] against frequency [Hz].
         """
         from gracelstm_xr.plot import spectrum
 
         return spectrum(self._ds, ax=ax, **options)
+
+    def transplant_residual(self, *, ax: Axes | None = None, **options: Any) -> Axes:
+        """Draw what a transplant leaves of the recipient's series.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.transplant_residual`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Residual [nm s-2], its ASD, or its distribution.
+        """
+        from gracelstm_xr.plot import transplant_residual
+
+        return transplant_residual(self._ds, ax=ax, **options)
+
+    def forecast(
+        self, ahead: xr.Dataset, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw a forecast after what was observed.
+
+        Parameters
+        ----------
+        ahead : xarray.Dataset
+            What ``ds.grace.forecast`` returned.
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.forecast`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Acceleration minus the mean of the history [nm s-2].
+        """
+        from gracelstm_xr.plot import forecast
+
+        return forecast(ahead, history=self._ds, ax=ax, **options)
 
     def training(
         self, model: FittedModel, *, ax: Axes | None = None, **options: Any
@@ -222,21 +321,48 @@ class PlotAccessor:
 
         return evaluation(score, ax=ax, **options)
 
-    def ground_track(self, *, ax: Axes | None = None, **options: Any) -> Axes:
-        """Draw sub-satellite points coloured by a signal.
+    def error_spectrum(
+        self, score: xr.Dataset, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw the amplitude spectral density of each method's error.
 
         Parameters
         ----------
+        score : xarray.Dataset
+            What ``ds.grace.evaluate`` returned.
         ax : matplotlib Axes, optional
             Drawn on a new figure when left out.
         **options
-            See `gracelstm_xr.plot.ground_track`.
+            See `gracelstm_xr.plot.error_spectrum`.
 
         Returns
         -------
         matplotlib Axes
-            Latitude against longitude [degree].
+            ASD [nm s-2 Hz-1/2] against frequency [Hz].
         """
-        from gracelstm_xr.plot import ground_track
+        from gracelstm_xr.plot import error_spectrum
 
-        return ground_track(self._ds, ax=ax, **options)
+        return error_spectrum(score, ax=ax, **options)
+
+    def coverage(
+        self, score: xr.Dataset, *, ax: Axes | None = None, **options: Any
+    ) -> Axes:
+        """Draw how many errors lie within sigma, expected and found.
+
+        Parameters
+        ----------
+        score : xarray.Dataset
+            What ``ds.grace.evaluate`` returned.
+        ax : matplotlib Axes, optional
+            Drawn on a new figure when left out.
+        **options
+            See `gracelstm_xr.plot.coverage`.
+
+        Returns
+        -------
+        matplotlib Axes
+            Share of the errors [%] against gap length.
+        """
+        from gracelstm_xr.plot import coverage
+
+        return coverage(score, ax=ax, **options)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from gracelstm_xr import plot
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.plot_parts import requirement, thin
+from gracelstm_xr.plot.spectra import design_noise as requirement
 
 
 @pytest.fixture(autouse=True)

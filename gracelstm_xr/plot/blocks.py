@@ -1,0 +1,271 @@
+"""Blockwise reductions for display: a long series is never held whole.
+
+Every reduction is cut by positions on the time axis and not by chunks, so that a
+figure does not depend on chunking; the extremes of every bin are kept, so that no
+spike is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.blocks import as_dask, time_blocks
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.plot.style import satellites_of
+from gracelstm_xr.timebase import axis_of
+
+__all__ = ["BINS", "Thinned", "by_block", "one_satellite", "one_series", "thin"]
+
+#: Bins across a figure: about one per pixel of a wide screen.
+BINS = 2000
+
+Array = npt.NDArray[Any]
+
+
+def one_satellite(
+    ds: xr.Dataset,
+    satellite: str | None,
+    *,
+    start: Any = None,
+    stop: Any = None,
+    needs: str = "lin_accl",
+    product: str = "ACC1B",
+) -> tuple[xr.Dataset, str]:
+    """Cut one satellite and a span out of a Dataset, lazily; and its letter.
+
+    Raises
+    ------
+    GraceError
+        No variable `needs`, no such satellite, or nothing in the span.
+    """
+    if needs not in ds:
+        found = ", ".join(map(str, ds.data_vars)) or "no variables"
+        raise GraceError(
+            f"no variable {needs!r} found among {found}; "
+            f"open the archive with {product}"
+        )
+    letters = satellites_of(ds)
+    letter = letters[0] if satellite is None else satellite
+    if letter not in letters:
+        raise GraceError(f"satellite {letter!r} wanted; the Dataset has {letters}")
+    part = ds.isel(satellite=letters.index(letter)) if "satellite" in ds.dims else ds
+    if start is not None or stop is not None:
+        part = part.sel(time=slice(start, stop))
+    if part.sizes["time"] == 0:
+        raise GraceError(f"no data between {start} and {stop}; choose another span")
+    return part, letter
+
+
+def one_series(part: xr.Dataset, name: str, axis: str) -> xr.DataArray:
+    """One axis of a variable of one satellite.
+
+    Raises
+    ------
+    GraceError
+        No such variable or axis.
+    """
+    if name not in part:
+        known = [str(n) for n, v in part.data_vars.items() if "axis" in v.dims]
+        raise GraceError(f"no variable {name!r} found; expected one of {known}")
+    axes = [str(a) for a in np.atleast_1d(part["axis"].values)]
+    if axis not in axes:
+        raise GraceError(f"axis {axis!r} wanted; expected one of {axes}")
+    found = part[name]
+    return found.isel(axis=axes.index(axis)) if "axis" in found.dims else found
+
+
+def by_block(
+    function: Callable[..., Any],
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    *args: Any,
+    halo: int = 0,
+) -> list[Any]:
+    """Reduce every time block with Dask; returns the reductions in order of time.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(first, arrays, keep, *args)`` with the position of the
+        first sample loaded, the loaded inputs, and the samples that are not context.
+    inputs : mapping of str to DataArray
+        With time first.
+    ds : xarray.Dataset
+        Gives the axis and the blocks.
+    *args
+        Further arguments.
+    halo : int, optional
+        Context on either side [samples].
+    """
+    import dask
+
+    size = axis_of(ds).size
+    sources = {name: as_dask(array) for name, array in inputs.items()}
+    call = dask.delayed(function, pure=False)
+    tasks = []
+    for block in time_blocks(ds):
+        wide = slice(max(block.start - halo, 0), min(block.stop + halo, size))
+        keep = slice(block.start - wide.start, block.stop - wide.start)
+        arrays = {name: source[wide] for name, source in sources.items()}
+        tasks.append(call(wide.start, arrays, keep, *args))
+    return list(dask.compute(*tasks))
+
+
+@dataclass
+class Thinned:
+    """Extremes of a series in bins of equal width.
+
+    Attributes
+    ----------
+    width : int
+        Samples of a bin.
+    size : int
+        Samples of the series.
+    low, high : ndarray, shape (bin,)
+        Smallest and largest value; infinite where there is none.
+    low_at, high_at : ndarray of int64, shape (bin,)
+        Where they stand; the first sample of a bin without values.
+    known : ndarray of int64, shape (bin,)
+        Samples with a value.
+    sums : ndarray, shape (bin,)
+        Their sum.
+    """
+
+    width: int
+    size: int
+    low: Array
+    high: Array
+    low_at: Array
+    high_at: Array
+    known: Array
+    sums: Array
+
+    @classmethod
+    def empty(cls, size: int, width: int) -> Thinned:
+        """No values yet."""
+        bins = -(-size // width)
+        at = np.arange(bins) * width
+        low, high = np.full(bins, np.inf), np.full(bins, -np.inf)
+        none = np.zeros(bins, np.int64)
+        return cls(width, size, low, high, at, at.copy(), none, np.zeros(bins))
+
+    @property
+    def mean(self) -> float:
+        """Mean of the values, 0 without any."""
+        return float(self.sums.sum() / max(self.known.sum(), 1))
+
+    @property
+    def missing(self) -> Array:
+        """Samples without a value in each bin."""
+        samples = np.full(len(self.known), self.width)
+        samples[-1] = self.size - self.width * (len(samples) - 1)
+        return samples - self.known
+
+    @classmethod
+    def of(cls, values: Array, width: int, *, lead: int = 0) -> Thinned:
+        """Thin values that begin at position `lead`."""
+        size = lead + len(values)
+        found = cls.empty(size, width)
+        padded = np.full(len(found.low) * width, np.nan)
+        padded[lead:size] = values
+        table = padded.reshape(-1, width)
+        good = np.isfinite(table)
+        found.known = good.sum(axis=1)
+        found.sums = np.where(good, table, 0.0).sum(axis=1)
+        bins = np.arange(len(table))
+        for sign, level, at in (
+            (1.0, found.low, found.low_at),
+            (-1.0, found.high, found.high_at),
+        ):
+            masked = np.where(good, sign * table, np.inf)
+            place = masked.argmin(axis=1)
+            level[:] = sign * masked[bins, place]
+            at += np.where(found.known > 0, place, 0)
+        return found
+
+    def merge(self, other: Thinned, start: int) -> None:
+        """Take in the bins of a later stretch that begins in bin `start`."""
+        here = slice(start, start + len(other.low))
+        self.known[here] += other.known
+        self.sums[here] += other.sums
+        for mine, theirs, at, there, sign in (
+            (self.low, other.low, self.low_at, other.low_at, 1.0),
+            (self.high, other.high, self.high_at, other.high_at, -1.0),
+        ):
+            # strictly: of equal values the first stays, on any chunking
+            better = sign * theirs < sign * mine[here]
+            mine[here][better] = theirs[better]
+            at[here][better] = there[better]
+
+    def line(self) -> tuple[Array, Array]:
+        """Positions and values of a line through both extremes of every bin.
+
+        A bin without values gives one NaN, so that lines break at gaps.
+        """
+        empty = self.known == 0
+        order = np.sort(np.stack([self.low_at, self.high_at], axis=1), axis=1)
+        pair = np.stack([self.low, self.high], axis=1)
+        pair[self.low_at > self.high_at] = pair[self.low_at > self.high_at][:, ::-1]
+        pair[empty] = np.nan
+        wanted = np.ones(order.shape, dtype=bool)
+        wanted[:, 1] = order[:, 1] > order[:, 0]
+        return order[wanted], pair[wanted]
+
+    def band(self) -> tuple[Array, Array, Array]:
+        """Middle positions, smallest and largest values; NaN where there are none."""
+        middle = np.arange(len(self.low)) * self.width + (self.width - 1) / 2
+        none = self.known == 0
+        low, high = (np.where(none, np.nan, v) for v in (self.low, self.high))
+        return np.minimum(middle, self.size - 1), low, high
+
+
+def thin(
+    make: Callable[..., Mapping[str, Array]],
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    *args: Any,
+) -> dict[str, Thinned]:
+    """Thin series to about `BINS` bins each, block by block.
+
+    Parameters
+    ----------
+    make : callable
+        ``make(arrays, *args)`` gives the series of a block by name, shape (n,); every
+        block the same names.
+    inputs, ds
+        As in `by_block`.
+    *args
+        Further arguments of `make`.
+    """
+    size = axis_of(ds).size
+    width = max(size // BINS, 1)
+    parts = by_block(_thin_block, inputs, ds, width, make, *args)
+    whole = {name: Thinned.empty(size, width) for name in parts[0][1]}
+    for start, found in parts:
+        for name, part in found.items():
+            whole[name].merge(part, start)
+    return whole
+
+
+def _thin_block(
+    first: int,
+    arrays: Mapping[str, Array],
+    keep: slice,
+    width: int,
+    make: Callable[..., Mapping[str, Array]],
+    *args: Any,
+) -> tuple[int, dict[str, Thinned]]:
+    start, lead = divmod(first, width)
+    found = {}
+    for name, values in make(arrays, *args).items():
+        part = Thinned.of(values, width, lead=lead)
+        part.low_at += start * width
+        part.high_at += start * width
+        found[name] = part
+    return start, found

@@ -1,0 +1,281 @@
+"""What is missing, when: bars along time and calendars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.gaps import axis_pattern, find_gaps, is_missing, usable
+from gracelstm_xr.plot.blocks import by_block, one_satellite
+from gracelstm_xr.plot.style import (
+    COLOURS,
+    SEQUENTIAL,
+    day_number,
+    new_axes,
+    satellites_of,
+    time_axis,
+    title,
+)
+from gracelstm_xr.timebase import axis_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["calendar", "gaps", "missing_by_day"]
+
+Array = npt.NDArray[Any]
+#: Classes of the calendar: share of the day missing, up to and including.
+CLASSES = {
+    "none": 0.0,
+    "up to 1 min": 60.0 / 86_400,
+    "up to 15 min": 900.0 / 86_400,
+    "up to 2 h": 7200.0 / 86_400,
+    "up to 12 h": 0.5,
+    "over 12 h": 1.0 - 0.5 / 86_400,
+    "all of it": 1.0,
+}
+COMPLETE = "#E9EDF2"
+
+
+def gaps(
+    ds: xr.Dataset, *, ax: Axes | None = None, min_length: Any = "1s", **style: Any
+) -> Axes:
+    """Draw one bar per satellite along time, open where data are missing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl``.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    min_length : str or float, optional
+        Shorter gaps are not drawn.
+    **style
+        Passed to ``Axes.broken_barh`` for the gaps.
+
+    Returns
+    -------
+    matplotlib Axes
+        Gaps wider than drawn in reality where they would be thinner than a pixel.
+    """
+    table = find_gaps(ds, min_length=min_length)
+    axis = axis_of(ds)
+    letters = satellites_of(ds)
+    ax = new_axes(ax, size=(10, 1.4 + 0.6 * len(letters)))
+    first, last = day_number([axis.start, axis.stop])
+    thinnest = (last - first) / 800
+    options = {"color": COLOURS["vermillion"], "lw": 0, "zorder": 3, **style}
+    labels = []
+    for row, letter in enumerate(letters):
+        bars, again = (row - 0.35, 0.7), row > 0
+        ax.broken_barh(
+            [(first, last - first)], bars, color=COLOURS["sky"], lw=0,
+            label=None if again else "data",
+        )  # fmt: skip
+        own = table.isel(gap=table["satellite"].values == letter)
+        left = day_number(own["start"].values)
+        width = np.maximum(day_number(own["stop"].values) - left, thinnest)
+        label = None if again else "gap"
+        ax.broken_barh(
+            list(zip(left, width, strict=True)), bars, label=label, **options
+        )
+        missing = float(own["length"].sum()) / max(axis.size * axis.step_ns / 1e9, 1e-9)
+        count = own.sizes["gap"]
+        noun = "gap" if count == 1 else "gaps"
+        labels.append(f"{letter}  {count} {noun}, {100 * missing:.2g} %")
+    ax.set_yticks(range(len(letters)), labels)
+    ax.set_ylim(len(letters) - 0.4, -0.6)
+    ax.set_xlim(first, last)
+    ax.xaxis_date()
+    time_axis(ax)
+    ax.set_title(title("".join(letters), ds), loc="left")
+    ax.legend(
+        loc="lower right", bbox_to_anchor=(1, 1), fontsize="small", ncols=2,
+        frameon=False, borderaxespad=0.2,
+    )  # fmt: skip
+    return ax
+
+
+def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
+    """Share of each day's samples that are missing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl``; what `gracelstm_xr.gaps.usable` leaves out is
+        missing. Computed block by block.
+
+    Returns
+    -------
+    xarray.DataArray
+        Over ``satellite`` and ``day`` (datetime64, GPS time), 0 to 1; of the samples
+        that lie on the time axis.
+
+    Raises
+    ------
+    GraceError
+        No ``lin_accl``.
+    """
+    axis = axis_of(ds)
+    midnight = axis.start.astype("datetime64[D]")
+    late = int((axis.start - midnight) / np.timedelta64(1, "ns"))
+    days = (late + (axis.size - 1) * axis.step_ns) // 86_400_000_000_000 + 1
+    rows = []
+    letters = satellites_of(ds)
+    for letter in letters:
+        part, _ = one_satellite(ds, letter)
+        accl = usable(part).transpose("time", ...)
+        counts = np.zeros((days, 256), dtype=np.int64)
+        for first, found in by_block(
+            _day_patterns, {"accl": accl}, part, late, axis.step_ns
+        ):
+            counts[first : first + len(found)] += found
+        missing = is_missing(np.flatnonzero(counts.sum(axis=0)))
+        rows.append(counts[:, missing].sum(axis=1) / counts.sum(axis=1))
+    return xr.DataArray(
+        np.stack(rows),
+        dims=("satellite", "day"),
+        coords={
+            "satellite": letters,
+            "day": (midnight + np.arange(days)).astype("datetime64[ns]"),
+        },
+        attrs={"units": "1", "long_name": "share of the day missing"},
+    )
+
+
+def _day_patterns(
+    first: int, arrays: Mapping[str, Array], keep: slice, late: int, step: int
+) -> tuple[int, npt.NDArray[np.int64]]:
+    """Samples of each pattern of observed axes on each day of a block."""
+    accl = arrays["accl"].reshape(len(arrays["accl"]), -1)
+    at = first + np.arange(len(accl), dtype=np.int64)
+    day = (late + at * step) // 86_400_000_000_000
+    table = (day - day[0]) * 256 + axis_pattern(accl)
+    size = int(day[-1] - day[0] + 1)
+    return int(day[0]), np.bincount(table, minlength=size * 256).reshape(size, 256)
+
+
+def calendar(
+    ds: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    satellite: str | None = None,
+    rows: str | None = None,
+    **style: Any,
+) -> Axes:
+    """Draw a calendar of the share of each day that is missing.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl``.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    satellite : str, optional
+        Letter; all of them by default, one block of rows each.
+    rows : {"month", "year"}, optional
+        What a row is; a month by default up to 14 months, a year above.
+    **style
+        Passed to ``Axes.pcolormesh``.
+
+    Returns
+    -------
+    matplotlib Axes
+        Rows of months or years against the day; colours are classes of the time
+        missing, so that a single lost second shows.
+
+    Raises
+    ------
+    GraceError
+        No ``lin_accl``, or no such satellite.
+    """
+    if rows not in (None, "month", "year"):
+        raise GraceError(f"rows={rows!r} found; expected 'month' or 'year'")
+    letters = satellites_of(ds) if satellite is None else [satellite]
+    if satellite is not None and "satellite" in ds.dims:
+        one_satellite(ds, satellite)  # a clear error where there is none such
+        ds = ds.sel(satellite=[satellite])
+    share = missing_by_day(ds)
+    if rows is None:
+        months = np.unique(share["day"].values.astype("datetime64[M]"))
+        rows = "month" if len(months) <= 14 else "year"
+    table, labels = _calendar_table(share, rows)
+    cell = 0.2 if rows == "month" else 0.24
+    ax = new_axes(ax, size=(10, 1.7 + cell * len(table)))
+    _draw_classes(ax, table, **style)
+    named = [i for i, label in enumerate(labels) if label]
+    every = max(1, -(-len(named) // 40))
+    ax.set_yticks(
+        [i + 0.5 for i in named[::every]], [labels[i] for i in named[::every]]
+    )
+    ax.tick_params(axis="y", labelsize="small", length=0)
+    ax.invert_yaxis()
+    if rows == "month":
+        ax.set_xticks(np.arange(31) + 0.5, [str(d) for d in range(1, 32)])
+        ax.set_xlabel("day of the month, GPS time")
+    else:
+        starts = (np.arange("2000-01", "2001-01", dtype="M8[M]")).astype("M8[D]")
+        first = (starts - starts[0]).astype(int)
+        ax.set_xticks(first, [f"{m.item():%b}" for m in starts], ha="left")
+        ax.set_xlabel("day of the year, GPS time")
+    ax.tick_params(axis="x", labelsize="small")
+    ax.set_title(title("".join(letters), ds), loc="left")
+    return ax
+
+
+def _calendar_table(share: xr.DataArray, rows: str) -> tuple[Array, list[str]]:
+    """Class of every cell, NaN off the axis and between blocks; label of every row."""
+    days = share["day"].values.astype("datetime64[D]")
+    kind = "datetime64[M]" if rows == "month" else "datetime64[Y]"
+    units = np.arange(days[0].astype(kind), days[-1].astype(kind) + 1)
+    if rows == "month":
+        column = (days - days.astype(kind).astype("datetime64[D]")).astype(int)
+    else:
+        # the place of each date in a leap year: months stay under each other
+        leap = np.datetime64("2000-01", "M") + (days.astype("M8[M]").astype(int) % 12)
+        month = leap.astype("M8[D]") - np.datetime64("2000-01-01")
+        column = (month + (days - days.astype("M8[M]").astype("M8[D]"))).astype(int)
+    width = 31 if rows == "month" else 366
+    row = (days.astype(kind) - units[0]).astype(int)
+    blocks: list[Array] = []
+    labels: list[str] = []
+    upper = np.array(list(CLASSES.values()))
+    for s, letter in enumerate(share["satellite"].values):
+        if blocks:
+            blocks.append(np.full((1, width), np.nan))
+            labels.append("")
+        block = np.full((len(units), width), np.nan)
+        block[row, column] = np.searchsorted(upper, share.values[s] - 1e-12)
+        blocks.append(block)
+        labels += [f"{letter}  {unit}" for unit in units]
+    return np.concatenate(blocks), labels
+
+
+def _draw_classes(ax: Axes, table: Array, **style: Any) -> None:
+    import matplotlib as mpl
+    from matplotlib.colors import BoundaryNorm, ListedColormap
+
+    shades = mpl.colormaps[SEQUENTIAL](np.linspace(1, 0, len(CLASSES) - 1))
+    colours = ListedColormap([COMPLETE, *shades])
+    edges = np.arange(len(CLASSES) + 1) - 0.5
+    small = table.shape[1] == 31
+    options = {
+        "cmap": colours,
+        "norm": BoundaryNorm(edges, len(CLASSES)),
+        "edgecolor": "white" if small else "none",
+        "linewidth": 0.8 if small else 0,
+        **style,
+    }
+    mesh = ax.pcolormesh(np.ma.masked_invalid(table), **options)
+    for side in ("top", "right", "left"):
+        ax.spines[side].set_visible(False)
+    bar = ax.figure.colorbar(
+        mesh, ax=ax, ticks=range(len(CLASSES)), pad=0.02, aspect=12
+    )
+    bar.ax.set_yticklabels(list(CLASSES), fontsize="small")
+    bar.set_label("missing of a day")

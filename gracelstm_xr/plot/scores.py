@@ -1,0 +1,358 @@
+"""Figures of a fitted model and of its scores."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.plot.style import (
+    COLOURS,
+    NANO,
+    UNIT,
+    explain,
+    length_ticks,
+    method_style,
+    new_axes,
+    origin,
+    plain_log,
+    satellites_of,
+    title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from gracelstm_xr.lstm import FittedModel
+
+__all__ = ["coverage", "evaluation", "evaluation_figure", "one_score", "training"]
+
+Array = npt.NDArray[Any]
+#: Colour and marker of each axis.
+AXES = {"x": ("blue", "o"), "y": ("vermillion", "s"), "z": ("black", "^")}
+#: Lines of the losses, and the colour of each track.
+LOSSES = {"loss": ("-", "o", "training"), "val_loss": ("--", "s", "validation")}
+TRACKS = ("blue", "vermillion", "black", "orange")
+
+
+def training(
+    model: FittedModel | xr.Dataset, *, ax: Axes | None = None, **style: Any
+) -> Axes:
+    """Draw training and validation loss against the epoch.
+
+    Parameters
+    ----------
+    model : FittedModel or xarray.Dataset
+        A fitted model, or its ``history``.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    **style
+        Passed to ``Axes.semilogy``.
+
+    Returns
+    -------
+    matplotlib Axes
+        Loss of the normalised residual, without unit; a colour per track. The title
+        says what the training data were.
+
+    Raises
+    ------
+    GraceError
+        There is no history: the model has no network.
+    """
+    history = model if isinstance(model, xr.Dataset) else model.history
+    data = origin(history, getattr(model, "info", {}).get("data", ""))
+    known = [name for name in LOSSES if name in history]
+    if not known:
+        raise GraceError(
+            "no 'loss' found in the history; expected a model that ds.grace.fit() "
+            "trained, one baseline has no training curve"
+        )
+    ax = new_axes(ax, size=(7, 4))
+    lines = {name: _histories(history[name]) for name in known}
+    shown = [label for label, _ in lines[known[0]]]
+    for name in known:
+        line, marker, label = LOSSES[name]
+        for i, (track, values) in enumerate(lines[name]):
+            colour = (
+                TRACKS[i % len(TRACKS)] if len(shown) > 1 else TRACKS[name != "loss"]
+            )
+            options = {
+                "color": COLOURS[colour],
+                "marker": marker,
+                "ls": line,
+                "ms": 4,
+                "label": f"{label}, {track}" if track else label,
+                **style,
+            }
+            ax.semilogy(history["epoch"].values, values, **options)
+    plain_log(ax)
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("epoch")
+    ax.set_ylabel("Huber loss of the\nnormalised residual [1]")
+    ax.set_title(f"Training of the network, {data}", loc="left")
+    ax.grid(alpha=0.3, which="both")
+    explain(ax)
+    return ax
+
+
+def _histories(losses: xr.DataArray) -> list[tuple[str, Array]]:
+    """Label and values of every series over the epoch."""
+    others = [d for d in losses.dims if d != "epoch"]
+    if not others:
+        return [("", losses.values)]
+    table = losses.stack(series=others).transpose("series", "epoch")
+    names = table["series"].values
+    return [
+        (" ".join(map(str, name)), row)
+        for name, row in zip(names, table.values, strict=True)
+        if np.isfinite(row).any()
+    ]
+
+
+def one_score(
+    score: xr.Dataset, name: str, axis: str, satellite: str | None
+) -> tuple[xr.DataArray, str]:
+    """One table of a score for one axis and satellite, and the letter.
+
+    Raises
+    ------
+    GraceError
+        No such table, axis or satellite.
+    """
+    if name not in score:
+        raise GraceError(
+            f"variables {sorted(map(str, score.data_vars))} found, {name!r} expected; "
+            "draw what ds.grace.evaluate returned"
+        )
+    table = score[name]
+    letters = satellites_of(score)
+    letter = letters[0] if satellite is None else satellite
+    for dim, label, known in (
+        ("satellite", letter, letters),
+        ("axis", axis, [str(a) for a in np.atleast_1d(score["axis"].values)]),
+    ):
+        if label not in known:
+            raise GraceError(f"{dim} {label!r} wanted; the score has {known}")
+        if dim in table.dims:
+            table = table.isel({dim: known.index(label)})
+    return table, letter
+
+
+def plain(table: xr.DataArray, dims: set[str]) -> tuple[xr.DataArray, str]:
+    """Take the first entry along other dimensions, and say which."""
+    told = ""
+    for dim in [d for d in table.dims if d not in dims]:
+        table = table.isel({dim: 0})
+        if dim in table.coords:
+            told += f", {dim} {table[dim].item()}"
+    return table, told
+
+
+def evaluation(
+    score: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    axis: str = "x",
+    satellite: str | None = None,
+    metric: str = "rms",
+    legend: bool = True,
+    **style: Any,
+) -> Axes:
+    """Draw the error of every method against the gap length.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        ``rms(method, satellite, axis, gap_length)`` [m s-2], from ``evaluate``. A
+        band is drawn from ``rms_low`` to ``rms_high`` and a line at ``noise_floor``
+        where the score has them. Of a further dimension the first entry is drawn, and
+        named in the title: select another with ``score.sel`` first.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    axis : {"x", "y", "z"}, optional
+        Axis of the science reference frame.
+    satellite : str, optional
+        Letter; the first one by default.
+    metric : str, optional
+        ``"rms"``, ``"mae"`` or ``"p95"``, whichever the score has.
+    legend : bool, optional
+        Whether to name the methods.
+    **style
+        Passed to ``Axes.plot``.
+
+    Returns
+    -------
+    matplotlib Axes
+        Error [nm s-2] against gap length, both logarithmic. What was scored with
+        the whole series hidden (length infinity) stands at the right end, "all".
+
+    Raises
+    ------
+    GraceError
+        The Dataset holds no such metric.
+    """
+    table, letter = one_score(score, metric, axis, satellite)
+    table, told = plain(table, {"method", "gap_length"})
+    place = _places(score["gap_length"].values)
+    names = [str(n) for n in table["method"].values]
+    ax = new_axes(ax, size=(8, 4.6))
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    bounds = [
+        one_score(score, n, axis, satellite)[0]
+        for n in (f"{metric}_low", f"{metric}_high")
+        if n in score
+    ]
+    for name in names:
+        options = {**method_style(name, names), **style}
+        values = table.sel({"method": name}).values * NANO
+        if not np.isfinite(values).any():
+            continue
+        ax.plot(place, values, label=name, **options)
+        if len(bounds) == 2:
+            low, high = (
+                plain(b, {"method", "gap_length"})[0].sel({"method": name}).values
+                for b in bounds
+            )
+            ax.fill_between(
+                place, low * NANO, high * NANO, color=options["color"], alpha=0.18, lw=0
+            )
+    if "noise_floor" in score:
+        floor = float(
+            plain(one_score(score, "noise_floor", axis, satellite)[0], set())[0]
+        )
+        ax.axhline(floor * NANO, color="black", ls=":", lw=1.2, label="noise floor")
+    plain_log(ax)
+    _length_axis(ax, score["gap_length"].values)
+    words = {
+        "rms": "RMS error",
+        "mae": "mean absolute error",
+        "p95": "95 % of errors below",
+    }
+    ax.set_ylabel(f"{axis} {words.get(metric, metric)} [{UNIT}]")
+    ax.set_title(f"{title(letter, score)}, axis {axis}{told}", loc="left")
+    ax.grid(alpha=0.3, which="both")
+    if legend:
+        explain(ax)
+    return ax
+
+
+def _places(lengths: Array) -> Array:
+    """Where each gap length stands: infinity a factor 3 right of the longest."""
+    finite = lengths[np.isfinite(lengths)]
+    end = 3 * finite.max(initial=1.0)
+    return np.where(np.isfinite(lengths), lengths, end)
+
+
+def _length_axis(ax: Axes, lengths: Array) -> None:
+    finite = lengths[np.isfinite(lengths)]
+    length_ticks(ax, finite if len(finite) else np.ones(1))
+    if len(finite) < len(lengths):
+        ticks = [*ax.get_xticks(), _places(lengths).max()]
+        labels = [t.get_text() for t in ax.get_xticklabels()]
+        ax.set_xticks(ticks, [*labels, "all"])
+
+
+def evaluation_figure(
+    score: xr.Dataset, *, satellite: str | None = None, **options: Any
+) -> Figure:
+    """Draw `evaluation` for every axis side by side.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    satellite : str, optional
+        Letter; the first one by default.
+    **options
+        Passed to `evaluation`.
+
+    Returns
+    -------
+    matplotlib Figure
+        One panel per axis with a common scale.
+    """
+    import matplotlib.pyplot as plt
+
+    names = [str(n) for n in np.atleast_1d(score["axis"].values)]
+    figure, axes = plt.subplots(
+        1, len(names), figsize=(3.6 * len(names) + 1.4, 4.2), sharey=True,
+        squeeze=False, layout="constrained",
+    )  # fmt: skip
+    for i, (name, ax) in enumerate(zip(names, axes[0], strict=True)):
+        last = i == len(names) - 1
+        evaluation(score, ax=ax, axis=name, satellite=satellite, legend=last, **options)
+        ax.set_ylabel(f"RMS error [{UNIT}]" if i == 0 else "")
+        if i == 0:
+            figure.suptitle(ax.get_title(loc="left").rpartition(", axis")[0])
+        ax.set_title(f"axis {name}", loc="left")
+    return figure
+
+
+def coverage(
+    score: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    satellite: str | None = None,
+    **style: Any,
+) -> Axes:
+    """Draw how many errors lie within sigma, expected and found, by gap length.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        ``coverage(level, satellite, axis, gap_length)``, from ``evaluate``.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    satellite : str, optional
+        Letter; the first one by default.
+    **style
+        Passed to ``Axes.plot``.
+
+    Returns
+    -------
+    matplotlib Axes
+        Share of the errors [%] against gap length; a colour per axis, a line style
+        per level, and a thin line at what is expected.
+
+    Raises
+    ------
+    GraceError
+        The Dataset holds no ``coverage``.
+    """
+    names = [str(a) for a in np.atleast_1d(score["axis"].values)]
+    _, letter = one_score(score, "coverage", names[0], satellite)
+    place = _places(score["gap_length"].values)
+    ax = new_axes(ax, size=(8, 4.2))
+    lines = ["-", "--", ":", "-."]
+    told = ""
+    levels = score["coverage"]["level"].values
+    for i, level in enumerate(levels.tolist()):
+        ax.axhline(100 * level, color="black", lw=0.8, ls=lines[i % 4])
+        ax.annotate(
+            f"{100 * level:g} %", (1, 100 * level), xycoords=ax.get_yaxis_transform(),
+            xytext=(-3, 2), textcoords="offset points", ha="right", fontsize="small",
+        )  # fmt: skip
+        for name in names:
+            table, _ = one_score(score, "coverage", name, satellite)
+            table, told = plain(table.isel(level=i), {"gap_length"})
+            colour, marker = AXES.get(name, ("green", "v"))
+            options = {"color": COLOURS[colour], "marker": marker, "ms": 5, "lw": 1.3}
+            ax.semilogx(
+                place, 100 * table.values, ls=lines[i % 4],
+                label=f"{name}, {100 * level:g} %", **{**options, **style},
+            )  # fmt: skip
+    ax.set_ylim(0, 103)
+    _length_axis(ax, score["gap_length"].values)
+    ax.set_ylabel("errors within sigma [%]")
+    ax.set_title(f"{title(letter, score)}{told}", loc="left")
+    ax.grid(alpha=0.3)
+    explain(ax, title="found\n(lines: expected)")
+    return ax

@@ -1,0 +1,279 @@
+"""Amplitude spectral densities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.blocks import gps_axis
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.gaps import usable
+from gracelstm_xr.plot.blocks import by_block, one_satellite, one_series
+from gracelstm_xr.plot.style import (
+    ASD_UNIT,
+    COLOURS,
+    NANO,
+    explain,
+    method_style,
+    new_axes,
+    plain_log,
+    title,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "density",
+    "design_noise",
+    "error_spectrum",
+    "finish_spectrum",
+    "ranging_noise",
+    "spectrum",
+]
+
+Array = npt.NDArray[Any]
+#: Longest and shortest stretch that is transformed [s], [samples].
+LONGEST, SHORTEST = 16_384.0, 256
+
+
+def design_noise(f: Array, axis: str) -> Array:
+    """Accelerometer noise of the design, Kim (2000), as ASD [m s-2 Hz-1/2].
+
+    Parameters
+    ----------
+    f : ndarray
+        Frequency [Hz].
+    axis : {"x", "y", "z"}
+        y is the less sensitive one.
+    """
+    if axis == "y":
+        return np.sqrt((1 + 0.1 / f) * 1e-18)
+    return np.sqrt((1 + 0.005 / f) * 1e-20)
+
+
+def ranging_noise(f: Array) -> Array:
+    """Microwave ranging noise of 1.5 um Hz-1/2 as acceleration [m s-2 Hz-1/2]."""
+    return np.asarray((2 * np.pi * f) ** 2 * 1.5e-6)
+
+
+def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
+    """Amplitude spectral density of all stretches without a gap, block by block.
+
+    Welch's method: stretches of 16,384 s, or half as long again and again until one
+    fits between the gaps, every quarter of a length, less their linear trend, under a
+    Hann window.
+
+    Parameters
+    ----------
+    series : xarray.DataArray
+        Over time only.
+    ds : xarray.Dataset
+        Gives the time axis.
+
+    Returns
+    -------
+    f, asd : ndarray
+        Frequency [Hz] and ASD [unit of the series per root Hz].
+
+    Raises
+    ------
+    NotEnoughDataError
+        No stretch of 256 samples.
+    """
+    _, step, size = gps_axis(ds)
+    length = max(int(LONGEST / step), SHORTEST)
+    while length > size and length > SHORTEST:
+        length //= 2
+    while length >= SHORTEST:
+        parts = by_block(
+            _periodograms, {"series": series}, ds, length, size, halo=length
+        )
+        count = sum(n for n, _ in parts)
+        if count:
+            power = sum(p for _, p in parts) / count
+            f = np.fft.rfftfreq(length, step)
+            # one-sided, per Hz, of a Hann window with the mean square of 3 / 8
+            scale = 2 * step / (length * 3 / 8)
+            # the window smears the removed mean over the first two
+            return f[2:], np.sqrt(scale * np.asarray(power)[2:])
+        length //= 2
+    raise NotEnoughDataError(
+        f"no stretch of {SHORTEST} samples without a gap found among {size}; "
+        "256 are needed: choose another span, or fill first"
+    )
+
+
+def _periodograms(
+    first: int, arrays: Mapping[str, Array], keep: slice, length: int, size: int
+) -> tuple[int, Array]:
+    """Number and summed squared spectra of the stretches that begin in a block."""
+    hop = length // 4
+    begin, end = first + keep.start, first + keep.stop
+    starts = np.arange(-(-begin // hop) * hop, min(end, size - length + 1), hop) - first
+    values, total, count = arrays["series"], np.zeros(length // 2 + 1), 0
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+    ramp = np.arange(length) - (length - 1) / 2
+    ramp /= np.sqrt((ramp**2).sum())
+    for start in starts.tolist():
+        piece = values[start : start + length]
+        if not np.isfinite(piece).all():
+            continue
+        piece = piece - piece.mean()
+        piece -= ramp * (ramp @ piece)
+        total += np.abs(np.fft.rfft(window * piece)) ** 2
+        count += 1
+    return count, total
+
+
+def spectrum(
+    ds: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    axis: str = "x",
+    satellite: str | None = None,
+    variables: Sequence[str] = ("lin_accl", "lin_accl_filled"),
+    start: Any = None,
+    stop: Any = None,
+    **style: Any,
+) -> Axes:
+    """Draw amplitude spectral densities beside the noise of the instruments.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl``.
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    axis : {"x", "y", "z"}, optional
+        Axis of the science reference frame.
+    satellite : str, optional
+        Letter; the first one by default.
+    variables : sequence of str, optional
+        Series to draw, as far as present; each from its stretches without a gap, see
+        `density`.
+    start, stop : str or datetime64, optional
+        Part of the series to use, GPS time.
+    **style
+        Passed to ``Axes.loglog``.
+
+    Returns
+    -------
+    matplotlib Axes
+        ASD [nm s-2 Hz-1/2] against frequency [Hz]; the accelerometer design of Kim
+        (2000), and the ranging noise of 1.5 um Hz-1/2 as acceleration.
+
+    Raises
+    ------
+    NotEnoughDataError
+        No stretch of 256 samples without a gap.
+    """
+    part, letter = one_satellite(ds, satellite, start=start, stop=stop)
+    part = part.assign(lin_accl=usable(part))
+    looks = {"lin_accl": ("blue", "-"), "lin_accl_filled": ("vermillion", "--")}
+    spectra = [
+        (n, *density(one_series(part, n, axis), part)) for n in variables if n in part
+    ]
+    ax = new_axes(ax, size=(9, 4.8))
+    for name, f, asd in spectra:
+        colour, line = looks.get(name, ("green", "-."))
+        options = {"color": COLOURS[colour], "ls": line, "lw": 1.2, **style}
+        label = "observed" if name == "lin_accl" else name.removeprefix("lin_accl_")
+        ax.loglog(f, asd * NANO, label=label, **options)
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
+    ax.set_title(title(letter, ds), loc="left")
+    return ax
+
+
+def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
+    """Add the noise curves over the frequencies drawn, the revolution, and labels."""
+    lines = [line.get_data() for line in ax.get_lines()]
+    f = np.concatenate([x for x, _ in lines])
+    drawn = np.concatenate([y for _, y in lines])
+    drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
+    f = np.geomspace(f.min(), f.max(), 200)
+    design, ranging = design_noise(f, axis) * NANO, ranging_noise(f) * NANO
+    low = min(drawn.min(initial=np.inf), design.min()) / 2
+    high = max(drawn.max(initial=0.0), design.max()) * 3
+    ax.loglog(f, design, color="black", lw=1.2, ls=":", label="design, Kim (2000)")
+    grey = COLOURS["grey"]
+    # as far as the panel: it rises by five decades
+    ax.loglog(
+        f, np.where((ranging > low) & (ranging < high), ranging, np.nan),
+        color=grey, lw=1.4, ls="-.", label="ranging (KBR) 1.5 $\\mu$m Hz$^{-1/2}$",
+    )  # fmt: skip
+    ax.set_xlim(f[0], f[-1])
+    ax.set_ylim(low, high)
+    if f[0] < 1 / 5640:
+        ax.axvline(1 / 5640, color=grey, lw=0.7)
+        ax.annotate(
+            " 1 per revolution", (1 / 5640, 0.02), xycoords=ax.get_xaxis_transform(),
+            fontsize="small", color="0.35",
+        )  # fmt: skip
+    plain_log(ax)
+    plain_log(ax, which="x")
+    ax.set_xlabel("frequency [Hz]")
+    ax.set_ylabel(f"{label}\n[{ASD_UNIT}]")
+    ax.grid(alpha=0.3)
+    explain(ax)
+
+
+def error_spectrum(
+    score: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    axis: str = "x",
+    satellite: str | None = None,
+    methods: Sequence[str] | None = None,
+    **style: Any,
+) -> Axes:
+    """Draw the amplitude spectral density of every method's error.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``, with ``error_asd(method, satellite, axis, frequency)``
+        [m s-2 Hz-1/2].
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    axis : {"x", "y", "z"}, optional
+        Axis of the science reference frame.
+    satellite : str, optional
+        Letter; the first one by default.
+    methods : sequence of str, optional
+        Methods to draw; all by default.
+    **style
+        Passed to ``Axes.loglog``.
+
+    Returns
+    -------
+    matplotlib Axes
+        ASD [nm s-2 Hz-1/2] against frequency [Hz], with the noise of the instruments
+        as in `spectrum`.
+
+    Raises
+    ------
+    GraceError
+        The Dataset holds no ``error_asd``.
+    """
+    from gracelstm_xr.plot.scores import one_score
+
+    asd, letter = one_score(score, "error_asd", axis, satellite)
+    names = [str(n) for n in asd["method"].values]
+    if methods is not None:
+        unknown = sorted(set(methods) - set(names))
+        if unknown:
+            raise GraceError(f"methods {unknown} wanted; the Dataset has {names}")
+        names = [n for n in names if n in methods]
+    ax = new_axes(ax, size=(9, 4.8))
+    for name in names:
+        options = {**method_style(name, names), "marker": None, **style}
+        values = asd.sel({"method": name}).transpose("frequency").values
+        ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
+    ax.set_title(title(letter, score), loc="left")
+    return ax
