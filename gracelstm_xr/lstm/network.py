@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lstm.settings import Settings
 
-__all__ = ["build_network", "compile_network"]
+__all__ = ["Builder", "build_network", "compile_network", "make_network"]
+
+#: Channels per step to an own Keras model.
+Builder = Callable[[int], Any]
 
 
 def build_network(features: int, settings: Settings) -> Any:
@@ -17,6 +22,7 @@ def build_network(features: int, settings: Settings) -> Any:
     features : int
         Channels per step.
     settings : Settings
+        ``seed`` decides the weights, whatever was drawn before in this process.
 
     Returns
     -------
@@ -30,9 +36,16 @@ def build_network(features: int, settings: Settings) -> Any:
     inputs = keras.Input((None, features), name="window")
     x = inputs
     for number, units in enumerate(settings.units, start=1):
-        layer = keras.layers.LSTM(units, return_sequences=True)
-        x = keras.layers.Bidirectional(layer, name=f"lstm_{number}")(x)
-        x = keras.layers.Dropout(settings.dropout, name=f"dropout_{number}")(x)
+        # one seed for each side: Keras derives one from the other by chance
+        sides = [_lstm(units, [settings.seed, number, side]) for side in (0, 1)]
+        x = keras.layers.Bidirectional(
+            sides[0], backward_layer=sides[1], name=f"lstm_{number}"
+        )(x)
+        x = keras.layers.Dropout(
+            settings.dropout,
+            seed=_seed([settings.seed, number, 2]),
+            name=f"dropout_{number}",
+        )(x)
     # zeros: training starts from the regression, not from noise on top of it
     recurrent = keras.layers.Dense(3, kernel_initializer="zeros", name="recurrent_out")(
         x
@@ -44,45 +57,170 @@ def build_network(features: int, settings: Settings) -> Any:
     return keras.Model(inputs, outputs, name="masked_bilstm")
 
 
+def _lstm(units: int, key: list[int]) -> Any:
+    import keras
+
+    return keras.layers.LSTM(
+        units,
+        return_sequences=True,
+        go_backwards=bool(key[-1]),
+        kernel_initializer=keras.initializers.GlorotUniform(seed=_seed([*key, 0])),
+        recurrent_initializer=keras.initializers.Orthogonal(seed=_seed([*key, 1])),
+    )
+
+
+def _seed(key: list[int]) -> int:
+    import numpy as np
+
+    return int(np.random.default_rng(key).integers(2**31))
+
+
+def make_network(
+    features: int, settings: Settings, network: Any | Builder | None
+) -> Any:
+    """Build the network of one member: the usual one, or the user's own.
+
+    Parameters
+    ----------
+    features : int
+        Channels per step.
+    settings : Settings
+    network : keras.Model or callable, optional
+        An own model, whose layers are made anew with new weights, or a function of
+        the number of channels that returns one.
+
+    Raises
+    ------
+    GraceError
+        When it does not map ``(None, None, channels)`` to ``(None, None, 3)``, or a
+        model file could not hold it.
+    """
+    import keras
+
+    if network is None:
+        return build_network(features, settings)
+    # an own model draws its weights from Keras' global seed
+    keras.utils.set_random_seed(settings.seed)
+    if isinstance(network, keras.Model):
+        _check_shapes(network, features)
+        made = keras.models.clone_model(network)
+    else:
+        made = network(features)
+        if not isinstance(made, keras.Model):
+            raise GraceError(
+                f"found a network of type {type(made).__name__}, expected a keras.Model"
+                " or a function of the number of channels that returns one: return it"
+            )
+    _check_shapes(made, features)
+    _check_loads(made)
+    return made
+
+
+def _check_shapes(network: Any, features: int) -> None:
+    wanted, given = (None, None, features), network.input_shape
+    free = isinstance(given, tuple) and len(given) == 3 and given[1] is None
+    if not free or given[2] != features:
+        raise GraceError(
+            f"found a network with input {given}, expected {wanted}: windows of any "
+            f"length with {features} channels; pass a function of the number of "
+            "channels, since each track has its own"
+        )
+    out = network.output_shape
+    if not (isinstance(out, tuple) and len(out) == 3 and out[1:] == (None, 3)):
+        raise GraceError(
+            f"found a network with output {out}, expected (None, None, 3): three axes "
+            "at every step; return sequences and end in Dense(3)"
+        )
+
+
+def _check_loads(network: Any) -> None:
+    """A model file executes nothing: refuse what would need it before training."""
+    from gracelstm_xr.lstm.trained import load_network, network_bytes
+
+    try:
+        load_network(network_bytes(network))
+    except (TypeError, ValueError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise GraceError(
+            f"found a network that a model file cannot hold ({text}), expected layers "
+            "of Keras without Lambda, or classes registered with "
+            "keras.saving.register_keras_serializable: replace the layer"
+        ) from error
+
+
 def compile_network(network: Any, settings: Settings, *, steps: int) -> None:
-    """Attach loss and schedule.
+    """Attach loss, optimiser and schedule.
 
     Parameters
     ----------
     network : keras.Model
-        Of `build_network`.
+        Of `make_network`.
     settings : Settings
     steps : int
         Batches of the whole training.
     """
     import keras
 
-    schedule = keras.optimizers.schedules.CosineDecay(
+    network.compile(
+        optimizer=_optimiser(settings, _schedule(settings, steps)),
+        loss=_masked_loss(settings),
+        # measured: compiling these recurrent layers with XLA trains 4-10 x slower;
+        # JAX without it does not train at all
+        jit_compile=keras.backend.backend() == "jax",
+    )
+
+
+def _schedule(settings: Settings, steps: int) -> Any:
+    import keras
+
+    warmup = steps // 20
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    if settings.schedule == "linear":
+        return keras.optimizers.schedules.PolynomialDecay(
+            settings.learning_rate,
+            decay_steps=max(steps, 1),
+            end_learning_rate=settings.learning_rate / 100,
+        )
+    return keras.optimizers.schedules.CosineDecay(
         settings.learning_rate / 10,
-        decay_steps=max(steps - steps // 20, 1),
+        decay_steps=max(steps - warmup, 1),
         alpha=0.01,
         warmup_target=settings.learning_rate,
-        warmup_steps=steps // 20,
+        warmup_steps=warmup,
     )
-    network.compile(
-        optimizer=keras.optimizers.AdamW(
+
+
+def _optimiser(settings: Settings, schedule: Any) -> Any:
+    from keras import optimizers
+
+    if settings.optimiser == "adamw":
+        return optimizers.AdamW(
             schedule, weight_decay=settings.weight_decay, clipnorm=1.0
-        ),
-        loss=_masked_huber(settings.huber),
-        # measured: compiling these recurrent layers with XLA trains 4-10 x slower
-        jit_compile=False,
-    )
+        )
+    kinds = {
+        "adam": optimizers.Adam,
+        "nadam": optimizers.Nadam,
+        "rmsprop": optimizers.RMSprop,
+        "sgd": optimizers.SGD,
+    }
+    return kinds[settings.optimiser](schedule, clipnorm=1.0)
 
 
-def _masked_huber(delta: float) -> Any:
-    """Huber loss over hidden samples; targets carry their weights as channels 3-5."""
+def _masked_loss(settings: Settings) -> Any:
+    """Loss over hidden samples; targets carry their weights as channels 3-5."""
     from keras import ops
 
     def loss(y_true: Any, y_pred: Any) -> Any:
         target, weight = y_true[..., :3], y_true[..., 3:]
         error = ops.abs(target - y_pred)
-        small = ops.minimum(error, delta)
-        value = weight * small * (error - small / 2)
-        return ops.sum(value) / ops.maximum(ops.sum(weight), 1.0)
+        if settings.loss == "mae":
+            value = error
+        elif settings.loss == "mse":
+            value = error * error / 2
+        else:
+            small = ops.minimum(error, settings.huber)
+            value = small * (error - small / 2)
+        return ops.sum(weight * value) / ops.maximum(ops.sum(weight), 1.0)
 
     return loss

@@ -6,10 +6,18 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["PREDICTION_BATCH", "Settings", "Split"]
+__all__ = ["FEATURES", "PREDICTION_BATCH", "Settings", "Split"]
 
 #: Windows predicted at a time; always the same, so that none depends on its company.
 PREDICTION_BATCH = 64
+#: Groups of channels a network may see beside the residual and its mask.
+FEATURES = ("donor", "orbit", "sun", "thrusters", "time")
+#: Values of the settings that are names.
+CHOICES = {
+    "loss": ("huber", "mse", "mae"),
+    "optimiser": ("adamw", "adam", "nadam", "rmsprop", "sgd"),
+    "schedule": ("cosine", "linear", "constant"),
+}
 
 
 @dataclass(frozen=True)
@@ -24,19 +32,33 @@ class Settings:
     window : int
         Steps a window spans; 144 of 10 s are a quarter of a revolution.
     units : tuple of int
-        LSTM units per direction, one number per layer.
+        LSTM units per direction, one number per layer. As a keyword also one number,
+        and ``layers`` how often it is meant.
+    features : tuple of str
+        Groups of covariates shown to the network, of `FEATURES`.
     epochs, windows_per_epoch, batch_size : int
-        Length of the training.
+        Length of the training. An archive of any length takes as many windows.
+    patience : int or None
+        Epochs without a better loss on held-out gaps after which training ends; the
+        best weights are kept. None trains all epochs and keeps the last weights.
+    optimiser, schedule : str
+        ``adamw``, ``adam``, ``nadam``, ``rmsprop`` or ``sgd``; learning rate after
+        a short warm-up ``cosine`` or ``linear`` to nearly 0, or ``constant``.
     learning_rate, weight_decay : float
-        Peak of the cosine schedule of AdamW, and its decay.
+        Peak of the schedule, and decay where the optimiser is ``adamw``.
     dropout : float
         Part of the recurrent outputs dropped in training.
+    loss : str
+        ``huber``, ``mse`` or ``mae``, on hidden samples.
     huber : float
-        Where the loss turns from square to linear [residual standard deviations].
+        Where that loss turns from square to linear [residual standard deviations].
     hidden_fraction : float
         Part of the observations hidden in each epoch.
     shortest_gap, longest_gap : float
         Range of hidden gap lengths [s], log-uniform.
+    open_ends : float
+        Part of the windows of the single track in which everything after a random
+        step is hidden, so that the network also serves forecasts.
     train, validation : float
         Leading parts of the time span to train on and, after an embargo, to choose
         methods and calibrate sigma on; the rest is kept for `evaluate`.
@@ -44,25 +66,34 @@ class Settings:
         Time left out between the parts [s]; at most a twentieth of the span.
     seed : int
         Decides weights, hidden gaps and batches.
+    ensemble : int
+        Networks per track, of seeds ``seed``, ``seed + 1``, ...; their mean serves.
     """
 
     step: float = 10.0
     window: int = 144
     units: tuple[int, ...] = (48,)
+    features: tuple[str, ...] = FEATURES
     epochs: int = 24
     windows_per_epoch: int = 2048
     batch_size: int = 32
+    patience: int | None = 8
+    optimiser: str = "adamw"
+    schedule: str = "cosine"
     learning_rate: float = 5e-3
     weight_decay: float = 1e-2
     dropout: float = 0.1
+    loss: str = "huber"
     huber: float = 1.5
     hidden_fraction: float = 0.3
     shortest_gap: float = 20.0
     longest_gap: float = 3600.0
+    open_ends: float = 0.2
     train: float = 0.7
     validation: float = 0.15
     embargo: float = 86_400.0
     seed: int = 0
+    ensemble: int = 1
 
     @property
     def batches(self) -> int:
@@ -82,27 +113,38 @@ class Settings:
         """
         known = [f.name for f in fields(cls)]
         for name in keywords:
-            if name not in known:
+            if name not in (*known, "layers"):
                 raise TypeError(
                     f"found hyperparameter {name!r}, expected one of "
                     f"{', '.join(known)}: correct the name"
                 )
         values = dict(keywords)
-        if "units" in values:
-            units = values["units"]
-            values["units"] = (units,) if isinstance(units, int) else tuple(units)
+        if "units" in values or "layers" in values:
+            values["units"] = _per_layer(
+                values.get("units", cls.units), values.pop("layers", None)
+            )
+        if "features" in values:
+            groups = values["features"]
+            values["features"] = (groups,) if isinstance(groups, str) else tuple(groups)
         result = cls(**values)
         result._check()
         return result
 
     def _check(self) -> None:
-        positive = ("step", "window", "epochs", "windows_per_epoch", "batch_size")
-        for name in (*positive, "learning_rate", "shortest_gap"):
-            if not getattr(self, name) > 0:
+        for f in fields(self):
+            _check_kind(f.name, getattr(self, f.name), f.default)
+        self._check_ranges()
+        for name, allowed in CHOICES.items():
+            if getattr(self, name) not in allowed:
                 raise ValueError(
-                    f"found {name}={getattr(self, name)!r}, expected a positive "
-                    "number: correct the hyperparameter"
+                    f"found {name}={getattr(self, name)!r}, expected one of "
+                    f"{', '.join(allowed)}: correct the hyperparameter"
                 )
+        if not set(self.features) <= set(FEATURES):
+            raise ValueError(
+                f"found features={self.features!r}, expected some of "
+                f"{', '.join(FEATURES)}: correct the hyperparameter"
+            )
         if not self.units or min(self.units) < 1:
             raise ValueError(
                 f"found units={self.units!r}, expected one positive number per layer: "
@@ -114,15 +156,81 @@ class Settings:
                 "expected positive parts that leave some time for evaluation: "
                 "their sum must be below 1"
             )
+
+    def _check_ranges(self) -> None:
+        for name in POSITIVE:
+            if not getattr(self, name) > 0:
+                raise ValueError(
+                    f"found {name}={getattr(self, name)!r}, expected a positive "
+                    "number: correct the hyperparameter"
+                )
+        if self.patience is not None and self.patience < 1:
+            raise ValueError(
+                f"found patience={self.patience!r}, expected 1 or more, or None to "
+                "train all epochs: correct the hyperparameter"
+            )
+        if self.longest_gap < self.shortest_gap:
+            raise ValueError(
+                f"found longest_gap={self.longest_gap!r} below shortest_gap="
+                f"{self.shortest_gap!r}, expected the reverse: correct one of them"
+            )
         if not 0 < self.hidden_fraction < 1:
             raise ValueError(
                 f"found hidden_fraction={self.hidden_fraction!r}, expected a number "
                 "between 0 and 1: for example 0.3"
             )
+        for name in ("open_ends", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(
+                    f"found {name}={getattr(self, name)!r}, expected a number from 0 "
+                    "to below 1: correct the hyperparameter"
+                )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a file."""
         return asdict(self)
+
+
+#: Settings that must be above zero.
+POSITIVE = (
+    *("step", "window", "epochs", "windows_per_epoch", "batch_size", "ensemble"),
+    *("learning_rate", "huber", "shortest_gap"),
+)
+
+
+def _per_layer(units: Any, layers: Any) -> tuple[int, ...]:
+    given = (units,) if isinstance(units, int) else tuple(units)
+    if layers is None or layers == len(given):
+        return given
+    if len(given) != 1 or not isinstance(layers, int) or layers < 1:
+        raise ValueError(
+            f"found units={units!r} and layers={layers!r}, expected one number of "
+            "units and a positive number of layers: or give units per layer alone"
+        )
+    return given * layers
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """Refuse text for a number, and a fraction where a whole number is needed."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    fits = {
+        int: whole,
+        float: whole or isinstance(value, float),
+        str: isinstance(value, str),
+        tuple: isinstance(value, tuple),
+    }
+    if name == "patience" and value is None:
+        return
+    expected: type = type(default)
+    if not fits[expected]:
+        names = {int: "a whole number", float: "a number", str: "a name"}
+        raise ValueError(
+            f"found {name}={value!r}, expected {names.get(expected, 'a list')}: "
+            "correct the hyperparameter"
+        )
+    if isinstance(value, tuple):
+        for item in value:
+            _check_kind(name, item, default[0])
 
 
 @dataclass(frozen=True)

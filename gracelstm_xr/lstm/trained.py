@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
+import tempfile
 import threading
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
 
-__all__ = ["TrainedNetwork", "network_bytes"]
+__all__ = ["TrainedNetwork", "load_network", "network_bytes"]
 
 Array32 = npt.NDArray[np.float32]
 
@@ -55,28 +59,43 @@ class TrainedNetwork:
 
 
 def network_bytes(network: Any) -> bytes:
-    """A Keras model as the content of a ``.keras`` file."""
-    import tempfile
-
+    """A Keras model as the content of a ``.keras`` file, without the date of saving."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.keras"
         network.save(path, include_optimizer=False)
-        return path.read_bytes()
+        return _undated(path)
+
+
+def _undated(path: Path) -> bytes:
+    """The same network gives the same bytes on any day."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "metadata.json":
+                kept = json.loads(content)
+                kept["date_saved"] = "1980-01-01@00:00:00"
+                content = json.dumps(kept).encode()
+            new.writestr(zipfile.ZipInfo(name), content)
+    return packed.getvalue()
+
+
+def load_network(content: bytes) -> Any:
+    """Keras model from the content of a ``.keras`` file; executes nothing from it."""
+    import keras
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.keras"
+        path.write_bytes(content)
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def _network(weights: bytes) -> Any:
     """The network, built once per process."""
-    import tempfile
-
     key = hashlib.sha256(weights).hexdigest()
     with _lock:
         if key not in _networks:
-            import keras
-
-            with tempfile.TemporaryDirectory() as folder:
-                path = Path(folder) / "network.keras"
-                path.write_bytes(weights)
-                network = keras.saving.load_model(path, compile=False, safe_mode=True)
+            network = load_network(weights)
             network.compile(jit_compile=False)
             _networks[key] = network
         return _networks[key]
