@@ -28,6 +28,7 @@ _COMPANIONS = (
     "acc_qualflg",
     "acc_cleanflg",
 )
+_MAKER = ("producer_agency", "institution", "file_name", "software_version")
 #: Days named one by one in a warning.
 MOST_DAYS = 5
 
@@ -223,6 +224,10 @@ def _provenance(ds: xr.Dataset) -> dict[str, Any]:
     found = {k: ds.attrs[k] for k in kept if k in ds.attrs}
     if isinstance(found.get("history"), str):
         found["history"] = found["history"].splitlines()
+    if "producer_agency" in ds.attrs:  # a file was opened: not its maker's work now
+        maker = [str(ds.attrs[k]) for k in _MAKER if k in ds.attrs]
+        found["source"] = " ".join(maker)
+        found.pop("institution", None)
     found["software_version"] = f"gracelstm_xr {__version__}"
     return found
 

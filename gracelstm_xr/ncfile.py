@@ -263,4 +263,4 @@ def _squeezed(part: Array, layout: Layout) -> bytes:
     raw = np.ascontiguousarray(part).reshape(-1).view("u1")
     if layout.shuffle:
         raw = np.ascontiguousarray(raw.reshape(-1, layout.dtype.itemsize).T)
-    return zlib.compress(raw, layout.level)
+    return zlib.compress(raw.data, layout.level)

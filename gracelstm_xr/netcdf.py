@@ -151,7 +151,7 @@ def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
         utc_now,
     )
 
-    letters = ()
+    letters: tuple[str, ...] = ()
     if "satellite" in ds:
         letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
     title = "GRACE accelerometer data"
@@ -260,7 +260,8 @@ def _pack_day(
     first: int,
 ) -> tuple[list[Piece], Extent]:
     """Compressed chunks of one day, and where the satellites were."""
-    extent, found = Extent(), []
+    extent = Extent()
+    found: list[Piece] = []
     extent.add({n: np.asarray(parts[n]) for n in SOURCES if n in parts})
     for name, values in parts.items():
         at = np.array([first if d == "time" else 0 for d in dims[name]])

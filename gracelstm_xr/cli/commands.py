@@ -200,7 +200,7 @@ def export(arguments: Namespace) -> None:
     if arguments.format == "netcdf" and (given := [k for k, v in l1b.items() if v]):
         name = {"format": "layout"}.get(given[0], given[0]).replace("_", "-")
         raise GraceError(f"--{name} is for --format l1b; leave it out for netcdf")
-    arguments.resumes = arguments.format == "l1b"
+    arguments.resumes = arguments.skip_existing
     ds = _cut(_open(arguments.store, days=2), arguments)
     progress = not arguments.quiet
     with (
