@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,8 +12,8 @@ from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.filters import upsample
 from gracelstm_xr.frames import Frame, Pair
 from gracelstm_xr.gaps import edge_distance, runs
-from gracelstm_xr.lstm.sequences import Channels, window_batch, window_starts
-from gracelstm_xr.lstm.settings import PREDICTION_BATCH, Settings
+from gracelstm_xr.lstm.prediction import Predictor, predict_steps
+from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.track import CONTEXT, Track
 
 __all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
@@ -21,8 +21,6 @@ __all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-#: Name of a track and windows (w, step, channel) to residuals (w, step, 3).
-Predictor = Callable[[str, npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 #: Steps on either side of a gap whose residual shapes the interpolation to 1 s.
 REACH = 8
 
@@ -169,7 +167,9 @@ class Recipient:
                 hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
                 needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
                 first = round(float(thin.t[0]) / track.regression.step)
-                guess = _predict(made, needed, first, track.name, predict, settings)
+                guess = predict_steps(
+                    made, needed, first, track.name, predict, settings.window
+                )
                 unknown = (made.visible == 0) & needed[:, None]
                 residual[unknown] = guess[unknown]
             nodes = residual * track.residual_scale + start.slow
@@ -345,32 +345,3 @@ def _near(wanted: BoolArray, places: slice, reach: int) -> BoolArray:
     low = np.clip(at - reach, 0, len(wanted))
     high = np.clip(at + reach + 1, 0, len(wanted))
     return np.asarray(counts[high] > counts[low])
-
-
-def _predict(
-    channels: Channels,
-    needed: BoolArray,
-    first: int,
-    track: str,
-    predict: Predictor,
-    settings: Settings,
-) -> Array:
-    """Average the overlapping windows' residuals at the needed steps, 0 elsewhere.
-
-    Windows weigh less toward their ends, where they lack context.
-    """
-    window = settings.window
-    starts = window_starts(needed, first, window, max(window // 4, 1))
-    ramp = 1 - np.abs(np.arange(window) - (window - 1) / 2) / (window / 2 + 1)
-    n = len(needed)
-    total, weight = np.zeros((n, 3)), np.zeros(n)
-    for low in range(0, len(starts), PREDICTION_BATCH):
-        chosen = starts[low : low + PREDICTION_BATCH]
-        output = predict(track, window_batch(channels, chosen, window))
-        for start, values in zip(chosen, output, strict=True):
-            a, b = max(start, 0), min(start + window, n)
-            part = ramp[a - start : b - start]
-            total[a:b] += part[:, None] * values[a - start : b - start]
-            weight[a:b] += part
-    result: Array = total / np.where(weight > 0, weight, 1.0)[:, None]
-    return result
