@@ -25,9 +25,20 @@ from gracelstm_xr.thrusters import filtered_on_time
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["HALO", "Frame", "Pair", "assemble", "build_frame", "frame_inputs", "loaded"]
+__all__ = [
+    "HALO",
+    "Frame",
+    "Pair",
+    "assemble",
+    "build_frame",
+    "frame_inputs",
+    "loaded",
+    "thin_frame",
+    "whole_steps",
+]
 
 Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 #: Seconds before and after a block that its covariates may depend on [s]: the
 #: reach of a propagated orbit, the longest lag and half the filter window.
@@ -130,10 +141,7 @@ class Frame:
         Frame, slice
             The thinned frame and where its samples stand in this one.
         """
-        base = self.t[1] - self.t[0] if len(self) > 1 else step
-        ratio = max(round(step / base), 1)
-        first = round((-self.t[0] % step) / base) % ratio
-        index = slice(int(first), None, ratio)
+        index = whole_steps(self.t, step)
         return self.take(index), index
 
     def hide(self, hidden: npt.NDArray[np.bool_]) -> Frame:
@@ -178,7 +186,7 @@ def build_frame(
     inputs: Mapping[str, npt.ArrayLike],
     pair: Pair,
     *,
-    keep: slice | None = None,
+    keep: slice | IntArray | None = None,
 ) -> Frame:
     """Covariates from raw variables of recipient and donor.
 
@@ -189,8 +197,9 @@ def build_frame(
     inputs : mapping of str to array
         Arrays of `frame_inputs`, loaded, time first.
     pair : Pair
-    keep : slice, optional
-        Samples wanted, the others being context; all by default.
+    keep : slice or ndarray of int64, optional
+        Samples wanted, in increasing order, the others being context; all by default.
+        A sample has the same value in whatever company.
 
     Returns
     -------
@@ -203,13 +212,54 @@ def build_frame(
     return assemble(t, data, pair, build_geometry(t, data, pair, part), part)
 
 
+def thin_frame(
+    t: Array,
+    inputs: Mapping[str, npt.ArrayLike],
+    pair: Pair,
+    *,
+    keep: slice,
+    step: float,
+) -> Frame:
+    """Covariates at whole multiples of ``step`` seconds, without those in between.
+
+    Parameters
+    ----------
+    t, inputs, pair
+        As in `build_frame`.
+    keep : slice
+        Part of the stretch wanted.
+    step : float
+        Working step [s].
+
+    Returns
+    -------
+    Frame
+        As ``build_frame(t, inputs, pair, keep=keep).every(step)[0]``, in a third of
+        the time.
+    """
+    index = np.arange(len(t))[keep]
+    return build_frame(t, inputs, pair, keep=index[whole_steps(t[keep], step)])
+
+
+def whole_steps(t: Array, step: float) -> slice:
+    """Where regular times are whole multiples of ``step`` seconds."""
+    base = t[1] - t[0] if len(t) > 1 else step
+    ratio = max(round(step / base), 1)
+    first = round((-t[0] % step) / base) % ratio if len(t) else 0
+    return slice(int(first), None, ratio)
+
+
 def loaded(inputs: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
     """Arrays of `frame_inputs` as float64."""
     return {k: np.asarray(v, dtype=np.float64) for k, v in inputs.items()}
 
 
 def assemble(
-    t: Array, data: Mapping[str, Array], pair: Pair, geometry: Geometry, keep: slice
+    t: Array,
+    data: Mapping[str, Array],
+    pair: Pair,
+    geometry: Geometry,
+    keep: slice | IntArray,
 ) -> Frame:
     """Frame of the samples ``keep`` from loaded inputs and their geometry."""
     inner, lag = geometry.t, geometry.lag

@@ -34,6 +34,7 @@ __all__ = ["FLAGS", "Geometry", "build_geometry"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 FlagArray = npt.NDArray[np.uint8]
 
 #: Steps of the nodes [s]: positions and angles of the orbit (interpolated to 1 mm and
@@ -103,7 +104,7 @@ class Geometry:
 
 
 def build_geometry(
-    t: Array, data: Mapping[str, Array], pair: Pair, keep: slice
+    t: Array, data: Mapping[str, Array], pair: Pair, keep: slice | IntArray
 ) -> Geometry:
     """Geometry of a recipient from positions, velocities and quaternions.
 
@@ -116,8 +117,8 @@ def build_geometry(
         ``quaternion``, time first, NaN where there is no record.
     pair : Pair
         Its constant lag is used where orbits give none.
-    keep : slice
-        Samples wanted; the others are context.
+    keep : slice or ndarray of int64
+        Samples wanted, in increasing order; the others are context.
 
     Returns
     -------

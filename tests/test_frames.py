@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gracelstm_xr.blocks import gps_seconds
 from gracelstm_xr.crn import crn_filter
-from gracelstm_xr.frames import Frame, Pair, build_frame, frame_inputs
+from gracelstm_xr.frames import Frame, Pair, build_frame, frame_inputs, thin_frame
 from gracelstm_xr.orbit import StateNodes, sun_position
 
 T = np.arange(0.0, 2000.0) + 600_000_000.0
@@ -197,3 +198,19 @@ def test_sun_is_on_the_right_side(twin: xr.Dataset) -> None:
         assert frame.sun is not None
         lit = frame.shadow == 1
         assert np.nanmax(np.abs(frame.sun[lit, 0] - sign * ahead[lit])) < 0.03
+
+
+def test_chosen_samples_are_the_same(twin: Any) -> None:
+    """At the working step, or anywhere, a covariate has the bits of the whole."""
+    ds = twin.isel(time=slice(30_000, 50_000))
+    pair = Pair("B", "A")
+    inputs = {k: v.values for k, v in frame_inputs(ds, pair).items()}
+    t = gps_seconds(ds, slice(None))
+    whole = build_frame(t, inputs, pair).arrays()
+    some = np.array([0, 7, 8, 9_999, 10_000, 19_999])
+    chosen = build_frame(t, inputs, pair, keep=some).arrays()
+    thin = thin_frame(t, inputs, pair, keep=slice(5, None), step=10.0).arrays()
+    assert len(whole) == 9
+    for name, values in whole.items():
+        np.testing.assert_array_equal(chosen[name], values[some])
+        np.testing.assert_array_equal(thin[name], values[10::10])
