@@ -6,7 +6,7 @@ smallest and largest sample of every cell are kept beside the mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,20 +69,31 @@ class Cells:
         """Mean of all samples."""
         return float(self.total.sum() / max(self.count.sum(), 1))
 
-    def column_mean(self) -> Array:
-        """Mean over the rows of every column that are known."""
-        known = self.count > 0
-        sums = np.where(known, self.mean, 0.0).sum(axis=0)
-        return np.asarray(sums / np.maximum(known.sum(axis=0), 1))
+    def column_level(self) -> Array:
+        """Level of every column: its mean, as if all of its rows were known.
 
-    def add(self, cell: Array, found: Thinned) -> None:
-        """Take in slots; `cell` is the flat cell of each, -1 for none."""
-        good = (cell >= 0) & (found.known > 0)
-        cell = cell[good]
-        np.add.at(self.count.reshape(-1), cell, found.known[good])
-        np.add.at(self.total.reshape(-1), cell, found.sums[good])
-        np.minimum.at(self.low.reshape(-1), cell, found.low[good])
-        np.maximum.at(self.high.reshape(-1), cell, found.high[good])
+        What a row has more than its column on average is taken off first, so that a
+        column known in part is not mistaken for one of another level.
+        """
+        known = self.count > 0
+        values = np.where(known, self.mean, 0.0)
+        rows, columns = (np.maximum(known.sum(axis=k), 1) for k in (1, 0))
+        level = values.sum(axis=0) / columns
+        whole = known & (columns > 0.9 * columns.max())
+        profile = np.where(whole, values - level, 0.0).sum(axis=1)
+        profile /= np.maximum(whole.sum(axis=1), 1)
+        profile = np.where(rows > 0, profile, 0.0)
+        rest = np.where(known, values - profile[:, None], 0.0)
+        return np.asarray(rest.sum(axis=0) / columns)
+
+    def add(self, part: tuple[Array, Array, Array, Array, Array]) -> None:
+        """Take in what `_slot_block` found in one block."""
+        cell, count, total, low, high = part
+        row, column = np.divmod(cell, self.count.shape[1])
+        self.count[row, column] += count
+        self.total[row, column] += total
+        self.low[row, column] = np.minimum(self.low[row, column], low)
+        self.high[row, column] = np.maximum(self.high[row, column], high)
 
 
 def turn_cells(
@@ -107,11 +118,8 @@ def turn_cells(
     width = max(round(width / slot), 1) * slot
     x = np.arange(-(-axis.size // width) + 1) * width
     grid = Cells.empty(x, np.arange(0, 361, CELL))
-    for first, angle, found in _slots(values, ds, slot, "turn"):
-        at = (first + np.arange(len(angle))) * slot // width
-        row = np.where(np.isfinite(angle), angle, 0) // CELL
-        cell = row.astype(np.int64) * (len(x) - 1) + at
-        grid.add(np.where(np.isfinite(angle), cell, -1), found)
+    for part in _by_slot(_turn_block, values, ds, slot, width // slot, len(x) - 1):
+        grid.add(part)
     return grid
 
 
@@ -120,13 +128,8 @@ def track_cells(values: Mapping[str, xr.DataArray], ds: xr.Dataset) -> Cells:
     axis = axis_of(ds)
     slot = max(round(SLOT * 1e9 / axis.step_ns), 1)
     grid = Cells.empty(np.arange(-180, 181, CELL), np.arange(-90, 91, CELL))
-    columns, rows = len(grid.x) - 1, len(grid.y) - 1
-    for _, place, found in _slots(values, ds, slot, "track"):
-        good = np.isfinite(place[:, 0])
-        longitude, latitude = np.where(good[:, None], place, 0.0).T
-        column = np.minimum((longitude + 180) // CELL, columns - 1).astype(np.int64)
-        row = np.minimum((latitude + 90) // CELL, rows - 1).astype(np.int64)
-        grid.add(np.where(good, row * columns + column, -1), found)
+    for part in _by_slot(_track_block, values, ds, slot):
+        grid.add(part)
     return grid
 
 
@@ -143,11 +146,9 @@ def along_track(
         About how many.
     """
     width = max(axis_of(ds).size // points, 1)
-    found = _slots(values, ds, width, "track")
-    place = np.concatenate([p for _, p, _ in found])
-    low, high, known = (
-        np.concatenate([getattr(t, name) for *_, t in found])
-        for name in ("low", "high", "known")
+    found = _by_slot(_point_block, values, ds, width)
+    place, low, high, known = (
+        np.concatenate(part) for part in zip(*found, strict=True)
     )
     good = (known > 0) & np.isfinite(place[:, 0])
     low, high, place = low[good], high[good], place[good]
@@ -156,21 +157,25 @@ def along_track(
     return place[:, 0], place[:, 1], chosen
 
 
-def _slots(
-    values: Mapping[str, xr.DataArray], ds: xr.Dataset, width: int, kind: str
-) -> list[tuple[int, Array, Thinned]]:
-    """First slot, place of every slot's middle, and its samples, block by block."""
+def _by_slot(
+    function: Callable[..., Any],
+    values: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    width: int,
+    *args: Any,
+) -> list[Any]:
+    """Reduce every block with `function`, after it was cut in slots."""
     first, step, size = gps_axis(ds)
     halo = int(np.ceil(HALO / step)) + width
-    return by_block(
-        _slot_block, values, ds, (first, step, size), width, kind, halo=halo
-    )
+    times = (first, step, size)
+    return by_block(function, values, ds, times, width, *args, halo=halo)
 
 
-def _slot_block(
+def _slots(
     first: int, arrays: Mapping[str, Array], keep: slice,
-    times: tuple[float, float, int], width: int, kind: str,
-) -> tuple[int, Array, Thinned]:  # fmt: skip
+    times: tuple[float, float, int], width: int,
+) -> tuple[int, Thinned, Array, Array, Array]:  # fmt: skip
+    """First slot, samples, and GPS second, position and velocity of their middles."""
     start, lead = divmod(first + keep.start, width)
     value = arrays["value"][keep]
     if "truth" in arrays:
@@ -180,17 +185,62 @@ def _slot_block(
     found = Thinned.of(value, width, lead=lead)
     gps, step, size = times
     slots = start + np.arange(len(found.low))
-    middle = np.minimum((slots + 0.5) * width - 0.5, size - 1)
+    wanted = gps + step * np.minimum((slots + 0.5) * width - 0.5, size - 1)
     t = gps + step * (first + np.arange(len(arrays["position"])))
-    wanted = gps + step * middle
-    place, motion = between_fixes(wanted, t, arrays["position"])
-    if kind == "turn":
-        angle = np.degrees(argument_of_latitude(*to_inertial(wanted, place, motion)))
-        return start, angle, found
+    return start, found, wanted, *between_fixes(wanted, t, arrays["position"])
+
+
+def _turn_block(
+    first: int, arrays: Mapping[str, Array], keep: slice,
+    times: tuple[float, float, int], width: int, slots: int, columns: int,
+) -> Any:  # fmt: skip
+    """Sums over cells of argument of latitude and of `slots` slots each."""
+    start, found, t, place, motion = _slots(first, arrays, keep, times, width)
+    angle = np.degrees(argument_of_latitude(*to_inertial(t, place, motion)))
+    row = np.where(np.isfinite(angle), angle, -CELL) // CELL
+    column = (start + np.arange(len(row))) // slots
+    return _summed(row, row * columns + column, found)
+
+
+def _track_block(
+    first: int, arrays: Mapping[str, Array], keep: slice,
+    times: tuple[float, float, int], width: int,
+) -> Any:  # fmt: skip
+    """Sums over cells of longitude and latitude."""
+    _, found, _, place, _ = _slots(first, arrays, keep, times, width)
+    longitude, latitude = _below(place)
+    known = np.isfinite(longitude)
+    row = np.where(known, np.minimum((latitude + 90) // CELL, 180 // CELL - 1), -1)
+    column = np.minimum((longitude + 180) // CELL, 360 // CELL - 1)
+    return _summed(row, row * (360 // CELL) + np.where(known, column, 0), found)
+
+
+def _point_block(
+    first: int, arrays: Mapping[str, Array], keep: slice,
+    times: tuple[float, float, int], width: int,
+) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+    """Longitude and latitude, extremes and number of samples of every slot."""
+    _, found, _, place, _ = _slots(first, arrays, keep, times, width)
+    return np.stack(_below(place), axis=1), found.low, found.high, found.known
+
+
+def _below(place: Array) -> tuple[Array, Array]:
+    """Longitude and geocentric latitude [degree] of positions."""
     x, y, z = place.T
     longitude = np.degrees(np.arctan2(y, x))
-    latitude = np.degrees(np.arctan2(z, np.hypot(x, y)))
-    return start, np.stack([longitude, latitude], axis=1), found
+    return longitude, np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
+def _summed(row: Array, cell: Array, found: Thinned) -> Any:
+    """Cells that occur, and the number, sum and extremes of their samples."""
+    good = (row >= 0) & (found.known > 0)
+    cells, index = np.unique(cell[good].astype(np.int64), return_inverse=True)
+    part = Cells.empty(np.arange(len(cells) + 1), np.arange(2))
+    np.add.at(part.count[0], index, found.known[good])
+    np.add.at(part.total[0], index, found.sums[good])
+    np.minimum.at(part.low[0], index, found.low[good])
+    np.maximum.at(part.high[0], index, found.high[good])
+    return cells, part.count[0], part.total[0], part.low[0], part.high[0]
 
 
 def between_fixes(wanted: Array, t: Array, position: Array) -> tuple[Array, Array]:

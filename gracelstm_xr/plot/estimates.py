@@ -20,6 +20,7 @@ from gracelstm_xr.plot.style import (
     UNIT,
     day_number,
     explain_above,
+    label_y,
     new_axes,
     satellites_of,
     time_axis,
@@ -118,7 +119,7 @@ def forecast(
         label = f"$\\pm${sigma:g} sigma"
         draw_band(ax, times, found["lower"], found["upper"], mean, label=label)
     ax.set_xlim(*day_number([first, times.stop]))
-    ax.set_ylabel(f"{axis} acceleration $-$ mean\n[{UNIT}]")
+    label_y(ax, f"{axis} acceleration $-$ mean", UNIT)
     sources = (ahead, {} if history is None else history)
     ax.set_title(f"{title(letter, *sources)}{told}", loc="left", fontsize="medium")
     time_axis(ax)
@@ -291,7 +292,7 @@ def _residual_asd(
         look = {"color": COLOURS[colour], "ls": line, "lw": 1.2, "label": label}
         f, asd = density(series, part)
         ax.loglog(f, asd * NANO, **{**look, **style})
-    finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
+    finish_spectrum(ax, axis, f"{axis} spectral density")
     squares = thin(_residual, inputs, part, sigma)["square"]
     return float(np.sqrt(squares.mean))
 

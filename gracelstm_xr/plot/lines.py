@@ -17,6 +17,7 @@ from gracelstm_xr.plot.style import (
     UNIT,
     day_number,
     explain_above,
+    label_y,
     new_axes,
     time_axis,
     title,
@@ -90,21 +91,24 @@ def series(
         if name in part:
             inputs[name.removeprefix("lin_accl_")] = one_series(part, name, axis)
     found = thin(_parts, inputs, part, sigma)
-    times, mean = axis_of(part), found["observed"].mean
+    times, level = axis_of(part), found["observed"]
+    if not level.known.any():
+        level = found.get("filled", level)
+    mean = level.mean
     ax = new_axes(ax)
     look = {"color": COLOURS["blue"], "lw": 0.9, "label": "observed", **style}
     if "marked" in found and found["marked"].known.any():
-        grey = {"color": COLOURS["grey"], "lw": 0.8, "marker": ".", "ms": 2}
+        grey = {"color": COLOURS["grey"], "lw": 0.8}
         draw_line(ax, times, found["marked"], mean, label="marked", **grey)
     draw_line(ax, times, found["observed"], mean, **look)
     _shade(ax, times, found["observed"])
     if "filled" in found and found["filled"].known.any():
-        fill = {"color": COLOURS["vermillion"], "lw": 1.1, "marker": ".", "ms": 1.5}
+        fill = {"color": COLOURS["vermillion"], "lw": 1.0}
         draw_line(ax, times, found["filled"], mean, label="filled", zorder=3, **fill)
         if "upper" in found:
             label = f"$\\pm${sigma:g} sigma"
             draw_band(ax, times, found["lower"], found["upper"], mean, label=label)
-    ax.set_ylabel(f"{axis} acceleration $-$ mean\n[{UNIT}]")
+    label_y(ax, f"{axis} acceleration $-$ mean", UNIT)
     ax.set_title(title(letter, ds), loc="left")
     time_axis(ax)
     ax.set_xlim(*day_number([times.start, times.stop]))
@@ -141,7 +145,14 @@ def draw_line(
 ) -> None:
     """Draw a thinned series minus `mean`, in nm s-2."""
     positions, values = thinned.line()
-    ax.plot(stamps(times, positions), (values - mean) * NANO, **style)
+    at, shown = stamps(times, positions), (values - mean) * NANO
+    ax.plot(at, shown, **style)
+    # a line of one sample has no length
+    known = np.isfinite(np.concatenate([[np.nan], shown, [np.nan]]))
+    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    if alone.any():
+        look = {"color": style.get("color"), "zorder": style.get("zorder", 2)}
+        ax.plot(at[alone], shown[alone], ls="", marker=".", ms=3, **look)
 
 
 def draw_band(
@@ -162,7 +173,7 @@ def draw_band(
         (low - mean) * NANO,
         (high - mean) * NANO,
         color=COLOURS[colour],
-        alpha=0.3,
+        alpha=0.35,
         lw=0,
         zorder=2.5,
         label=label,
@@ -176,7 +187,7 @@ def _shade(ax: Axes, times: RegularAxis, observed: Thinned) -> None:
     colour = COLOURS["grey"]
     # in part: a firm mark; wholly: a pale column that leaves the estimate readable
     label: str | None = "gap"
-    for where, height, alpha in ((share >= 0.5, 1.0, 0.22), (share > 0, 0.025, 1.0)):
+    for where, height, alpha in ((share >= 0.5, 1.0, 0.16), (share > 0, 0.025, 1.0)):
         edges = day_number(
             stamps(times, np.minimum(runs(where) * observed.width, times.size))
         )

@@ -50,7 +50,7 @@ def latitude_time(
     """Draw an acceleration over argument of latitude and time.
 
     A column is one revolution, or more where there are many. The colour is the mean
-    over a cell of 2 degrees, minus the mean of its column, so that a drifting bias
+    over a cell of 2 degrees, minus the level of its column, so that a drifting bias
     does not hide the rest; cells that hold a sample far outside the colour scale are
     circled.
 
@@ -68,7 +68,7 @@ def latitude_time(
         Acceleration [m s-2] that gives the colour.
     truth : xarray.Dataset or DataArray, optional
         ``lin_accl`` without gaps on the same time axis: the colour is `variable` minus
-        this, the error, without any mean removed; of a filled series in its gaps only.
+        this, the error, with nothing removed; of a filled series in its gaps only.
     start, stop : str or datetime64, optional
         Part of the series to draw, GPS time.
     columns : int, optional
@@ -91,7 +91,7 @@ def latitude_time(
     times = axis_of(part)
     grid = turn_cells(values, part, columns=columns)
     mean = grid.mean
-    removed = grid.column_mean() if truth is None else np.zeros(mean.shape[1])
+    removed = grid.column_level() if truth is None else np.zeros(mean.shape[1])
     shown = (mean - removed) * NANO
     ax = new_axes(ax)
     limit = symmetric_limit(shown)
@@ -103,7 +103,7 @@ def latitude_time(
     ax.set_yticks(range(0, 361, 45))
     ax.set_ylabel("argument of latitude [degree]")
     time_axis(ax)
-    what = "error" if truth is not None else "acceleration $-$ mean of the column"
+    what = "error" if truth is not None else "acceleration $-$ its column"
     _finish(ax, mesh, f"{axis} {what} [{UNIT}]", title(letter, ds))
     return ax
 
@@ -158,7 +158,8 @@ def ground_track(
     """
     part, letter, values = _values(ds, satellite, variable, truth, axis, start, stop)
     times = axis_of(part)
-    ax = new_axes(ax, size=(9, 4.8))
+    aspect = "auto" if ax is not None else "equal"
+    ax = new_axes(ax, size=(9, 4.4), layout="compressed")
     options: dict[str, Any] = {"cmap": DIVERGING}
     drawn: Any
     if times.size * times.step_ns / 1e9 <= TRACK:
@@ -174,7 +175,7 @@ def ground_track(
         options |= {"vmin": -limit, "vmax": limit, **style}
         drawn = ax.pcolormesh(grid.x, grid.y, np.ma.masked_invalid(shown), **options)
         _circle(ax, grid, limit, (grid.x[:-1] + grid.x[1:]) / 2)
-    ax.set(xlim=(-180, 180), ylim=(-90, 90), aspect="equal")
+    ax.set(xlim=(-180, 180), ylim=(-90, 90), aspect=aspect)
     ax.set_xticks(range(-180, 181, 60))
     ax.set_yticks(range(-90, 91, 30))
     ax.set_xlabel("longitude [degree east]")

@@ -206,7 +206,7 @@ def calendar(
         rows = "month" if len(months) <= 14 else "year"
     table, labels = _calendar_table(share, rows)
     cell = 0.2 if rows == "month" else 0.24
-    ax = new_axes(ax, size=(10, 1.7 + cell * len(table)))
+    ax = new_axes(ax, size=(10, max(1.5 + cell * len(table), 2.4)))
     _draw_classes(ax, table, **style)
     named = [i for i, label in enumerate(labels) if label]
     every = max(1, -(-len(named) // 40))
@@ -278,4 +278,5 @@ def _draw_classes(ax: Axes, table: Array, **style: Any) -> None:
         mesh, ax=ax, ticks=range(len(CLASSES)), pad=0.02, aspect=12
     )
     bar.ax.set_yticklabels(list(CLASSES), fontsize="small")
-    bar.set_label("missing of a day")
+    bar.minorticks_off()
+    bar.set_label("missing of the day")

@@ -95,7 +95,7 @@ def training(
 
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("epoch")
-    ax.set_ylabel("Huber loss of the\nnormalised residual [1]")
+    ax.set_ylabel("Huber loss, normalised residual [1]")
     ax.set_title(f"Training of the network, {data}", loc="left")
     ax.grid(alpha=0.3, which="both")
     explain(ax)

@@ -18,6 +18,7 @@ from gracelstm_xr.plot.style import (
     COLOURS,
     NANO,
     explain,
+    label_y,
     method_style,
     new_axes,
     plain_log,
@@ -184,7 +185,7 @@ def spectrum(
         options = {"color": COLOURS[colour], "ls": line, "lw": 1.2, **style}
         label = "observed" if name == "lin_accl" else name.removeprefix("lin_accl_")
         ax.loglog(f, asd * NANO, label=label, **options)
-    finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
+    finish_spectrum(ax, axis, f"{axis} spectral density")
     ax.set_title(title(letter, ds), loc="left")
     return ax
 
@@ -197,7 +198,8 @@ def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
     drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
     f = np.geomspace(f.min(), f.max(), 200)
     design, ranging = design_noise(f, axis) * NANO, ranging_noise(f) * NANO
-    low = min(drawn.min(initial=np.inf), design.min()) / 2
+    # what the low-pass of ACC1B leaves above 0.05 Hz tells nothing
+    low = max(min(drawn.min(initial=np.inf), design.min()), design.min() / 50) / 2
     high = max(drawn.max(initial=0.0), design.max()) * 3
     ax.loglog(f, design, color="black", lw=1.2, ls=":", label="design, Kim (2000)")
     grey = COLOURS["grey"]
@@ -217,7 +219,7 @@ def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
     plain_log(ax)
     plain_log(ax, which="x")
     ax.set_xlabel("frequency [Hz]")
-    ax.set_ylabel(f"{label}\n[{ASD_UNIT}]")
+    label_y(ax, label, ASD_UNIT)
     ax.grid(alpha=0.3)
     explain(ax)
 
@@ -274,6 +276,6 @@ def error_spectrum(
         options = {**method_style(name, names), "marker": None, **style}
         values = asd.sel({"method": name}).transpose("frequency").values
         ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
-    finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
+    finish_spectrum(ax, axis, f"{axis} spectral density of the error")
     ax.set_title(title(letter, score), loc="left")
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ __all__ = [
     "day_number",
     "explain",
     "explain_above",
+    "label_y",
     "length_ticks",
     "method_style",
     "new_axes",
@@ -79,13 +80,18 @@ _LENGTHS = {
 }
 
 
-def new_axes(ax: Axes | None, *, size: tuple[float, float] = (10, 4)) -> Axes:
+def new_axes(
+    ax: Axes | None,
+    *,
+    size: tuple[float, float] = (10, 4),
+    layout: Literal["constrained", "compressed"] = "constrained",
+) -> Axes:
     """Return `ax`, or the Axes of a new figure of `size` [inch]."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=size, layout="constrained")[1]
+    return plt.subplots(figsize=size, layout=layout)[1]
 
 
 def origin(*sources: Any) -> str:
@@ -140,6 +146,20 @@ def time_axis(ax: Axes) -> None:
     ax.set_xlabel("GPS time")
 
 
+def _inches(ax: Axes) -> tuple[float, float]:
+    """Width and height of a panel, before its layout."""
+    figure: Any = ax.figure  # the annotations leave out that a subfigure has a box
+    box = ax.get_position()
+    size = figure.bbox.size / figure.dpi
+    return float(box.width * size[0]), float(box.height * size[1])
+
+
+def label_y(ax: Axes, what: str, unit: str) -> None:
+    """Label the y axis, on two lines where the panel is low."""
+    low = 0.085 * (len(what) + 10) > _inches(ax)[1]
+    ax.set_ylabel(f"{what}{chr(10) if low else ' '}[{unit}]")
+
+
 def explain(ax: Axes, **options: Any) -> None:
     """Explain lines beside the panel, or inside where the figure leaves no room."""
     if ax.figure.get_layout_engine() is None:
@@ -151,10 +171,7 @@ def explain(ax: Axes, **options: Any) -> None:
 
 def explain_above(ax: Axes) -> None:
     """Explain lines above a wide panel, where they hide no data."""
-    # the annotations leave out that a subfigure has a box too
-    figure: Any = ax.figure
-    width = ax.get_position().width * figure.bbox.width / figure.dpi
-    if width < 7.5:
+    if _inches(ax)[0] < 7.5:
         ax.legend(fontsize="small", loc="best", ncols=2)
         return
     ax.legend(
