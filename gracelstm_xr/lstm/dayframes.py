@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.cluster import stream
 from gracelstm_xr.days import day_number, day_results
-from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
-from gracelstm_xr.threads import one_blas_thread
+from gracelstm_xr.frames import HALO, Frame, Pair, frame_inputs, thin_frame
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -69,7 +67,9 @@ class DayFrames:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         missing = {
-            d for d in days if not all(self._path(p.recipient, d).exists() for p in pairs)
+            d
+            for d in days
+            if not all(self._path(p.recipient, d).exists() for p in pairs)
         }
         # every variable of a satellite once, though it serves in two roles
         inputs = {
@@ -136,9 +136,7 @@ def _frames_of_day(
 ) -> dict[str, Frame]:
     """Frames of one day of all recipients, at the working step."""
     return {
-        pair.recipient: build_frame(t, _roles(arrays, pair), pair, keep=keep).every(
-            step
-        )[0]
+        pair.recipient: thin_frame(t, _roles(arrays, pair), pair, keep=keep, step=step)
         for pair in pairs
     }
 

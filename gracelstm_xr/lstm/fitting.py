@@ -2,43 +2,53 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import warnings
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines import default_baselines
 from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
-from gracelstm_xr.blocks import gps_axis, gps_seconds, iterate_time_blocks
+from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.conventions import require
+from gracelstm_xr.days import day_results
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
-from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
-from gracelstm_xr.gaps import usable
+from gracelstm_xr.frames import HALO, INPUTS, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.hiding import GAP_LENGTHS, stretches
-from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import calibrate
+from gracelstm_xr.lstm.checkpoint import claim
+from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.model import FittedModel
+from gracelstm_xr.lstm.network import describe_network
+from gracelstm_xr.lstm.preparing import (
+    FEWEST_SAMPLES,
+    DayFacts,
+    Plan,
+    day_facts,
+    digest,
+    prepare,
+    with_constants,
+)
 from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.sequences import channel_names
 from gracelstm_xr.lstm.settings import Settings, Split
-from gracelstm_xr.lstm.track import CONTEXT, SINGLE, TWIN, Track
-from gracelstm_xr.lstm.trackfit import TrackFit
-from gracelstm_xr.lstm.trained import TrainedNetwork, network_bytes
-from gracelstm_xr.lstm.training import train_network
-from gracelstm_xr.timebase import axis_of
+from gracelstm_xr.lstm.stretches import days_of
+from gracelstm_xr.lstm.track import CONTEXT
+from gracelstm_xr.lstm.trained import TrainedNetwork
+from gracelstm_xr.lstm.training import Job, combine, train_all
+from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = ["fit", "load_frame"]
-
-BoolArray = npt.NDArray[np.bool_]
-
-#: Fewest training samples at the working step.
-FEWEST_SAMPLES = 60
 
 
 def fit(
@@ -46,6 +56,8 @@ def fit(
     *,
     recipient: str | None = None,
     donor: str | None = None,
+    network: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **hyperparameters: Any,
 ) -> FittedModel:
@@ -56,12 +68,26 @@ def fit(
     What a satellite can be filled from follows from the data: its twin when there is
     one, orbit, attitude and thrusters where the products were read.
 
+    Covariates are built once, day by day, on the Dask scheduler in force, and kept at
+    the working step in a folder; an epoch visits a few stretches of them. Memory and
+    the time of an epoch do not grow with the archive. One network trains in one
+    process; several (two tracks, an ensemble) are tasks where a client is active.
+
     Parameters
     ----------
     ds : xarray.Dataset
         Data model with ``lin_accl`` on a regular axis. Loaded one stretch at a time.
     recipient, donor : str, optional
         Satellites by letter; default every satellite with data, each from its twin.
+    network : keras.Model or callable, optional
+        An own network in place of the bidirectional LSTM, not yet compiled: a model
+        with input ``(None, None, channels)`` and output ``(None, None, 3)``, of which
+        a copy with new weights is trained, or a function of the number of channels
+        that returns one, since the tracks differ in channels.
+    checkpoint : str or path-like, optional
+        Folder for covariates and the state after every epoch. The same call with the
+        same folder goes on where it was interrupted and gives the same model, bit for
+        bit. Workers of a cluster that train must see it.
     progress : bool, default False
         Show bars on standard error.
     **hyperparameters
@@ -77,118 +103,146 @@ def fit(
         For an unknown hyperparameter.
     NotEnoughDataError
         When no satellite has enough observations in the training span.
+    GraceError
+        When ``checkpoint`` holds a fit of other data or settings, or ``network`` has
+        another shape.
     """
-    from gracelstm_xr.progress import Bar
-
     settings = Settings.from_keywords(hyperparameters)
     require("lin_accl", ds.variables, remedy="open ACC1B data first")
-    step = axis_of(ds).step / np.timedelta64(1, "s")
-    settings = replace(settings, step=max(settings.step, float(step)))
-    split = _split(ds, settings)
+    first, step, size = gps_axis(ds)
+    settings = replace(settings, step=max(settings.step, step))
+    split = Split.of(first, first + size * step, settings)
+    settings = _fitting_window(settings, split)
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
-    prepared = []
-    with Bar("covariates", len(pairs), unit="satellite", enabled=progress) as bar:
-        for pair in pairs:
-            frame = _working_frame(ds, _with_constants(ds, pair, split), settings)
-            fitted = _prepare(frame[0], frame[1], split, settings)
-            if fitted is not None:
-                prepared.append((frame[0], fitted))
-            bar.update()
-    if not prepared:
-        raise NotEnoughDataError(
-            "found no satellite with enough observations in the training span, "
-            f"expected at least {FEWEST_SAMPLES} samples of {settings.step:g} s: "
-            "fit on a longer stretch"
+    with _folder(checkpoint) as folder, one_blas_thread():
+        job = _Fit(ds, pairs, Plan.of(split), settings, network, folder, progress)
+        return job.run(claimed=checkpoint is not None)
+
+
+@contextmanager
+def _folder(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """The user's folder, or one that is gone afterwards."""
+    if checkpoint is not None:
+        yield Path(checkpoint).absolute()
+        return
+    with tempfile.TemporaryDirectory(prefix="gracelstm-") as name:
+        yield Path(name)
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """One call of `fit`."""
+
+    ds: xr.Dataset
+    pairs: list[Pair]
+    plan: Plan
+    settings: Settings
+    network: Any
+    folder: Path
+    progress: bool
+
+    def run(self, *, claimed: bool) -> FittedModel:
+        """Everything from covariates to sigma."""
+        facts = day_facts(
+            self.ds, self.pairs, self.plan, self.settings, progress=self.progress
         )
-    settings = _fitting_window(settings, prepared, split)
-    networks, history = _networks(prepared, split, settings, progress=progress)
-    model = FittedModel(
-        settings=settings,
-        split=split,
-        recipients={r.pair.recipient: r for _, r in prepared},
-        networks=networks,
-        history=history,
-        scores=history,
-        info=_info(ds, prepared[0][0]),
-    )
-    return _calibrated(ds, model, progress=progress)
-
-
-def _networks(
-    prepared: list[tuple[Frame, Recipient]],
-    split: Split,
-    settings: Settings,
-    *,
-    progress: bool,
-) -> tuple[dict[str, TrainedNetwork], xr.Dataset]:
-    """One network per track, trained on all satellites that have it."""
-    import xarray as xr
-
-    from gracelstm_xr.progress import Bar
-
-    tracks = sorted({t.name for _, r in prepared for t in r.tracks}, reverse=True)
-    networks, histories = {}, []
-    batches = len(tracks) * settings.epochs * settings.batches
-    with Bar("training", batches, unit="batch", enabled=progress) as bar:
-        for name in tracks:
-            mine = [
-                (t.view(f), t) for f, r in prepared for t in r.tracks if t.name == name
-            ]
-            network, gain, history = train_network(
-                [(_part(f, split.train), t) for f, t in mine],
-                [(_part(f, split.validation), t) for f, t in mine],
-                settings,
-                report=lambda note: bar.update(note=note),
+        if claimed:
+            claim(self.folder, self._facts(facts))
+        frames = DayFrames(self.folder / "days", self.settings.step)
+        pairs = [with_constants(self.ds, p, self.plan, facts) for p in self.pairs]
+        days = self.plan.days(self.settings)
+        frames.build(self.ds, pairs, days, progress=self.progress)
+        prepared = [prepare(frames, p, self.plan, self.settings) for p in pairs]
+        recipients = {r.pair.recipient: r for r in prepared if r is not None}
+        if not recipients:
+            raise NotEnoughDataError(
+                "found no satellite with enough observations in the training span, "
+                f"expected at least {FEWEST_SAMPLES} samples of {self.settings.step:g} "
+                "s: fit on a longer stretch"
             )
-            networks[name] = TrainedNetwork((network_bytes(network),), gain)
-            histories.append(history.assign_coords(track=name))
-    return networks, xr.concat(histories, dim="track")
+        networks, history = self._networks(recipients)
+        model = FittedModel(
+            settings=self.settings,
+            split=self.plan.split,
+            recipients=recipients,
+            networks=networks,
+            history=history,
+            scores=history,
+            info=self._info(frames, next(iter(recipients.values()))),
+        )
+        return _calibrated(self.ds, model, progress=self.progress)
+
+    def _networks(
+        self, recipients: Mapping[str, Recipient]
+    ) -> tuple[dict[str, TrainedNetwork], xr.Dataset]:
+        """Networks of every track, trained on all satellites that have it."""
+        import xarray as xr
+
+        names = sorted({t.name for r in recipients.values() for t in r.tracks})
+        jobs = [
+            Job(
+                self.folder,
+                {
+                    n: t
+                    for n, r in recipients.items()
+                    for t in r.tracks
+                    if t.name == name
+                },
+                self.plan.training,
+                self.plan.validation,
+                self.settings,
+                self.network,
+            )
+            for name in reversed(names)
+        ]
+        members = train_all(jobs, progress=self.progress)
+        made = [combine(job, found) for job, found in zip(jobs, members, strict=True)]
+        networks = {job.name: n for job, (n, _) in zip(jobs, made, strict=True)}
+        histories = [
+            history.assign_coords(track=job.name)
+            for job, (_, history) in zip(jobs, made, strict=True)
+        ]
+        return networks, xr.concat(histories, dim="track", join="outer")
+
+    def _facts(self, facts: list[DayFacts]) -> dict[str, Any]:
+        """What the result depends on."""
+        return {
+            "data": {
+                "axis": list(gps_axis(self.ds)),
+                "variables": sorted(set(INPUTS) & set(map(str, self.ds.variables))),
+                "satellites": [[p.recipient, p.donor] for p in self.pairs],
+                "series": digest(facts),
+            },
+            "settings": self.settings.to_dict(),
+            "network": describe_network(self.network),
+            "versions": _versions(),
+        }
+
+    def _info(self, frames: DayFrames, recipient: Recipient) -> dict[str, str]:
+        frame = frames.load(recipient.pair.recipient, self.plan.sample[0].core)
+        names = [] if frame is None else channel_names(frame, self.settings.features)
+        return {
+            **_versions(),
+            "channels": " ".join(names),
+            "data": str(self.ds.attrs.get("source", "data of unstated origin")),
+        }
 
 
-def _split(ds: xr.Dataset, settings: Settings) -> Split:
-    first, step, size = gps_axis(ds)
-    return Split.of(first, first + size * step, settings)
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    return {
+        "gracelstm_xr": version("gracelstm-xr"),
+        "keras": version("keras"),
+        "numpy": version("numpy"),
+    }
 
 
-def _positions(ds: xr.Dataset, span: tuple[float, float], context: float) -> slice:
-    """Samples of a span of GPS seconds with context on either side."""
-    first, step, size = gps_axis(ds)
-    low = int(np.ceil((span[0] - context - first) / step))
-    high = int(np.ceil((span[1] + context - first) / step))
-    return slice(max(low, 0), min(max(high, 0), size))
-
-
-def _with_constants(ds: xr.Dataset, pair: Pair, split: Split) -> Pair:
-    """Offset of the donor, and its lag where no orbit gives one, from training data."""
-    if pair.donor is None:
-        return pair
-    training = usable(ds).isel(time=_positions(ds, split.train, 0.0))
-    donor = training.sel(satellite=pair.donor)
-    mean = donor.mean("time").values.astype(np.float64)
-    pair = replace(pair, donor_offset=(float(mean[0]), float(mean[1]), float(mean[2])))
-    if {"position", "velocity"} <= set(ds.variables):
-        return pair
-    own = training.sel(satellite=pair.recipient)
-    step = float(axis_of(ds).step / np.timedelta64(1, "s"))
-    some = slice(0, round(2 * 86_400 / step))
-    found = cross_correlation_lag(
-        own.isel(time=some).transpose("time", "axis").values,
-        donor.isel(time=some).transpose("time", "axis").values,
-        step,
-    )
-    return replace(pair, lag=None if found is None else found.seconds)
-
-
-def _working_frame(
-    ds: xr.Dataset, pair: Pair, settings: Settings
-) -> tuple[Frame, Pair]:
-    """The whole span at the working step, built stretch by stretch."""
-    parts = []
-    inputs = frame_inputs(ds, pair)
-    for _, t, arrays, keep in iterate_time_blocks(inputs, ds, halo=HALO):
-        native = build_frame(t, arrays, pair).take(keep)
-        parts.append(native.every(settings.step)[0])
-    return Frame.join(parts), pair
+def _fitting_window(settings: Settings, split: Split) -> Settings:
+    """Shorten the window where the spans are shorter than it."""
+    spans = (split.train, split.validation)
+    shortest = int(min(b - a for a, b in spans) // settings.step)
+    return replace(settings, window=min(settings.window, max(shortest, 8)))
 
 
 def load_frame(ds: xr.Dataset, pair: Pair, span: tuple[float, float]) -> Frame:
@@ -206,53 +260,35 @@ def load_frame(ds: xr.Dataset, pair: Pair, span: tuple[float, float]) -> Frame:
     Returns
     -------
     Frame
-        Reaches 42 h past the span on either side where there are data.
+        Reaches `CONTEXT` past the span on either side where there are data.
     """
     import dask
 
-    wide = _positions(ds, span, CONTEXT + HALO)
-    lazy = {k: v.isel(time=wide).data for k, v in frame_inputs(ds, pair).items()}
-    (arrays,) = dask.compute(lazy)
-    return build_frame(gps_seconds(ds, wide), arrays, pair)
-
-
-def _part(frame: Frame, span: tuple[float, float]) -> Frame:
-    low, high = np.searchsorted(frame.t, span)
-    return frame.take(slice(int(low), int(high)))
-
-
-def _prepare(
-    frame: Frame, pair: Pair, split: Split, settings: Settings
-) -> Recipient | None:
-    """Baselines and scales from the training span; None without data there."""
-    training = (frame.t >= split.train[0]) & (frame.t < split.train[1])
-    known = np.isfinite(frame.own) & training[:, None]
-    counts = known.sum(axis=0)
-    if counts.max() < FEWEST_SAMPLES:
-        return None
-    x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
-    names = (SINGLE,) if frame.donor is None else (TWIN, SINGLE)
-    tracks = tuple(_track(frame, training, name, settings) for name in names)
-    return Recipient(pair, default_baselines([(frame, training)]), tracks, (x, y, z))
-
-
-def _track(frame: Frame, training: BoolArray, name: str, settings: Settings) -> Track:
-    """What the network of one track starts from."""
-    fit = TrackFit(name, step=settings.step, seed=settings.seed)
-    fit.add(frame, training)
-    return fit.finish()
-
-
-def _fitting_window(
-    settings: Settings, prepared: list[tuple[Frame, Recipient]], split: Split
-) -> Settings:
-    """Shorten the window where the spans are shorter than two of it."""
-    shortest = min(
-        len(_part(frame, span))
-        for frame, _ in prepared
-        for span in (split.train, split.validation)
+    first, step, size = gps_axis(ds)
+    low = max(span[0] - CONTEXT, first)
+    high = min(span[1] + CONTEXT, first + size * step)
+    tasks = day_results(
+        _frame_of_day,
+        frame_inputs(ds, pair),
+        ds,
+        pair,
+        halo=HALO,
+        only=days_of([(low, high)]),
     )
-    return replace(settings, window=int(min(settings.window, max(shortest, 8))))
+    # a few days at a time: raw variables take more room than a frame
+    days = [frame for task in tasks for frame in dask.compute(task)[0]]
+    whole = Frame.join(days)
+    a, b = (int(i) for i in np.searchsorted(whole.t, (low, high)))
+    return whole.take(slice(a, b))
+
+
+def _frame_of_day(
+    t: npt.NDArray[np.float64],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    pair: Pair,
+) -> Frame:
+    return build_frame(t, arrays, pair, keep=keep)
 
 
 def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> FittedModel:
@@ -323,15 +359,3 @@ def score_span(
             for piece in pieces
         ]
     )
-
-
-def _info(ds: xr.Dataset, frame: Frame) -> dict[str, str]:
-    from importlib.metadata import version
-
-    return {
-        "gracelstm_xr": version("gracelstm-xr"),
-        "keras": version("keras"),
-        "numpy": version("numpy"),
-        "channels": " ".join(channel_names(frame)),
-        "data": str(ds.attrs.get("source", "data of unstated origin")),
-    }

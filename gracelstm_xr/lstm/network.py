@@ -8,7 +8,13 @@ from typing import Any
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lstm.settings import Settings
 
-__all__ = ["Builder", "build_network", "compile_network", "make_network"]
+__all__ = [
+    "Builder",
+    "build_network",
+    "compile_network",
+    "describe_network",
+    "make_network",
+]
 
 #: Channels per step to an own Keras model.
 Builder = Callable[[int], Any]
@@ -114,6 +120,18 @@ def make_network(
     _check_shapes(made, features)
     _check_loads(made)
     return made
+
+
+def describe_network(network: Any | Builder | None) -> str:
+    """Say which own network it is, to tell one checkpoint from another."""
+    import hashlib
+
+    if network is None:
+        return "LSTM"
+    if hasattr(network, "to_json"):
+        return hashlib.sha256(network.to_json().encode()).hexdigest()
+    kind = network if hasattr(network, "__qualname__") else type(network)
+    return f"{kind.__module__}.{kind.__qualname__}"
 
 
 def _check_shapes(network: Any, features: int) -> None:

@@ -6,17 +6,20 @@ is made and never held together.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm.settings import FEATURES
 
 __all__ = [
     "Channels",
     "channel_names",
     "make_channels",
+    "static_channels",
     "window_batch",
     "window_starts",
 ]
@@ -50,44 +53,88 @@ class Channels:
     visible: Array32
 
 
-def channel_names(frame: Frame) -> list[str]:
-    """Names of the static channels a frame allows, in order."""
-    names: list[str] = []
-    axes = ("x", "y", "z")
-    if frame.donor is not None:
-        for part in ("", "_before", "_after", "_detail"):
-            names += [f"donor{part}_{axis}" for axis in axes]
-        names.append("donor_known")
-    if frame.latitude_argument is not None:
-        names += [f"{f}_{k}u" for k in (1, 2) for f in ("sin", "cos")]
-    if frame.sun is not None:
-        names += ["shadow", *(f"sun_{axis}" for axis in axes)]
-    for role, fired in (("own", frame.own_thrust), ("donor", frame.donor_thrust)):
-        if fired is not None:
-            names += [f"{role}_thrust_{pair}" for pair in range(1, 7)]
-    return [*names, "sin_day", "cos_day", "leads"]
+def channel_names(frame: Frame, features: tuple[str, ...] = FEATURES) -> list[str]:
+    """Names of the static channels a frame allows, in order.
+
+    Parameters
+    ----------
+    frame : Frame
+    features : tuple of str
+        Groups wanted, of `gracelstm_xr.lstm.settings.FEATURES`.
+    """
+    return [name for names, _ in _groups(frame, features) for name in names]
 
 
-def static_channels(frame: Frame, donor_scale: Array) -> Array32:
+def static_channels(
+    frame: Frame, donor_scale: Array, features: tuple[str, ...] = FEATURES
+) -> Array32:
     """Covariates of a frame as channels, shape (n, f); see `channel_names`."""
-    parts: list[Array] = []
-    if frame.donor is not None:
-        donor = frame.donor / donor_scale
-        shift = max(round(DONOR_REACH / (frame.t[1] - frame.t[0])), 1)
-        before, after = _moved(donor, shift), _moved(donor, -shift)
-        # the fast part is small beside the swing of a revolution: show it enlarged
-        detail = 10 * (donor - (before + after) / 2)
-        known = np.isfinite(donor[:, :1]).astype(np.float64)
-        parts += [donor, before, after, detail, known]
-    if (u := frame.latitude_argument) is not None:
-        parts += [f(k * u)[:, None] for k in (1, 2) for f in (np.sin, np.cos)]
-    if frame.sun is not None and frame.shadow is not None:
-        parts += [frame.shadow[:, None], frame.sun]
-    parts += [f / 5 for f in (frame.own_thrust, frame.donor_thrust) if f is not None]
-    day = 2 * np.pi * (frame.t % 86_400.0) / 86_400.0
+    columns = [make(frame, donor_scale) for _, make in _groups(frame, features)]
+    none = np.zeros((len(frame), 0))
+    found = np.nan_to_num(np.concatenate([none, *columns], axis=1))
+    return np.asarray(found, dtype=np.float32)
+
+
+def _groups(
+    frame: Frame, features: tuple[str, ...]
+) -> list[tuple[list[str], Callable[[Frame, Array], Array]]]:
+    """Names and columns of what is wanted and there."""
+    axes = ("x", "y", "z")
+    found: list[tuple[list[str], Callable[[Frame, Array], Array]]] = []
+    if "donor" in features and frame.donor is not None:
+        parts = ("", "_before", "_after", "_detail")
+        names = [f"donor{part}_{axis}" for part in parts for axis in axes]
+        found.append(([*names, "donor_known", "leads"], _donor))
+    if "orbit" in features and frame.latitude_argument is not None:
+        names = [f"{f}_{k}u" for k in (1, 2) for f in ("sin", "cos")]
+        found.append((names, _orbit))
+    if "sun" in features and frame.sun is not None and frame.shadow is not None:
+        found.append((["shadow", *(f"sun_{axis}" for axis in axes)], _sun))
+    for role in ("own", "donor"):
+        fired = getattr(frame, f"{role}_thrust")
+        if "thrusters" in features and fired is not None:
+            names = [f"{role}_thrust_{pair}" for pair in range(1, 7)]
+            found.append((names, _own_thrust if role == "own" else _donor_thrust))
+    if "time" in features:
+        found.append((["sin_day", "cos_day"], _time))
+    return found
+
+
+def _donor(frame: Frame, scale: Array) -> Array:
+    if frame.donor is None:
+        return np.zeros((len(frame), 0))
+    donor = frame.donor / scale
+    shift = max(round(DONOR_REACH / (frame.t[1] - frame.t[0])), 1)
+    before, after = _moved(donor, shift), _moved(donor, -shift)
+    # the fast part is small beside the swing of a revolution: show it enlarged
+    detail = 10 * (donor - (before + after) / 2)
+    known = np.isfinite(donor[:, :1]).astype(np.float64)
     leads = np.zeros(len(frame)) if frame.lag is None else np.sign(frame.lag)
-    parts += [np.stack([np.sin(day), np.cos(day), leads], axis=1)]
-    return np.nan_to_num(np.concatenate(parts, axis=1)).astype(np.float32)
+    return np.concatenate([donor, before, after, detail, known, leads[:, None]], 1)
+
+
+def _orbit(frame: Frame, _: Array) -> Array:
+    u = np.asarray(frame.latitude_argument)
+    return np.stack([f(k * u) for k in (1, 2) for f in (np.sin, np.cos)], axis=1)
+
+
+def _sun(frame: Frame, _: Array) -> Array:
+    return np.concatenate(
+        [np.asarray(frame.shadow)[:, None], np.asarray(frame.sun)], axis=1
+    )
+
+
+def _own_thrust(frame: Frame, _: Array) -> Array:
+    return np.asarray(frame.own_thrust) / 5
+
+
+def _donor_thrust(frame: Frame, _: Array) -> Array:
+    return np.asarray(frame.donor_thrust) / 5
+
+
+def _time(frame: Frame, _: Array) -> Array:
+    day = 2 * np.pi * (frame.t % 86_400.0) / 86_400.0
+    return np.stack([np.sin(day), np.cos(day)], axis=1)
 
 
 def _moved(values: Array, shift: int) -> Array:

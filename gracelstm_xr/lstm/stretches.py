@@ -61,7 +61,9 @@ def evenly(items: Sequence[T], most: int) -> list[T]:
     return [items[i] for i in chosen]
 
 
-def turns(count: int, *, most: int, epochs: int, seed: Sequence[int]) -> list[list[int]]:
+def turns(
+    count: int, *, most: int, epochs: int, seed: Sequence[int]
+) -> list[list[int]]:
     """Items each epoch visits: none twice, and none again before all had their turn.
 
     Parameters

@@ -1,251 +1,332 @@
-"""Training of the network: hidden gaps, batches, and the loop."""
+"""Training of the networks: the loop, its interruption, and ensembles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.frames import Frame
-from gracelstm_xr.gaps import log_uniform_gaps, runs
-from gracelstm_xr.lstm.sequences import Channels, static_channels, window_batch
+from gracelstm_xr.cluster import active_client, run
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.lstm.batches import Epoch, Source, visits
+from gracelstm_xr.lstm.checkpoint import read_state, write_state
+from gracelstm_xr.lstm.dayframes import DayFrames
+from gracelstm_xr.lstm.network import compile_network, make_network
 from gracelstm_xr.lstm.settings import Settings
+from gracelstm_xr.lstm.stretches import Stretch
 from gracelstm_xr.lstm.track import Track
+from gracelstm_xr.lstm.trained import TrainedNetwork, network_bytes
+from gracelstm_xr.progress import Bar
+from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Masked", "Trainer", "mask_frame", "train_network"]
+__all__ = ["Job", "Member", "combine", "train_all", "train_member"]
 
-#: Maskings of the training data that are in use at a time.
-POOL = 4
 Array32 = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
-Report = Callable[[str], None]
+Report = Callable[[int, str], None]
+
+#: Two networks trained at once in one process would only share its cores.
+_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Masked:
-    """One masking of a training frame: channels and the weight of each target."""
+class Job:
+    """All that the training of one track's networks needs; travels to a worker.
 
-    channels: Channels
-    weight: Array32
-
-
-def mask_frame(
-    thin: Frame,
-    static: Array32,
-    track: Track,
-    settings: Settings,
-    rng: np.random.Generator,
-) -> Masked:
-    """Hide random gaps, refit the ridge baseline without them, keep its residual.
-
-    Refitting makes the residual in a hidden gap as large in training as it will be
-    in a real one.
-    """
-    hidden = log_uniform_gaps(
-        len(thin),
-        shortest=max(round(settings.shortest_gap / settings.step), 1),
-        longest=max(round(settings.longest_gap / settings.step), 1),
-        fraction=settings.hidden_fraction,
-        rng=rng,
-    )
-    known = np.isfinite(thin.own)
-    visible = known & ~hidden[:, None]
-    start = track.start(thin, visible)
-    channels = track.channels(thin, start, visible, static)
-    scored = known & hidden[:, None] & np.isfinite(start.smooth)
-    return Masked(channels, (scored * _gap_weight(hidden)[:, None]).astype(np.float32))
-
-
-def _gap_weight(hidden: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Weight of hidden samples: less in long gaps, or they would be all that counts.
-
-    The middle of a long gap holds mostly noise; what can be learnt is near its edges.
-    """
-    weight = np.zeros(len(hidden))
-    for first, past in runs(hidden):
-        weight[first:past] = 1.0 / np.sqrt(past - first)
-    return weight
-
-
-class Trainer:
-    """Batches of one epoch after another.
-
-    Windows come from several maskings of the data at once, one of which is replaced
-    by a new one after every epoch.
-
-    Parameters
+    Attributes
     ----------
-    frames : list of (Frame, Track)
-        Training frames at the working step.
+    folder : Path
+        Of the day frames and the checkpoint; workers must see it.
+    tracks : mapping of str to Track
+        Of one name, by satellite.
+    training, validation : sequence of Stretch
     settings : Settings
-    stream : int
-        Distinguishes the random gaps of training from those of validation.
-    fixed : bool
-        Keep the gaps of the first epoch, for validation.
+    network : keras.Model, callable or None
+        The user's own, see `gracelstm_xr.lstm.network.make_network`.
     """
 
-    def __init__(
-        self,
-        frames: list[tuple[Frame, Track]],
-        settings: Settings,
-        *,
-        stream: int,
-        windows: int,
-        fixed: bool = False,
-    ) -> None:
-        self.settings = settings
-        self.frames = frames
-        self.static = [static_channels(f, r.donor_scale) for f, r in frames]
-        self.stream, self.windows, self.fixed = stream, windows, fixed
-        self.epoch = 0
-        self.masked: list[list[Masked]] = []
-        while len(self.masked) < POOL:
-            self.masked.append(self._mask(len(self.masked)))
-        self._place()
+    folder: Path
+    tracks: Mapping[str, Track]
+    training: Sequence[Stretch]
+    validation: Sequence[Stretch]
+    settings: Settings
+    network: Any = None
 
     @property
-    def batches(self) -> int:
-        """Batches per epoch."""
-        return -(-self.windows // self.settings.batch_size)
+    def name(self) -> str:
+        """Name of the track."""
+        return next(iter(self.tracks.values())).name
 
-    def next_epoch(self) -> None:
-        """Replace the oldest masking and draw new windows, unless fixed."""
-        if not self.fixed:
-            self.epoch += 1
-            self.masked[self.epoch % POOL] = self._mask(POOL + self.epoch)
-            self._place()
+    @property
+    def frames(self) -> DayFrames:
+        """Covariates of the days visited."""
+        return DayFrames(self.folder / "days", self.settings.step)
 
-    def _mask(self, number: int) -> list[Masked]:
-        rng = np.random.default_rng([self.settings.seed, self.stream, 0, number])
-        return [
-            mask_frame(frame, static, track, self.settings, rng)
-            for (frame, track), static in zip(self.frames, self.static, strict=True)
-        ]
+    def source(self, member: int) -> Source:
+        """Training windows of one member."""
+        seed = self.settings.seed + member
+        return Source(
+            self.frames,
+            self.tracks,
+            self.training,
+            replace(self.settings, seed=seed),
+            plan=visits(len(self.training), self.settings, seed),
+            stream=1,
+            windows=self.settings.windows_per_epoch,
+        )
 
-    def _place(self) -> None:
-        """Draw frame, masking and start of every window of the epoch."""
-        rng = np.random.default_rng([self.settings.seed, self.stream, 1, self.epoch])
-        room = [max(len(f) - self.settings.window + 1, 1) for f, _ in self.frames]
-        share = np.array(room) / sum(room)
-        self.owner = rng.choice(len(room), size=self.windows, p=share)
-        self.masking = rng.integers(POOL, size=self.windows)
-        self.starts = np.array([rng.integers(room[i]) for i in self.owner])
-
-    def batch(self, number: int) -> tuple[Array32, Array32]:
-        """Inputs (w, step, channel) and targets with weights (w, step, 6)."""
-        size = self.settings.batch_size
-        part = slice(number * size, (number + 1) * size)
-        x, y = [], []
-        for frame in range(len(self.frames)):
-            for masking, made in enumerate(self.masked):
-                mine = (self.owner[part] == frame) & (self.masking[part] == masking)
-                if mine.any():
-                    inputs, targets = self._cut(made[frame], self.starts[part][mine])
-                    x.append(inputs)
-                    y.append(targets)
-        return np.concatenate(x), np.concatenate(y)
-
-    def _cut(self, masked: Masked, starts: IntArray) -> tuple[Array32, Array32]:
-        window, length = self.settings.window, len(masked.weight)
-        index = np.minimum(starts[:, None] + np.arange(window), length - 1)
-        weight = masked.weight[index]
-        # a window longer than the data repeats its last step, which does not count
-        weight[:, length:] = 0.0
-        target = np.concatenate([masked.channels.residual[index], weight], axis=2)
-        return window_batch(masked.channels, starts, window), target
+    def held(self) -> Epoch:
+        """Windows of the validation span; the same for all members."""
+        return Source(
+            self.frames,
+            self.tracks,
+            self.validation,
+            self.settings,
+            plan=[list(range(len(self.validation)))],
+            stream=2,
+            windows=min(8 * self.settings.batch_size, self.settings.windows_per_epoch),
+        ).epoch(0)
 
 
-def train_network(
-    training: list[tuple[Frame, Track]],
-    validation: list[tuple[Frame, Track]],
-    settings: Settings,
-    *,
-    report: Report | None = None,
-) -> tuple[Any, tuple[float, float, float], xr.Dataset]:
-    """Train one network of one track on the frames of all recipients.
+@dataclass(frozen=True)
+class Member:
+    """One trained network.
+
+    Attributes
+    ----------
+    network : bytes
+        Content of its ``.keras`` file.
+    output : ndarray of float32, shape (w, step, 3)
+        For the windows of `Job.held`.
+    rows : list of dict
+        History, one per epoch.
+    """
+
+    network: bytes
+    output: Array32
+    rows: list[dict[str, float]]
+
+
+def train_member(job: Job, member: int, *, report: Report | None = None) -> Member:
+    """Train one network, or go on where an interrupted training stopped.
 
     Parameters
     ----------
-    training, validation : list of (Frame, Track)
-        Frames at the working step.
-    settings : Settings
+    job : Job
+    member : int
+        Number in the ensemble, added to the seed.
     report : callable, optional
-        Called with a few words after every batch.
+        Called with a number of batches done and a few words.
+
+    Raises
+    ------
+    GraceError
+        When the folder of the job is not there.
+    NotEnoughDataError
+        When nothing can be hidden in the training span.
+    """
+    if not job.folder.is_dir():
+        raise GraceError(
+            f"found no folder {str(job.folder)!r} on this machine, expected the one "
+            "that training uses: give checkpoint= a folder that all workers share"
+        )
+    with _one_at_a_time, one_blas_thread():
+        return _Training(job, member, report).run()
+
+
+def train_all(jobs: Sequence[Job], *, progress: bool = False) -> list[list[Member]]:
+    """Train the members of every job: on the active cluster, or one after the other."""
+    each = [(job, k) for job in jobs for k in range(job.settings.ensemble)]
+    if active_client() is not None and len(each) > 1:
+        import dask
+
+        call = dask.delayed(train_member, pure=False)
+        tasks = [call(dask.delayed(j, traverse=False, pure=False), k) for j, k in each]
+        found: list[Member] = run(
+            tasks, label="training", unit="network", progress=progress
+        )
+    else:
+        steps = sum(job.settings.epochs * job.settings.batches for job, _ in each)
+        with Bar("training", steps, unit="batch", enabled=progress) as bar:
+            found = [
+                train_member(job, k, report=lambda n, text: bar.update(n, note=text))
+                for job, k in each
+            ]
+    members = iter(found)
+    return [[next(members) for _ in range(j.settings.ensemble)] for j in jobs]
+
+
+class _Training:
+    """State of one run of the loop."""
+
+    def __init__(self, job: Job, member: int, report: Report | None) -> None:
+        self.job, self.member = job, member
+        self.report = report or (lambda steps, note: None)
+        self.settings = replace(job.settings, seed=job.settings.seed + member)
+        self.path = job.folder / f"{job.name}-{member}.npz"
+        self.state = read_state(self.path)
+        self.source, self.held = job.source(member), job.held()
+        self.network = self._built()
+
+    def _built(self) -> Any:
+        network = make_network(self._channels(), self.settings, self.job.network)
+        steps = self.settings.epochs * self.settings.batches
+        compile_network(network, self.settings, steps=steps)
+        network.optimizer.build(network.trainable_variables)
+        if self.state.rows:
+            self._put(network.variables, self.state.variables)
+            self._put(network.optimizer.variables, self.state.optimiser)
+        return network
+
+    def _channels(self) -> int:
+        """Channels per step, from the first stretch that holds data."""
+        if self.held.masked:
+            return 6 + int(self.held.masked[0].channels.static.shape[1])
+        for number in range(self.settings.epochs):
+            epoch = self.source.epoch(number)
+            if epoch.masked:
+                return 6 + int(epoch.masked[0].channels.static.shape[1])
+        raise NotEnoughDataError(
+            f"found nothing to hide for the track {self.job.name!r} in the training "
+            "span, expected observations there: fit on a longer stretch"
+        )
+
+    def _put(self, variables: Sequence[Any], values: Sequence[Any]) -> None:
+        if [tuple(v.shape) for v in variables] != [v.shape for v in values]:
+            raise GraceError(
+                f"found {str(self.path)!r} of another network, expected the one that "
+                "is trained: remove the folder or choose another"
+            )
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def run(self) -> Member:
+        """Train the epochs left."""
+        done = len(self.state.rows) * self.settings.batches
+        self.report(done, "")
+        # the next epoch is masked while the network trains on this one
+        with ThreadPoolExecutor(1) as pool:
+            coming: Future[Epoch] | None = None
+            while not self.state.done:
+                number = len(self.state.rows)
+                epoch = coming.result() if coming else self.source.epoch(number)
+                coming = None
+                if number + 1 < self.settings.epochs:
+                    coming = pool.submit(self.source.epoch, number + 1)
+                self._one_epoch(number, epoch)
+        if self.settings.patience is not None:
+            self.network.set_weights(self.state.best)
+        return Member(network_bytes(self.network), self._output(), self.state.rows)
+
+    def _one_epoch(self, number: int, epoch: Epoch) -> None:
+        begun = time.perf_counter()
+        self.network.reset_metrics()
+        loss = float("nan")
+        for k in range(epoch.batches):
+            # Keras returns the mean over the epoch so far
+            loss = float(self.network.train_on_batch(*epoch.batch(k)))
+            self.report(
+                1, f"epoch {number + 1} of {self.settings.epochs}, loss {loss:.3f}"
+            )
+        self.network.reset_metrics()
+        check = float("nan")
+        for k in range(self.held.batches):
+            check = float(self.network.test_on_batch(*self.held.batch(k)))
+        self._note(loss, check, time.perf_counter() - begun)
+
+    def _note(self, loss: float, check: float, seconds: float) -> None:
+        """Keep history, state and the best weights; see whether to end."""
+        from keras import ops
+
+        rate = ops.convert_to_numpy(self.network.optimizer.learning_rate)
+        state, settings = self.state, self.settings
+        state.rows.append(
+            {
+                "loss": loss,
+                "val_loss": check,
+                "learning_rate": float(rate),
+                "seconds": seconds,
+            }
+        )
+        if state.best_epoch == len(state.rows) - 1:
+            state.best = self.network.get_weights()
+        waited = len(state.rows) - 1 - state.best_epoch
+        tired = settings.patience is not None and waited >= settings.patience
+        state.done = tired or len(state.rows) == settings.epochs
+        state.variables = _values(self.network.variables)
+        state.optimiser = _values(self.network.optimizer.variables)
+        write_state(self.path, state)
+
+    def _output(self) -> Array32:
+        parts = [
+            np.asarray(self.network.predict_on_batch(self.held.batch(k)[0]))
+            for k in range(self.held.batches)
+        ]
+        empty = np.zeros((0, self.settings.window, 3), dtype=np.float32)
+        return np.concatenate(parts) if parts else empty
+
+
+def _values(variables: Sequence[Any]) -> list[npt.NDArray[Any]]:
+    from keras import ops
+
+    return [np.asarray(ops.convert_to_numpy(v)) for v in variables]
+
+
+def combine(job: Job, members: Sequence[Member]) -> tuple[TrainedNetwork, xr.Dataset]:
+    """Make an ensemble of its members.
 
     Returns
     -------
-    network : keras.Model
-    gain : tuple of float
-        Factor per axis, 0 to 1, that makes the output best on the validation gaps: a
-        network that has learnt nothing lasting is switched off.
-    history : xarray.Dataset
-        ``loss`` and ``val_loss`` over ``epoch``.
+    TrainedNetwork
+        Its gain is the factor per axis, 0 to 1, that makes the mean output best on the
+        validation gaps: a network that has learnt nothing lasting is switched off.
+    xarray.Dataset
+        History over ``(member, epoch)``.
     """
-    import keras
-
-    from gracelstm_xr.lstm.network import build_network, compile_network
-
-    source = Trainer(training, settings, stream=1, windows=settings.windows_per_epoch)
-    held = Trainer(
-        validation,
-        settings,
-        stream=2,
-        windows=min(4 * settings.batch_size, settings.windows_per_epoch),
-        fixed=True,
-    )
-    keras.utils.set_random_seed(settings.seed)
-    features = source.batch(0)[0].shape[2]
-    network = build_network(features, settings)
-    compile_network(network, settings, steps=settings.epochs * settings.batches)
-    losses: list[float] = []
-    checks: list[float] = []
-    for epoch in range(settings.epochs):
-        network.reset_metrics()
-        for number in range(settings.batches):
-            # Keras returns the mean over the epoch so far
-            loss = float(network.train_on_batch(*source.batch(number)))
-            if report is not None:
-                report(f"epoch {epoch + 1} of {settings.epochs}, loss {loss:.3f}")
-        losses.append(loss)
-        network.reset_metrics()
-        for number in range(held.batches):
-            check = float(network.test_on_batch(*held.batch(number)))
-        checks.append(check)
-        source.next_epoch()
-    return network, _gain(network, held), _history(losses, checks)
-
-
-def _gain(network: Any, held: Trainer) -> tuple[float, float, float]:
-    """Least-squares factor between output and target on validation gaps."""
+    held = job.held()
+    mean = np.mean([m.output.astype(np.float64) for m in members], axis=0)
     product, square = np.zeros(3), np.full(3, 1e-12)
+    size = job.settings.batch_size
     for number in range(held.batches):
-        x, y = held.batch(number)
-        output = np.asarray(network.predict_on_batch(x), dtype=np.float64)
+        _, y = held.batch(number)
+        output = mean[number * size : (number + 1) * size]
         target, weight = y[..., :3], y[..., 3:]
         product += (weight * target * output).sum(axis=(0, 1))
         square += (weight * output**2).sum(axis=(0, 1))
     a, b, c = np.clip(product / square, 0.0, 1.0).tolist()
-    return a, b, c
+    network = TrainedNetwork(tuple(m.network for m in members), (a, b, c))
+    return network, _history([m.rows for m in members])
 
 
-def _history(losses: list[float], checks: list[float]) -> xr.Dataset:
+def _history(members: Sequence[list[dict[str, float]]]) -> xr.Dataset:
     import xarray as xr
 
-    what = "Huber loss on hidden samples, in residual standard deviations"
+    what = "loss on hidden samples, in residual standard deviations"
+    about = {
+        "loss": {"long_name": f"training: {what}", "units": "1"},
+        "val_loss": {"long_name": f"validation: {what}", "units": "1"},
+        "learning_rate": {"long_name": "learning rate at the end", "units": "1"},
+        "seconds": {"long_name": "time taken", "units": "s"},
+    }
+    longest = max(len(rows) for rows in members)
+    values = {name: np.full((len(members), longest), np.nan) for name in about}
+    for member, rows in enumerate(members):
+        for epoch, row in enumerate(rows):
+            for name in about:
+                values[name][member, epoch] = row[name]
     return xr.Dataset(
-        {
-            "loss": ("epoch", losses, {"long_name": f"training: {what}", "units": "1"}),
-            "val_loss": (
-                "epoch",
-                checks,
-                {"long_name": f"validation: {what}", "units": "1"},
-            ),
+        {n: (("member", "epoch"), v, about[n]) for n, v in values.items()},
+        coords={
+            "member": np.arange(len(members)),
+            "epoch": np.arange(1, longest + 1),
         },
-        coords={"epoch": ("epoch", np.arange(1, len(losses) + 1))},
     )
