@@ -20,13 +20,17 @@ from gracelstm_xr.timebase import EPOCH, axis_of
 __all__ = [
     "Output",
     "as_dask",
+    "collected",
     "gps_axis",
     "gps_seconds",
     "iterate_time_blocks",
     "map_time_blocks",
     "per_satellite",
+    "seconds_of",
+    "shared_node",
     "stack_satellites",
     "time_blocks",
+    "token_of",
 ]
 
 #: Shape after time and type of one output of a blockwise function.
@@ -48,12 +52,16 @@ def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.fl
     """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
     first, step, size = gps_axis(ds)
     start, stop, _ = part.indices(size)
-    return _seconds(first, step, start, stop)
+    return seconds_of(first, step, start, stop)
 
 
-def _seconds(
+def seconds_of(
     first: float, step: float, start: int, stop: int
 ) -> npt.NDArray[np.float64]:
+    """Seconds of the samples from number ``start`` to before ``stop`` of an axis.
+
+    From whole numbers: a sample has the same second in every block it falls in.
+    """
     return np.asarray(first + step * np.arange(start, stop), dtype=np.float64)
 
 
@@ -161,38 +169,83 @@ def map_time_blocks(
         With time first.
     """
     import dask
+    from dask.base import tokenize
 
     sources = {name: as_dask(array) for name, array in inputs.items()}
-    call = dask.delayed(_call, pure=False)
+    call = dask.delayed(_call)
     first, step, _ = gps_axis(ds)
+    token = token_of(function, sources, ds, args, halo, outputs, piece)
     cut = None if piece is None else (round(piece / step), int(np.ceil(halo / step)))
     # one graph node each, so that a model travels to a process once
-    shared = [_node(arg) for arg in args]
-    tasks, counts = [], []
+    shared = [shared_node(arg) for arg in args]
+    tasks: list[Any] = []
+    counts = []
     for block, wide, keep in _stretches(ds, halo):
         arrays = {name: source[wide] for name, source in sources.items()}
         own = [] if local is None else [local(block)]
         times = (first, step, wide.start, wide.stop)
-        tasks.append(call(function, times, arrays, keep, cut, *shared, *own))
+        key = f"{named(function)}-{tokenize(token, own)}-{len(tasks)}"
+        tasks.append(
+            call(function, times, arrays, keep, cut, *shared, *own, dask_key_name=key)
+        )
         counts.append(length(block) if length else block.stop - block.start)
-    return _collected(tasks, counts, outputs)
+    return collected(tasks, counts, outputs)
 
 
-def _collected(
+def named(function: Callable[..., Any]) -> str:
+    """Name of a function as the beginning of a Dask key."""
+    return function.__name__.strip("_")
+
+
+def token_of(
+    function: Callable[..., Any],
+    sources: Mapping[str, Any],
+    ds: xr.Dataset,
+    *others: Any,
+) -> str:
+    """Token for Dask keys of a function of lazy arrays.
+
+    The same in every process for the same inputs, so that what an interrupted run has
+    written is known to be what the next one would write.
+
+    Parameters
+    ----------
+    function : callable
+        Importable.
+    sources : mapping of str to dask array
+        Known by their names.
+    ds : xarray.Dataset
+        Gives the axis and its blocks.
+    *others
+        Whatever else the result depends on.
+    """
+    from dask.base import tokenize
+
+    from gracelstm_xr import __version__
+
+    names = {key: (array.name, array.chunks) for key, array in sources.items()}
+    what = f"{function.__module__}.{function.__qualname__} {__version__}"
+    blocks = [(b.start, b.stop) for b in time_blocks(ds)]
+    return str(tokenize(what, names, str(axis_of(ds)), blocks, others))
+
+
+def collected(
     tasks: list[Any], counts: list[int], outputs: Mapping[str, Output]
 ) -> dict[str, Any]:
-    """One array per output from delayed dicts of their blocks.
+    """One array per output from delayed dicts of consecutive blocks.
 
     As one layer each: an array per block and output would take minutes for years.
     """
     import dask.array as da
+    from dask.base import tokenize
     from dask.highlevelgraph import HighLevelGraph
 
     merged = HighLevelGraph.merge(*(task.__dask_graph__() for task in tasks))
     layers = {task.__dask_layers__()[0] for task in tasks}
+    token = tokenize([task.key for task in tasks], counts)
     found = {}
     for name, (shape, dtype) in outputs.items():
-        key = f"{name}-{tasks[0].key}"
+        key = f"{name}-{token}"
         zeros = (0,) * len(shape)
         layer = {
             (key, i, *zeros): (getitem, task.key, name) for i, task in enumerate(tasks)
@@ -214,7 +267,7 @@ def _call(
     *args: Any,
 ) -> Any:
     """Make the times where they are needed: a graph of years would not hold them."""
-    t = _seconds(*times)
+    t = seconds_of(*times)
     if cut is None or keep.stop - keep.start <= cut[0]:
         return function(t, arrays, keep, *args)
     size, pad = cut
@@ -238,18 +291,21 @@ def _stretches(ds: xr.Dataset, halo: float) -> Iterator[tuple[slice, slice, slic
         yield block, wide, keep
 
 
-def _node(arg: Any) -> Any:
+def shared_node(arg: Any) -> Any:
+    """Argument of many tasks as one node of the graph, sent to a process once."""
     import dask
-    from dask.base import is_dask_collection
+    from dask.base import is_dask_collection, tokenize
 
     plain = isinstance(arg, int | float | str | bool | tuple | type(None))
-    return arg if plain or is_dask_collection(arg) else dask.delayed(arg, pure=False)
+    if plain or is_dask_collection(arg):
+        return arg
+    name = f"{type(arg).__name__.lower()}-{tokenize(arg)}"
+    return dask.delayed(arg, name=name, traverse=False)
 
 
 def as_dask(array: xr.DataArray) -> Any:
     """Dask array of a variable with time first, chunked if it is not yet."""
     if array.chunks is None:
-        # name=False: hashing a long series costs more than reading it
         return array.chunk({"time": DEFAULT_BLOCK}, name_prefix="grace-").data
     return array.data
 

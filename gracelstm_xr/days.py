@@ -6,6 +6,7 @@ task it falls, so that results agree to the last bit for all chunkings.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -13,10 +14,26 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.blocks import Output, gps_axis
+from gracelstm_xr.blocks import (
+    Output,
+    as_dask,
+    collected,
+    gps_axis,
+    named,
+    seconds_of,
+    shared_node,
+    token_of,
+)
 from gracelstm_xr.timebase import axis_of, day_slices
 
-__all__ = ["day_blocks", "day_number", "day_results", "midnight", "thinned"]
+__all__ = [
+    "day_blocks",
+    "day_number",
+    "day_results",
+    "group_blocks",
+    "midnight",
+    "thinned",
+]
 
 Array = npt.NDArray[np.float64]
 #: A function of one day: seconds, loaded inputs with context, the slice that is the
@@ -76,7 +93,7 @@ def day_results(
     list of dask.delayed.Delayed
         Each is the list of results of some consecutive days; in order of time.
     """
-    return [task for _, task in _tasks(function, inputs, ds, args, halo, only)]
+    return [task for _, task in _tasks(_each, function, inputs, ds, args, halo, only)]
 
 
 def day_blocks(
@@ -101,19 +118,66 @@ def day_blocks(
     dict of str to dask array
         With time first.
     """
-    import dask
-    import dask.array as da
+    return _blocks(_joined, function, inputs, ds, args, halo, outputs)
 
-    join = dask.delayed(_join, pure=False)
-    pieces: dict[str, list[Any]] = {name: [] for name in outputs}
-    for size, task in _tasks(function, inputs, ds, args, halo):
-        for name, (shape, dtype) in outputs.items():
-            whole = da.from_delayed(join(task, name), (size, *shape), dtype=dtype)
-            pieces[name].append(whole)
-    return {name: da.concatenate(parts) for name, parts in pieces.items()}
+
+def group_blocks(
+    function: DayFunction,
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    *args: Any,
+    halo: float,
+    outputs: Mapping[str, Output],
+) -> dict[str, Any]:
+    """Series that ``function`` makes of several days at once, as lazy arrays.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(t, arrays, days, *args)`` with the slices of some
+        consecutive days in a stretch with ``halo`` around them; returns one array per
+        output for all these days. What it makes of a day must not depend on the
+        others: which days come together follows the chunks.
+    inputs, ds, *args, halo, outputs
+        As in `day_blocks`.
+
+    Returns
+    -------
+    dict of str to dask array
+        With time first.
+    """
+    return _blocks(_together, function, inputs, ds, args, halo, outputs)
+
+
+def _blocks(
+    how: DayFunction,
+    function: DayFunction,
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    args: tuple[Any, ...],
+    halo: float,
+    outputs: Mapping[str, Output],
+) -> dict[str, Any]:
+    tasks = _tasks(how, function, inputs, ds, args, halo)
+    made = collected([task for _, task in tasks], [size for size, _ in tasks], outputs)
+    chunks = time_chunks(ds)
+    if chunks is None:
+        return made
+    # in tasks: a shuffle between workers would be made anew when one is lost
+    return {k: v.rechunk({0: chunks}, method="tasks") for k, v in made.items()}
+
+
+def time_chunks(ds: xr.Dataset) -> tuple[int, ...] | None:
+    """Chunks along time of ``lin_accl``, or of the first variable that has some."""
+    names = ["lin_accl"] if "lin_accl" in ds else list(ds.data_vars)
+    for name in names:
+        if (chunks := ds[name].chunksizes.get("time")) is not None:
+            return tuple(chunks)
+    return None
 
 
 def _tasks(
+    how: DayFunction,
     function: DayFunction,
     inputs: Mapping[str, xr.DataArray],
     ds: xr.Dataset,
@@ -124,35 +188,41 @@ def _tasks(
     """Samples and task of every group of days."""
     import dask
 
-    axis = axis_of(ds)
     first, step, size = gps_axis(ds)
     pad = int(np.ceil(halo / step))
     spans = [
         s
-        for s in day_slices(axis)
+        for s in day_slices(axis_of(ds))
         if only is None or day_number(first + step * s.start) in only
     ]
-    sources = {name: _as_dask(array) for name, array in inputs.items()}
-    shared = [dask.delayed(a, pure=False) if _heavy(a) else a for a in args]
-    call = dask.delayed(_run, pure=False)
+    sources = {name: as_dask(array) for name, array in inputs.items()}
+    shared = [shared_node(arg) for arg in args]
+    call = dask.delayed(_run)
+    token = token_of(function, sources, ds, how.__name__, args, halo)
     found = []
-    for group in _groups(spans):
+    for group in _groups(spans, np.cumsum((0, *(time_chunks(ds) or ()))).tolist()):
         low = max(group[0].start - pad, 0)
         high = min(group[-1].stop + pad, size)
         arrays = {name: source[low:high] for name, source in sources.items()}
-        days = [(s.start - low, s.stop - low) for s in group]
-        task = call(
-            function, first + step * low, step, arrays, days, pad, high - low, shared
-        )
+        days = [slice(s.start - low, s.stop - low) for s in group]
+        times = (first, step, low, high)
+        key = f"{named(function)}-{token}-{group[0].start}-{group[-1].stop}"
+        task = call(how, function, times, arrays, days, pad, shared, dask_key_name=key)
         found.append((group[-1].stop - group[0].start, task))
     return found
 
 
-def _groups(spans: list[slice]) -> Iterator[list[slice]]:
-    """Consecutive days, at most `GROUP` together."""
+def _groups(spans: list[slice], borders: list[int]) -> Iterator[list[slice]]:
+    """Consecutive days, at most `GROUP` together, if possible those of a chunk."""
+    following = dict(itertools.pairwise(borders))
     group: list[slice] = []
     for span in spans:
-        if group and (len(group) == GROUP or group[-1].stop != span.start):
+        if group and (
+            len(group) == GROUP
+            or group[-1].stop != span.start
+            # a chunk begins that would be cut
+            or following.get(span.start, 0) - group[0].start > GROUP * _length(group)
+        ):
             yield group
             group = []
         group.append(span)
@@ -160,40 +230,53 @@ def _groups(spans: list[slice]) -> Iterator[list[slice]]:
         yield group
 
 
+def _length(group: list[slice]) -> int:
+    """Samples in a whole day."""
+    return max(s.stop - s.start for s in group)
+
+
 def _run(
+    how: DayFunction,
     function: DayFunction,
-    start: float,
-    step: float,
+    times: tuple[float, float, int, int],
     arrays: Mapping[str, npt.NDArray[Any]],
-    days: list[tuple[int, int]],
+    days: list[slice],
     pad: int,
-    size: int,
+    shared: list[Any],
+) -> Any:
+    """Make the times where they are needed: a graph of years would not hold them."""
+    return how(function, seconds_of(*times), arrays, days, pad, shared)
+
+
+def _each(
+    function: DayFunction,
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    days: list[slice],
+    pad: int,
     shared: list[Any],
 ) -> list[Any]:
     """Results of the days of one task, each from its own stretch."""
     results = []
-    for begin, end in days:
-        low, high = max(begin - pad, 0), min(end + pad, size)
-        # from whole numbers, so that a second is the same number in every task
-        t = start + step * np.arange(low, high)
+    for day in days:
+        low, high = max(day.start - pad, 0), min(day.stop + pad, len(t))
         part = {name: np.asarray(array[low:high]) for name, array in arrays.items()}
-        results.append(function(t, part, slice(begin - low, end - low), *shared))
+        keep = slice(day.start - low, day.stop - low)
+        results.append(function(t[low:high], part, keep, *shared))
     return results
 
 
-def _join(results: list[Mapping[str, Array]], name: str) -> Array:
-    return np.concatenate([result[name] for result in results])
+def _joined(function: DayFunction, *stretch: Any) -> dict[str, Any]:
+    results = _each(function, *stretch)
+    return {n: np.concatenate([r[n] for r in results]) for n in results[0]}
 
 
-def _heavy(arg: Any) -> bool:
-    from dask.base import is_dask_collection
-
-    plain = isinstance(arg, int | float | str | bool | tuple | type(None))
-    return not plain and not is_dask_collection(arg)
-
-
-def _as_dask(array: xr.DataArray) -> Any:
-    if array.chunks is None:
-        # name=False: hashing a long series costs more than reading it
-        return array.chunk({"time": GROUP * 86_400}, name_prefix="grace-").data
-    return array.data
+def _together(
+    function: DayFunction,
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    days: list[slice],
+    pad: int,
+    shared: list[Any],
+) -> Any:
+    return function(t, arrays, days, *shared)

@@ -11,21 +11,36 @@ import xarray as xr
 
 from gracelstm_xr import conventions
 from gracelstm_xr.baselines import BASELINES, METHOD_CODES
-from gracelstm_xr.blocks import map_time_blocks
+from gracelstm_xr.blocks import Output
+from gracelstm_xr.days import group_blocks
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.features import satellite_pairs
-from gracelstm_xr.frames import HALO, Pair, build_frame
+from gracelstm_xr.frames import Pair
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.lstm.plain import TWIN, baseline_models, inputs_of
 from gracelstm_xr.lstm.recipient import Filled
+from gracelstm_xr.lstm.surroundings import Surroundings, halo_of
 from gracelstm_xr.lstm.track import CONTEXT
+from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
 __all__ = ["fill"]
 
-OUTPUTS = ("lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method")
+Array = npt.NDArray[np.float64]
+
+#: Variables `fill` adds, by field of `Filled`.
+OUTPUTS = {
+    "lin_accl_filled": "values",
+    "lin_accl_filled_sigma": "sigma",
+    "lin_accl_fill_method": "method",
+}
+KINDS: dict[str, Output] = {
+    "values": ((3,), np.float64),
+    "sigma": ((3,), np.float64),
+    "method": ((3,), np.uint8),
+}
 
 
 def fill(
@@ -88,7 +103,7 @@ def _fill_plain(
     parts = []
     for name in satellites:
         pair = pairs[name] if method in TWIN else Pair(name)
-        parts.append(_blocks(ds, pair, tasks[name], method, halo=CONTEXT + HALO))
+        parts.append(_blocks(ds, pair, tasks[name], method, CONTEXT))
     return _assembled(ds, parts, f"{method}, fitted to these data")
 
 
@@ -131,52 +146,58 @@ def _filled(
             f"{satellite!r}: fill a Dataset with both, or fit on one satellite"
         )
     reach = model.settings.window * model.settings.step
-    return _blocks(ds, pair, model, method, halo=CONTEXT + HALO + reach)
+    return _blocks(ds, pair, model, method, CONTEXT + reach)
 
 
 def _blocks(
-    ds: xr.Dataset, pair: Pair, model: Any, method: str | None, *, halo: float
+    ds: xr.Dataset, pair: Pair, model: Any, method: str | None, context: float
 ) -> xr.Dataset:
     """Lazy variables of one satellite; the model may be a task."""
-    arrays = map_time_blocks(
-        _fill_block,
+    made = group_blocks(
+        _fill_days,
         inputs_of(ds, pair, method),
         ds,
         model,
         pair.recipient,
         method,
-        halo=halo,
-        outputs={
-            "lin_accl_filled": ((3,), np.float64),
-            "lin_accl_filled_sigma": ((3,), np.float64),
-            "lin_accl_fill_method": ((3,), np.uint8),
-        },
+        context,
+        halo=halo_of(context),
+        outputs=KINDS,
     )
-    return xr.Dataset({name: (("time", "axis"), arrays[name]) for name in OUTPUTS})
+    return xr.Dataset(
+        {name: (("time", "axis"), made[part]) for name, part in OUTPUTS.items()}
+    )
 
 
-def _fill_block(
-    t: npt.NDArray[np.float64],
+def _fill_days(
+    t: Array,
     arrays: Mapping[str, npt.NDArray[Any]],
-    keep: slice,
+    days: list[slice],
     model: FittedModel,
     satellite: str,
     method: str | None,
+    context: float,
 ) -> dict[str, npt.NDArray[Any]]:
+    """Some days of one satellite: each from its own surroundings, if it has gaps."""
+    whole = slice(days[0].start, days[-1].stop)
+    own = np.array(arrays["own.lin_accl"], dtype=np.float64, order="C")
+    result = Filled.untouched(own[whole])
     recipient = model.recipients.get(satellite)
-    if recipient is None:
-        own = np.asarray(arrays["own.lin_accl"])[keep]
-        found = Filled.untouched(own)
-    else:
-        frame = build_frame(t, arrays, recipient.pair)
-        found = recipient.fill(
-            frame, keep, model.predict, model.settings, method=method
+    if recipient is not None and recipient.calibration is not None:
+        missing = ~np.isfinite(own) & np.array(recipient.observed_axes)
+        around = Surroundings(
+            t, arrays, recipient.pair, step=model.settings.step, context=context
         )
-    return {
-        "lin_accl_filled": found.values,
-        "lin_accl_filled_sigma": found.sigma,
-        "lin_accl_fill_method": found.method,
-    }
+        with one_blas_thread():
+            for day in (d for d in days if missing[d].any()):
+                frame, keep = around.around(day, missing)
+                found = recipient.fill(
+                    frame, keep, model.predict, model.settings, method=method
+                )
+                place = slice(day.start - whole.start, day.stop - whole.start)
+                for part in KINDS:
+                    getattr(result, part)[place] = getattr(found, part)
+    return {part: getattr(result, part) for part in KINDS}
 
 
 def _untouched(ds: xr.Dataset, satellite: str) -> xr.Dataset:
