@@ -23,6 +23,7 @@ DAY_NS = 86_400_000_000_000
 #: Days of the time variable encoded at once.
 TIMES_AT_ONCE = 30
 _EPOCH = np.datetime64("2000-01-01T12:00:00", "ns")
+_PLACE = ["latitude", "longitude"]
 _LIKE_DATA = ("flag_values", "flag_masks", "valid_range", "valid_min", "valid_max")
 
 
@@ -186,13 +187,13 @@ def _attributes(ds: xr.Dataset, name: Any) -> dict[str, Any]:
     elif kind == "b":
         found["dtype"] = "bool"  # xarray reads it back as one
     labels = [
-        str(n)
-        for n, c in ds.coords.items()
-        if (n not in ds.dims or c.dtype.kind == "U")
-        and set(c.dims) <= set(variable.dims)
+        n for n, c in ds.coords.items() if n not in ds.dims or c.dtype.kind == "U"
     ]
-    if labels and name not in ds.coords:
-        found["coordinates"] = " ".join(labels)
+    if set(_PLACE) <= set(ds.data_vars):
+        labels += _PLACE  # CF 5: where the samples of a trajectory were taken
+    here = [n for n in labels if set(ds[n].dims) <= set(variable.dims)]
+    if here and name not in labels and name not in ds.coords:
+        found["coordinates"] = " ".join(map(str, here))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -109,7 +110,9 @@ def _writing(final: Path) -> Iterator[None]:
         yield
     except (OSError, RuntimeError) as error:
         reason = error.strerror if isinstance(error, OSError) else None
-        text = " ".join((reason or str(error)).split())
+        # what HDF5 passes on of the system, among addresses and sizes
+        quoted = re.search(r"error message = '([^']*)'", str(error))
+        text = quoted[1] if quoted else " ".join((reason or str(error)).split())
         raise GraceError(
             f"{final}: {text} while writing it; nothing was left behind: check the "
             "space and the permissions there, or choose another folder"
@@ -172,7 +175,9 @@ def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
 
 
 def _identifier(kind: str, letters: tuple[str, ...], what: str) -> str:
-    return "-".join(filter(None, ("grace", kind, "".join(letters), what)))
+    """Return a name without blanks, which ACDD does not want in it."""
+    parts = filter(None, ("grace", kind, "".join(letters), what))
+    return re.sub(r"\s+", "_", "-".join(parts))
 
 
 Piece = tuple[Any, tuple[int, ...] | None, Any]
