@@ -187,8 +187,7 @@ def missing_samples(accl: xr.DataArray) -> BoolArray:
     call = dask.delayed(axis_pattern, pure=False)
     tasks = [call(source[a:b]) for a, b in itertools.pairwise(edges)]
     pattern = np.concatenate([np.zeros(0, np.uint8), *dask.compute(*tasks)])
-    seen = np.flatnonzero(np.bincount(pattern, minlength=1))
-    return np.asarray(is_missing(seen)[pattern])
+    return is_missing(pattern, np.bitwise_or.reduce(pattern, initial=0))
 
 
 def axis_pattern(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
@@ -210,23 +209,26 @@ def axis_pattern(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     return found
 
 
-def is_missing(seen: npt.NDArray[np.integer[Any]]) -> BoolArray:
-    """Which patterns of `axis_pattern` count as missing in a series.
+def is_missing(
+    pattern: npt.NDArray[np.integer[Any]], ever: np.integer[Any] | int
+) -> BoolArray:
+    """Which patterns of `axis_pattern` count as missing.
 
     Parameters
     ----------
-    seen : ndarray of int
-        The patterns that occur in the series.
+    pattern : ndarray of int
+    ever : int
+        All patterns of the series, or-ed: the axes it observes somewhere.
 
     Returns
     -------
-    ndarray of bool, shape (256,)
-        True for patterns without an axis that is observed somewhere in the series;
-        all True when nothing is observed.
+    ndarray of bool
+        True where an axis is absent that is observed elsewhere; everywhere when
+        nothing is.
     """
-    ever = int(np.bitwise_or.reduce(seen, initial=0))
-    patterns = np.arange(256)
-    return np.asarray((patterns & ever != ever) | (ever == 0))
+    if not ever:
+        return np.ones(pattern.shape, dtype=bool)
+    return np.asarray((pattern & pattern.dtype.type(ever)) != ever)
 
 
 def place_gaps(

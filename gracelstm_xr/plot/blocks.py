@@ -85,36 +85,46 @@ def by_block(
     inputs: Mapping[str, xr.DataArray],
     ds: xr.Dataset,
     *args: Any,
-    halo: int = 0,
+    context: Callable[..., Any] | None = None,
 ) -> list[Any]:
     """Reduce every time block with Dask; returns the reductions in order of time.
 
     Parameters
     ----------
     function : callable
-        Called as ``function(first, arrays, keep, *args)`` with the position of the
-        first sample loaded, the loaded inputs, and the samples that are not context.
+        Called as ``function(first, arrays, *args)`` with the position of the first
+        sample and the loaded inputs of a block.
     inputs : mapping of str to DataArray
         With time first.
     ds : xarray.Dataset
         Gives the axis and the blocks.
     *args
         Further arguments.
-    halo : int, optional
-        Context on either side [samples].
+    context : callable, optional
+        ``context(first, arrays, *args)`` gives what the blocks beside need of one;
+        ``function`` then gets the three of the block before, itself and the block
+        after (None at the ends) after ``arrays``. Overlapping reads would cost more
+        than twice the time.
     """
     import dask
 
-    size = axis_of(ds).size
     sources = {name: as_dask(array) for name, array in inputs.items()}
-    call = dask.delayed(function, pure=False)
-    tasks = []
-    for block in time_blocks(ds):
-        wide = slice(max(block.start - halo, 0), min(block.stop + halo, size))
-        keep = slice(block.start - wide.start, block.stop - wide.start)
-        arrays = {name: source[wide] for name, source in sources.items()}
-        tasks.append(call(wide.start, arrays, keep, *args))
-    return list(dask.compute(*tasks))
+    call, load = (dask.delayed(f, pure=False) for f in (function, dict))
+    blocks = time_blocks(ds)
+    loaded = [
+        load({name: source[block] for name, source in sources.items()})
+        for block in blocks
+    ]
+    if context is None:
+        pairs = zip(blocks, loaded, strict=True)
+        return list(dask.compute(*(call(b.start, x, *args) for b, x in pairs)))
+    near = dask.delayed(context, pure=False)
+    told = [near(b.start, x, *args) for b, x in zip(blocks, loaded, strict=True)]
+    beside = zip([None, *told[:-1]], told, [*told[1:], None], strict=True)
+    triples = zip(blocks, loaded, beside, strict=True)
+    return list(
+        dask.compute(*(call(b.start, x, list(n), *args) for b, x, n in triples))
+    )
 
 
 @dataclass
@@ -256,7 +266,6 @@ def thin(
 def _thin_block(
     first: int,
     arrays: Mapping[str, Array],
-    keep: slice,
     width: int,
     make: Callable[..., Mapping[str, Array]],
     *args: Any,

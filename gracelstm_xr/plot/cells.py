@@ -25,10 +25,9 @@ Array = npt.NDArray[Any]
 
 #: Length of a slot and of a revolution [s], size of a cell [degree].
 SLOT, REVOLUTION, CELL = 10.0, 5640.0, 2
-#: Between two orbit fixes nothing is interpolated that is farther apart [s]; fixes
-#: closer than the second are thinned.
+#: Orbit fixes farther apart are not interpolated; of closer ones, the first of every
+#: 30 s is used [s].
 LONGEST, CLOSEST = 300.0, 30.0
-HALO = 3 * LONGEST
 
 
 @dataclass
@@ -161,41 +160,63 @@ def _by_slot(
     function: Callable[..., Any],
     values: Mapping[str, xr.DataArray],
     ds: xr.Dataset,
-    width: int,
-    *args: Any,
+    *args: int,
 ) -> list[Any]:
-    """Reduce every block with `function`, after it was cut in slots."""
-    first, step, size = gps_axis(ds)
-    halo = int(np.ceil(HALO / step)) + width
-    times = (first, step, size)
-    return by_block(function, values, ds, times, width, *args, halo=halo)
+    """Reduce every block with `function`, which cuts it in slots."""
+    return by_block(function, values, ds, gps_axis(ds), *args, context=_fixes)
+
+
+def _fixes(
+    first: int, arrays: Mapping[str, Array], times: tuple[float, float, int], *_: int
+) -> tuple[Array, Array]:
+    """GPS seconds and positions of the fixes of a block, the first of every 30 s."""
+    position = arrays["position"]
+    # all three at once would take most of the time
+    good = np.flatnonzero(np.isfinite(position[:, 0]))
+    t = times[0] + times[1] * (first + good)
+    kept = _firsts(t)
+    fixes = position[good[kept]]
+    whole = np.isfinite(fixes).all(axis=1)
+    return t[kept][whole], fixes[whole]
+
+
+def _firsts(t: Array) -> Array:
+    """The first of increasing times in every 30 s."""
+    return np.asarray(np.diff(np.floor(t / CLOSEST), prepend=-np.inf) > 0)
 
 
 def _slots(
-    first: int, arrays: Mapping[str, Array], keep: slice,
-    times: tuple[float, float, int], width: int,
-) -> tuple[int, Thinned, Array, Array, Array]:  # fmt: skip
+    first: int,
+    arrays: Mapping[str, Array],
+    near: list[tuple[Array, Array] | None],
+    times: tuple[float, float, int],
+    width: int,
+) -> tuple[int, Thinned, Array, Array, Array]:
     """First slot, samples, and GPS second, position and velocity of their middles."""
-    start, lead = divmod(first + keep.start, width)
-    value = arrays["value"][keep]
+    start, lead = divmod(first, width)
+    value = arrays["value"]
     if "truth" in arrays:
-        value = value - arrays["truth"][keep]
+        value = value - arrays["truth"]
     if "seen" in arrays:
-        value = np.where(np.isfinite(arrays["seen"][keep]), np.nan, value)
+        value = np.where(np.isfinite(arrays["seen"]), np.nan, value)
     found = Thinned.of(value, width, lead=lead)
     gps, step, size = times
     slots = start + np.arange(len(found.low))
     wanted = gps + step * np.minimum((slots + 0.5) * width - 0.5, size - 1)
-    t = gps + step * (first + np.arange(len(arrays["position"])))
-    return start, found, wanted, *between_fixes(wanted, t, arrays["position"])
+    nodes, fixes = (
+        np.concatenate(part) for part in zip(*filter(None, near), strict=True)
+    )
+    # a block may begin within 30 s
+    kept = _firsts(nodes)
+    return start, found, wanted, *between_fixes(wanted, nodes[kept], fixes[kept])
 
 
 def _turn_block(
-    first: int, arrays: Mapping[str, Array], keep: slice,
+    first: int, arrays: Mapping[str, Array], near: list[Any],
     times: tuple[float, float, int], width: int, slots: int, columns: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of argument of latitude and of `slots` slots each."""
-    start, found, t, place, motion = _slots(first, arrays, keep, times, width)
+    start, found, t, place, motion = _slots(first, arrays, near, times, width)
     angle = np.degrees(argument_of_latitude(*to_inertial(t, place, motion)))
     row = np.where(np.isfinite(angle), angle, -CELL) // CELL
     column = (start + np.arange(len(row))) // slots
@@ -203,11 +224,11 @@ def _turn_block(
 
 
 def _track_block(
-    first: int, arrays: Mapping[str, Array], keep: slice,
+    first: int, arrays: Mapping[str, Array], near: list[Any],
     times: tuple[float, float, int], width: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of longitude and latitude."""
-    _, found, _, place, _ = _slots(first, arrays, keep, times, width)
+    _, found, _, place, _ = _slots(first, arrays, near, times, width)
     longitude, latitude = _below(place)
     known = np.isfinite(longitude)
     row = np.where(known, np.minimum((latitude + 90) // CELL, 180 // CELL - 1), -1)
@@ -216,11 +237,11 @@ def _track_block(
 
 
 def _point_block(
-    first: int, arrays: Mapping[str, Array], keep: slice,
+    first: int, arrays: Mapping[str, Array], near: list[Any],
     times: tuple[float, float, int], width: int,
 ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
     """Longitude and latitude, extremes and number of samples of every slot."""
-    _, found, _, place, _ = _slots(first, arrays, keep, times, width)
+    _, found, _, place, _ = _slots(first, arrays, near, times, width)
     return np.stack(_below(place), axis=1), found.low, found.high, found.known
 
 
@@ -243,15 +264,15 @@ def _summed(row: Array, cell: Array, found: Thinned) -> Any:
     return cells, part.count[0], part.total[0], part.low[0], part.high[0]
 
 
-def between_fixes(wanted: Array, t: Array, position: Array) -> tuple[Array, Array]:
-    """Direction and motion of the satellite from positions that may be sparse.
+def between_fixes(wanted: Array, nodes: Array, fixes: Array) -> tuple[Array, Array]:
+    """Direction and motion of the satellite between sparse positions.
 
     Parameters
     ----------
-    wanted : ndarray, shape (m,)
-        GPS seconds.
-    t, position : ndarray, shape (n,), (n, 3)
-        GPS seconds and Earth-fixed position [m], NaN where there is no fix.
+    wanted, nodes : ndarray, shape (m,), (n,)
+        GPS seconds wanted, and those of the fixes, not decreasing.
+    fixes : ndarray, shape (n, 3)
+        Earth-fixed positions [m].
 
     Returns
     -------
@@ -260,11 +281,6 @@ def between_fixes(wanted: Array, t: Array, position: Array) -> tuple[Array, Arra
         degree for fixes a minute apart, 0.05 degree for five; NaN between fixes that
         are farther apart.
     """
-    good = np.flatnonzero(np.isfinite(position).all(axis=1))
-    # the first fix of every 30 s of GPS time, whatever the block
-    slot = np.floor(t[good] / CLOSEST)
-    good = good[np.diff(slot, prepend=-np.inf) > 0]
-    fixes, nodes = position[good], t[good]
     place, motion = np.full((2, len(wanted), 3), np.nan)
     if len(nodes) < 2:
         return place, motion

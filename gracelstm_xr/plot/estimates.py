@@ -265,7 +265,6 @@ def _residual_time(
     ax.set_xlim(*day_number([times.start, times.stop]))
     ax.set_ylabel(f"{axis} residual [{UNIT}]")
     time_axis(ax)
-    explain_above(ax)
     return float(np.sqrt(found["square"].mean))
 
 
@@ -292,7 +291,7 @@ def _residual_asd(
         look = {"color": COLOURS[colour], "ls": line, "lw": 1.2, "label": label}
         f, asd = density(series, part)
         ax.loglog(f, asd * NANO, **{**look, **style})
-    finish_spectrum(ax, axis, f"{axis} spectral density")
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
     squares = thin(_residual, inputs, part, sigma)["square"]
     return float(np.sqrt(squares.mean))
 
@@ -319,9 +318,7 @@ def _histogram(
     return float(np.sqrt(squares / max(known, 1)))
 
 
-def _ratios(
-    first: int, arrays: Mapping[str, Array], keep: slice
-) -> tuple[Array, int, float]:
+def _ratios(first: int, arrays: Mapping[str, Array]) -> tuple[Array, int, float]:
     """Histogram of residual over sigma, number and squares of one block."""
     residual = arrays["observed"] - arrays["carried"]
     ratio = residual / arrays["sigma"]

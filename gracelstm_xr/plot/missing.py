@@ -40,6 +40,8 @@ CLASSES = {
     "all of it": 1.0,
 }
 COMPLETE = "#E9EDF2"
+#: [ns]
+DAY = 86_400_000_000_000
 
 
 def gaps(
@@ -124,7 +126,7 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
     axis = axis_of(ds)
     midnight = axis.start.astype("datetime64[D]")
     late = int((axis.start - midnight) / np.timedelta64(1, "ns"))
-    days = (late + (axis.size - 1) * axis.step_ns) // 86_400_000_000_000 + 1
+    days = (late + (axis.size - 1) * axis.step_ns) // DAY + 1
     rows = []
     letters = satellites_of(ds)
     for letter in letters:
@@ -135,7 +137,9 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
             _day_patterns, {"accl": accl}, part, late, axis.step_ns
         ):
             counts[first : first + len(found)] += found
-        missing = is_missing(np.flatnonzero(counts.sum(axis=0)))
+        patterns = np.arange(256)
+        ever = np.bitwise_or.reduce(patterns[counts.sum(axis=0) > 0], initial=0)
+        missing = is_missing(patterns, ever)
         rows.append(counts[:, missing].sum(axis=1) / counts.sum(axis=1))
     return xr.DataArray(
         np.stack(rows),
@@ -149,15 +153,16 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _day_patterns(
-    first: int, arrays: Mapping[str, Array], keep: slice, late: int, step: int
+    first: int, arrays: Mapping[str, Array], late: int, step: int
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Samples of each pattern of observed axes on each day of a block."""
     accl = arrays["accl"].reshape(len(arrays["accl"]), -1)
-    at = first + np.arange(len(accl), dtype=np.int64)
-    day = (late + at * step) // 86_400_000_000_000
-    table = (day - day[0]) * 256 + axis_pattern(accl)
-    size = int(day[-1] - day[0] + 1)
-    return int(day[0]), np.bincount(table, minlength=size * 256).reshape(size, 256)
+    day = (late + first * step) // DAY
+    last = (late + (first + len(accl) - 1) * step) // DAY
+    # first sample of every day, counted from that of the block
+    edges = [-((late - d * DAY) // step) - first for d in range(day + 1, last + 1)]
+    pieces = np.split(axis_pattern(accl), edges)
+    return day, np.stack([np.bincount(piece, minlength=256) for piece in pieces])
 
 
 def calendar(

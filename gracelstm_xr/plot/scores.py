@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gracelstm_xr.plot.style import (
     NANO,
     UNIT,
     explain,
+    label_y,
     length_ticks,
     method_style,
     new_axes,
@@ -29,11 +31,25 @@ if TYPE_CHECKING:
 
     from gracelstm_xr.lstm import FittedModel
 
-__all__ = ["coverage", "evaluation", "evaluation_figure", "one_score", "training"]
+__all__ = [
+    "chosen_methods",
+    "coverage",
+    "evaluation",
+    "evaluation_figure",
+    "one_score",
+    "training",
+]
 
 Array = npt.NDArray[Any]
 #: Colour and marker of each axis.
 AXES = {"x": ("blue", "o"), "y": ("vermillion", "s"), "z": ("black", "^")}
+#: What the tables of errors are called.
+METRICS = {
+    "rms": "RMS error",
+    "mae": "mean absolute error",
+    "p95": "error not exceeded in 95 %",
+    "rms_solver": "RMS error after bias and scale",
+}
 #: Lines of the losses, and the colour of each track.
 LOSSES = {"loss": ("-", "o", "training"), "val_loss": ("--", "s", "validation")}
 TRACKS = ("blue", "vermillion", "black", "orange")
@@ -145,7 +161,7 @@ def one_score(
     return table, letter
 
 
-def plain(table: xr.DataArray, dims: set[str]) -> tuple[xr.DataArray, str]:
+def _plain(table: xr.DataArray, dims: set[str]) -> tuple[xr.DataArray, str]:
     """Take the first entry along other dimensions, and say which."""
     told = ""
     for dim in [d for d in table.dims if d not in dims]:
@@ -162,16 +178,17 @@ def evaluation(
     axis: str = "x",
     satellite: str | None = None,
     metric: str = "rms",
+    methods: Sequence[str] | None = None,
     legend: bool = True,
     **style: Any,
 ) -> Axes:
-    """Draw the error of every method against the gap length.
+    """Draw the error of every method, or its skill, against the gap length.
 
     Parameters
     ----------
     score : xarray.Dataset
-        ``rms(method, satellite, axis, gap_length)`` [m s-2], from ``evaluate``. A
-        band is drawn from ``rms_low`` to ``rms_high`` and a line at ``noise_floor``
+        ``rms(method, satellite, axis, gap_length)`` [m s-2], from ``evaluate``. The
+        interval from ``rms_low`` to ``rms_high`` is a band, ``noise_floor`` a line,
         where the score has them. Of a further dimension the first entry is drawn, and
         named in the title: select another with ``score.sel`` first.
     ax : matplotlib Axes, optional
@@ -181,7 +198,10 @@ def evaluation(
     satellite : str, optional
         Letter; the first one by default.
     metric : str, optional
-        ``"rms"``, ``"mae"`` or ``"p95"``, whichever the score has.
+        A table of the score over method and gap length: ``"rms"``, ``"mae"``,
+        ``"p95"``, ``"rms_solver"``, ``"skill"``.
+    methods : sequence of str, optional
+        Methods to draw; all by default.
     legend : bool, optional
         Whether to name the methods.
     **style
@@ -190,58 +210,83 @@ def evaluation(
     Returns
     -------
     matplotlib Axes
-        Error [nm s-2] against gap length, both logarithmic. What was scored with
-        the whole series hidden (length infinity) stands at the right end, "all".
+        Error [nm s-2] against gap length, both logarithmic; skill [1] on a linear
+        axis down to -1. What was scored with the whole series hidden (length infinity)
+        stands at the right end, "all".
 
     Raises
     ------
     GraceError
-        The Dataset holds no such metric.
+        The Dataset holds no such metric or method.
     """
     table, letter = one_score(score, metric, axis, satellite)
-    table, told = plain(table, {"method", "gap_length"})
-    place = _places(score["gap_length"].values)
-    names = [str(n) for n in table["method"].values]
+    table, told = _plain(table, {"method", "gap_length"})
     ax = new_axes(ax, size=(8, 4.6))
     ax.set_xscale("log")
-    ax.set_yscale("log")
-    bounds = [
-        one_score(score, n, axis, satellite)[0]
-        for n in (f"{metric}_low", f"{metric}_high")
-        if n in score
-    ]
-    for name in names:
-        options = {**method_style(name, names), **style}
-        values = table.sel({"method": name}).values * NANO
-        if not np.isfinite(values).any():
-            continue
-        ax.plot(place, values, label=name, **options)
-        if len(bounds) == 2:
-            low, high = (
-                plain(b, {"method", "gap_length"})[0].sel({"method": name}).values
-                for b in bounds
-            )
-            ax.fill_between(
-                place, low * NANO, high * NANO, color=options["color"], alpha=0.18, lw=0
-            )
-    if "noise_floor" in score:
-        floor = float(
-            plain(one_score(score, "noise_floor", axis, satellite)[0], set())[0]
-        )
-        ax.axhline(floor * NANO, color="black", ls=":", lw=1.2, label="noise floor")
-    plain_log(ax)
+    ratio = table.attrs.get("units") == "1"
+    ax.set_yscale("linear" if ratio else "log")
+    _draw_methods(
+        ax, score, metric, axis, letter, chosen_methods(table, methods), style
+    )
+    if ratio:
+        ax.set_ylim(max(ax.get_ylim()[0], -1.05), min(ax.get_ylim()[1], 1.05))
+        ax.axhline(0.0, color="black", lw=0.8)
+    elif "noise_floor" in score and not ratio:
+        floor, _ = one_score(score, "noise_floor", axis, letter)
+        level = NANO * float(_plain(floor, set())[0])
+        ax.axhline(level, color="black", ls=":", lw=1.2, label="noise floor")
     _length_axis(ax, score["gap_length"].values)
-    words = {
-        "rms": "RMS error",
-        "mae": "mean absolute error",
-        "p95": "95 % of errors below",
-    }
-    ax.set_ylabel(f"{axis} {words.get(metric, metric)} [{UNIT}]")
+    if ratio:
+        what = f"{metric} over {table.attrs.get('reference', 'the reference')}"
+        label_y(ax, f"{axis} {what}", "1")
+    else:
+        plain_log(ax)
+        label_y(ax, f"{axis} {METRICS.get(metric, metric)}", UNIT)
     ax.set_title(f"{title(letter, score)}, axis {axis}{told}", loc="left")
     ax.grid(alpha=0.3, which="both")
     if legend:
         explain(ax)
     return ax
+
+
+def chosen_methods(table: xr.DataArray, methods: Sequence[str] | None) -> list[str]:
+    """Methods to draw, in the order of the score.
+
+    Raises
+    ------
+    GraceError
+        One is not in the score.
+    """
+    known = [str(n) for n in table["method"].values]
+    unknown = sorted(set(methods or ()) - set(known))
+    if unknown:
+        raise GraceError(f"methods {unknown} wanted; the score has {known}")
+    return [n for n in known if methods is None or n in methods]
+
+
+def _draw_methods(
+    ax: Axes, score: xr.Dataset, metric: str, axis: str, letter: str,
+    names: list[str], style: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """A line per method, and its interval where the score has one."""
+    place = _places(score["gap_length"].values)
+    tables = [
+        _plain(one_score(score, name, axis, letter)[0], {"method", "gap_length"})[0]
+        for name in (metric, f"{metric}_low", f"{metric}_high")
+        if name in score
+    ]
+    scale = 1.0 if tables[0].attrs.get("units") == "1" else NANO
+    for name in names:
+        look = {**method_style(name, names), **style}
+        values, *interval = (
+            scale * t.sel({"method": name}).transpose("gap_length").values
+            for t in tables
+        )
+        if not np.isfinite(values).any():
+            continue
+        ax.plot(place, values, label=name, **look)
+        if len(interval) == 2:
+            ax.fill_between(place, *interval, color=look["color"], alpha=0.15, lw=0)
 
 
 def _places(lengths: Array) -> Array:
@@ -289,7 +334,7 @@ def evaluation_figure(
     for i, (name, ax) in enumerate(zip(names, axes[0], strict=True)):
         last = i == len(names) - 1
         evaluation(score, ax=ax, axis=name, satellite=satellite, legend=last, **options)
-        ax.set_ylabel(f"RMS error [{UNIT}]" if i == 0 else "")
+        ax.set_ylabel(ax.get_ylabel().removeprefix(f"{name} ") if i == 0 else "")
         if i == 0:
             figure.suptitle(ax.get_title(loc="left").rpartition(", axis")[0])
         ax.set_title(f"axis {name}", loc="left")
@@ -342,7 +387,7 @@ def coverage(
         )  # fmt: skip
         for name in names:
             table, _ = one_score(score, "coverage", name, satellite)
-            table, told = plain(table.isel(level=i), {"gap_length"})
+            table, told = _plain(table.isel(level=i), {"gap_length"})
             colour, marker = AXES.get(name, ("green", "v"))
             options = {"color": COLOURS[colour], "marker": marker, "ms": 5, "lw": 1.3}
             ax.semilogx(

@@ -91,9 +91,7 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
     while length > size and length > SHORTEST:
         length //= 2
     while length >= SHORTEST:
-        parts = by_block(
-            _periodograms, {"series": series}, ds, length, size, halo=length
-        )
+        parts = by_block(_periodograms, {"series": series}, ds, length, context=_head)
         count = sum(n for n, _ in parts)
         if count:
             power = sum(p for _, p in parts) / count
@@ -109,18 +107,27 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
     )
 
 
+def _head(first: int, arrays: Mapping[str, Array], length: int) -> Array:
+    """What stretches that begin in the block before may need."""
+    return arrays["series"][:length].copy()
+
+
 def _periodograms(
-    first: int, arrays: Mapping[str, Array], keep: slice, length: int, size: int
+    first: int,
+    arrays: Mapping[str, Array],
+    near: tuple[Array | None, Array, Array | None],
+    length: int,
 ) -> tuple[int, Array]:
     """Number and summed squared spectra of the stretches that begin in a block."""
-    hop = length // 4
-    begin, end = first + keep.start, first + keep.stop
-    starts = np.arange(-(-begin // hop) * hop, min(end, size - length + 1), hop) - first
-    values, total, count = arrays["series"], np.zeros(length // 2 + 1), 0
+    hop, own = length // 4, arrays["series"]
+    values = own if near[2] is None else np.concatenate([own, near[2]])
+    last = min(len(own), len(values) - length + 1)
+    starts = range(-first % hop, last, hop)
+    total, count = np.zeros(length // 2 + 1), 0
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
     ramp = np.arange(length) - (length - 1) / 2
     ramp /= np.sqrt((ramp**2).sum())
-    for start in starts.tolist():
+    for start in starts:
         piece = values[start : start + length]
         if not np.isfinite(piece).all():
             continue
@@ -185,7 +192,7 @@ def spectrum(
         options = {"color": COLOURS[colour], "ls": line, "lw": 1.2, **style}
         label = "observed" if name == "lin_accl" else name.removeprefix("lin_accl_")
         ax.loglog(f, asd * NANO, label=label, **options)
-    finish_spectrum(ax, axis, f"{axis} spectral density")
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
     ax.set_title(title(letter, ds), loc="left")
     return ax
 
@@ -193,6 +200,10 @@ def spectrum(
 def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
     """Add the noise curves over the frequencies drawn, the revolution, and labels."""
     lines = [line.get_data() for line in ax.get_lines()]
+    if not lines:
+        raise GraceError(
+            "no spectrum found to draw, every value is NaN: score longer gaps"
+        )
     f = np.concatenate([x for x, _ in lines])
     drawn = np.concatenate([y for _, y in lines])
     drawn = drawn[np.isfinite(drawn) & (drawn > 0)]
@@ -262,20 +273,17 @@ def error_spectrum(
     GraceError
         The Dataset holds no ``error_asd``.
     """
-    from gracelstm_xr.plot.scores import one_score
+    from gracelstm_xr.plot.scores import chosen_methods, one_score
 
     asd, letter = one_score(score, "error_asd", axis, satellite)
-    names = [str(n) for n in asd["method"].values]
-    if methods is not None:
-        unknown = sorted(set(methods) - set(names))
-        if unknown:
-            raise GraceError(f"methods {unknown} wanted; the Dataset has {names}")
-        names = [n for n in names if n in methods]
+    names = chosen_methods(asd, methods)
     ax = new_axes(ax, size=(9, 4.8))
     for name in names:
         options = {**method_style(name, names), "marker": None, **style}
         values = asd.sel({"method": name}).transpose("frequency").values
+        if not np.isfinite(values).any():
+            continue
         ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
-    finish_spectrum(ax, axis, f"{axis} spectral density of the error")
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
     ax.set_title(title(letter, score), loc="left")
     return ax

@@ -55,8 +55,10 @@ ASD_UNIT = "nm s$^{-2}$ Hz$^{-1/2}$"
 METHODS = {
     "lstm": ("vermillion", "o", "-"),
     "fill": ("black", "*", "-"),
+    "lstm_single": ("vermillion", "d", "--"),
     "transplant": ("blue", "s", "-"),
     "tracked": ("green", "P", "-"),
+    "tracked_single": ("green", "X", ":"),
     "ridge": ("green", "D", "--"),
     "harmonic": ("purple", "^", "-"),
     "previous_orbit": ("orange", "v", "-"),
@@ -171,13 +173,15 @@ def explain(ax: Axes, **options: Any) -> None:
 
 def explain_above(ax: Axes) -> None:
     """Explain lines above a wide panel, where they hide no data."""
-    if _inches(ax)[0] < 7.5:
-        ax.legend(fontsize="small", loc="best", ncols=2)
-        return
+    wide = _inches(ax)[0] > 7.5
+    if not wide:
+        # the title one line up, to make room
+        ax.set_title(ax.get_title(loc="left"), loc="left", fontsize="medium", pad=20)
     ax.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 1),
+        loc="lower right" if wide else "lower left",
+        bbox_to_anchor=(1 if wide else 0, 1),
         borderaxespad=0.2,
+        columnspacing=1.2,
         fontsize="small",
         ncols=5,
         frameon=False,
