@@ -136,9 +136,38 @@ def test_export_writes_both_formats(
         np.testing.assert_array_equal(part["lin_accl"].values, wanted)
 
 
+def test_export_goes_on_and_takes_names(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["export", str(store), str(out), "--format", "l1b", "--layout", "ascii"]
+    command += ["--product", "ACT1B", "--release", "03"]
+    assert main(command) == 0
+    first, second = sorted(out.iterdir())
+    assert first.name == "ACT1B_2008-01-01_A_03.asc"
+    first.write_text("left as it is")
+    second.unlink()
+    assert main([*command, "--skip-existing"]) == 0
+    assert first.read_text() == "left as it is"
+    assert second.stat().st_size > DAY * 78
+    assert "2 files in" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (
+            ["export", "STORE", "out", "--format", "netcdf", "--layout", "text"],
+            "--layout is for --format l1b",
+        ),
+        (
+            ["export", "STORE", "out", "--format", "l1b", "--release", "2"],
+            "release is '2'; expected two digits",
+        ),
+        (
+            ["export", "STORE", "out", "--format", "l1b", "--product", "KBR1B"],
+            "product is 'KBR1B'; expected one of ACC1B",
+        ),
         (["info", "nowhere"], "nowhere: no such file or folder"),
         (["gaps", "nowhere.zarr"], "no Zarr store at nowhere.zarr; make one with"),
         (["gaps", "STORE", "--min-length", "soon"], "'soon' is not a duration"),
