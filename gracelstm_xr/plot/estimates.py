@@ -246,6 +246,8 @@ def transplant_residual(
         f"{title(letter, ds, carried)}, transplant{' from ' + donor if donor else ''}"
     )
     ax.set_title(f"{name}, RMS {NANO * rms:.3g} {UNIT}", loc="left", fontsize="medium")
+    if view == "time":
+        explain_above(ax)
     return ax
 
 
@@ -257,10 +259,10 @@ def _residual_time(
     times = axis_of(part)
     look = {"color": COLOURS["blue"], "lw": 0.8, "label": "recipient $-$ transplant"}
     draw_line(ax, times, found["residual"], 0.0, **{**look, **style})
-    label = f"$\\pm${sigma:g} sigma"
-    draw_band(
-        ax, times, found["lower"], found["upper"], 0.0, label=label, colour="orange"
-    )
+    # lines, not a band: over or under the dense residual it would not be seen
+    for name, label in (("lower", f"$\\pm${sigma:g} sigma"), ("upper", None)):
+        edge = {"color": COLOURS["vermillion"], "lw": 0.8, "label": label}
+        draw_line(ax, times, found[name], 0.0, zorder=3, **edge)
     ax.axhline(0.0, color="black", lw=0.6)
     ax.set_xlim(*day_number([times.start, times.stop]))
     ax.set_ylabel(f"{axis} residual [{UNIT}]")

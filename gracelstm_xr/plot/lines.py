@@ -163,7 +163,6 @@ def draw_band(
     mean: float,
     *,
     label: str,
-    colour: str = "vermillion",
 ) -> None:
     """Draw what lies between two thinned series, in nm s-2."""
     positions, low, _ = lower.band()
@@ -172,7 +171,7 @@ def draw_band(
         stamps(times, positions),
         (low - mean) * NANO,
         (high - mean) * NANO,
-        color=COLOURS[colour],
+        color=COLOURS["vermillion"],
         alpha=0.35,
         lw=0,
         zorder=2.5,

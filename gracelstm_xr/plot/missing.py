@@ -279,8 +279,9 @@ def _draw_classes(ax: Axes, table: Array, **style: Any) -> None:
     mesh = ax.pcolormesh(np.ma.masked_invalid(table), **options)
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
+    shape = max(8.0, 0.8 * len(table))
     bar = ax.figure.colorbar(
-        mesh, ax=ax, ticks=range(len(CLASSES)), pad=0.02, aspect=12
+        mesh, ax=ax, ticks=range(len(CLASSES)), pad=0.02, aspect=shape, fraction=0.1
     )
     bar.ax.set_yticklabels(list(CLASSES), fontsize="small")
     bar.minorticks_off()

@@ -16,6 +16,7 @@ from gracelstm_xr.plot.style import (
     UNIT,
     explain,
     label_y,
+    length_places,
     length_ticks,
     method_style,
     new_axes,
@@ -50,6 +51,8 @@ METRICS = {
     "p95": "error not exceeded in 95 %",
     "rms_solver": "RMS error after bias and scale",
 }
+#: Methods whose interval is drawn among many.
+BANDED = ("lstm", "fill", "transplant")
 #: Lines of the losses, and the colour of each track.
 LOSSES = {"loss": ("-", "o", "training"), "val_loss": ("--", "s", "validation")}
 TRACKS = ("blue", "vermillion", "black", "orange")
@@ -188,7 +191,8 @@ def evaluation(
     ----------
     score : xarray.Dataset
         ``rms(method, satellite, axis, gap_length)`` [m s-2], from ``evaluate``. The
-        interval from ``rms_low`` to ``rms_high`` is a band, ``noise_floor`` a line,
+        interval from ``rms_low`` to ``rms_high`` is a band (among more than six methods
+        of the network, the fill and the transplant only), ``noise_floor`` a line,
         where the score has them. Of a further dimension the first entry is drawn, and
         named in the title: select another with ``score.sel`` first.
     ax : matplotlib Axes, optional
@@ -235,7 +239,7 @@ def evaluation(
         floor, _ = one_score(score, "noise_floor", axis, letter)
         level = NANO * float(_plain(floor, set())[0])
         ax.axhline(level, color="black", ls=":", lw=1.2, label="noise floor")
-    _length_axis(ax, score["gap_length"].values)
+    length_ticks(ax, score["gap_length"].values)
     if ratio:
         what = f"{metric} over {table.attrs.get('reference', 'the reference')}"
         label_y(ax, f"{axis} {what}", "1")
@@ -269,7 +273,7 @@ def _draw_methods(
     names: list[str], style: Mapping[str, Any],
 ) -> None:  # fmt: skip
     """A line per method, and its interval where the score has one."""
-    place = _places(score["gap_length"].values)
+    place = length_places(score["gap_length"].values)
     tables = [
         _plain(one_score(score, name, axis, letter)[0], {"method", "gap_length"})[0]
         for name in (metric, f"{metric}_low", f"{metric}_high")
@@ -285,24 +289,9 @@ def _draw_methods(
         if not np.isfinite(values).any():
             continue
         ax.plot(place, values, label=name, **look)
-        if len(interval) == 2:
-            ax.fill_between(place, *interval, color=look["color"], alpha=0.15, lw=0)
-
-
-def _places(lengths: Array) -> Array:
-    """Where each gap length stands: infinity a factor 3 right of the longest."""
-    finite = lengths[np.isfinite(lengths)]
-    end = 3 * finite.max(initial=1.0)
-    return np.where(np.isfinite(lengths), lengths, end)
-
-
-def _length_axis(ax: Axes, lengths: Array) -> None:
-    finite = lengths[np.isfinite(lengths)]
-    length_ticks(ax, finite if len(finite) else np.ones(1))
-    if len(finite) < len(lengths):
-        ticks = [*ax.get_xticks(), _places(lengths).max()]
-        labels = [t.get_text() for t in ax.get_xticklabels()]
-        ax.set_xticks(ticks, [*labels, "all"])
+        if len(interval) == 2 and (name in BANDED or len(names) <= 6):
+            low, high = interval
+            ax.fill_between(place, low, high, color=look["color"], alpha=0.15, lw=0)
 
 
 def evaluation_figure(
@@ -365,7 +354,7 @@ def coverage(
     -------
     matplotlib Axes
         Share of the errors [%] against gap length; a colour per axis, a line style
-        per level, and a thin line at what is expected.
+        per level, and a thin line and a tick at what is expected.
 
     Raises
     ------
@@ -374,17 +363,13 @@ def coverage(
     """
     names = [str(a) for a in np.atleast_1d(score["axis"].values)]
     _, letter = one_score(score, "coverage", names[0], satellite)
-    place = _places(score["gap_length"].values)
+    place = length_places(score["gap_length"].values)
     ax = new_axes(ax, size=(8, 4.2))
     lines = ["-", "--", ":", "-."]
     told = ""
     levels = score["coverage"]["level"].values
     for i, level in enumerate(levels.tolist()):
         ax.axhline(100 * level, color="black", lw=0.8, ls=lines[i % 4])
-        ax.annotate(
-            f"{100 * level:g} %", (1, 100 * level), xycoords=ax.get_yaxis_transform(),
-            xytext=(-3, 2), textcoords="offset points", ha="right", fontsize="small",
-        )  # fmt: skip
         for name in names:
             table, _ = one_score(score, "coverage", name, satellite)
             table, told = _plain(table.isel(level=i), {"gap_length"})
@@ -395,7 +380,8 @@ def coverage(
                 label=f"{name}, {100 * level:g} %", **{**options, **style},
             )  # fmt: skip
     ax.set_ylim(0, 103)
-    _length_axis(ax, score["gap_length"].values)
+    ax.set_yticks([0, 25, 50, *(100 * levels)])
+    length_ticks(ax, score["gap_length"].values)
     ax.set_ylabel("errors within sigma [%]")
     ax.set_title(f"{title(letter, score)}{told}", loc="left")
     ax.grid(alpha=0.3)

@@ -84,13 +84,11 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
     Raises
     ------
     NotEnoughDataError
-        No stretch of 256 samples.
+        No stretch of 320 samples.
     """
     _, step, size = gps_axis(ds)
-    length = max(int(LONGEST / step), SHORTEST)
-    while length > size and length > SHORTEST:
-        length //= 2
-    while length >= SHORTEST:
+    length = max(min(int(LONGEST / step), size) // 4 * 4, SHORTEST)
+    while True:
         parts = by_block(_periodograms, {"series": series}, ds, length, context=_head)
         count = sum(n for n, _ in parts)
         if count:
@@ -100,11 +98,12 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
             scale = 2 * step / (length * 3 / 8)
             # the window smears the removed mean over the first two
             return f[2:], np.sqrt(scale * np.asarray(power)[2:])
-        length //= 2
-    raise NotEnoughDataError(
-        f"no stretch of {SHORTEST} samples without a gap found among {size}; "
-        "256 are needed: choose another span, or fill first"
-    )
+        if length == SHORTEST:
+            raise NotEnoughDataError(
+                f"no {SHORTEST} samples without a gap found among {size}, expected a "
+                f"stretch of {SHORTEST * 5 // 4}: choose another span, or fill first"
+            )
+        length = max(length // 8 * 4, SHORTEST)
 
 
 def _head(first: int, arrays: Mapping[str, Array], length: int) -> Array:
@@ -178,7 +177,7 @@ def spectrum(
     Raises
     ------
     NotEnoughDataError
-        No stretch of 256 samples without a gap.
+        No stretch of 320 samples without a gap.
     """
     part, letter = one_satellite(ds, satellite, start=start, stop=stop)
     part = part.assign(lin_accl=usable(part))

@@ -22,6 +22,7 @@ __all__ = [
     "explain",
     "explain_above",
     "label_y",
+    "length_places",
     "length_ticks",
     "method_style",
     "new_axes",
@@ -70,7 +71,7 @@ METHODS = {
 }
 #: Looks of methods that are not in the table, by order of appearance.
 OTHERS = (("purple", "h", "--"), ("orange", "d", "--"), ("black", "2", ":"))
-_LENGTHS = {
+_LENGTHS: dict[float, str] = {
     10: "10 s",
     60: "1 min",
     600: "10 min",
@@ -227,15 +228,36 @@ def plain_log(ax: Axes, *, which: str = "y") -> None:
 
 
 def length_ticks(ax: Axes, lengths: npt.NDArray[Any]) -> None:
-    """Label a logarithmic axis of gap lengths [s] in natural units."""
+    """Label a logarithmic axis of gap lengths [s] in natural units.
+
+    Infinity, the whole series hidden, stands at `length_places` as "all".
+    """
     ax.set_xlabel("gap length")
-    low, high = float(np.min(lengths)), float(np.max(lengths))
-    ticks = {s: t for s, t in _LENGTHS.items() if low * 0.9 <= s <= high * 1.1}
-    if len(ticks) >= 2:
-        ax.set_xticks(list(ticks), list(ticks.values()))
-        ax.set_xticks([], minor=True)
-    else:
-        ax.set_xlabel("gap length [s]")
+    finite = lengths[np.isfinite(lengths)]
+    low, high = finite.min(initial=np.inf), finite.max(initial=0.0)
+    ticks: dict[float, str] = {
+        s: t for s, t in _LENGTHS.items() if low * 0.9 <= s <= high * 1.1
+    }
+    if len(ticks) < 2:
+        ticks = {float(s): f"{s:g} s" for s in finite}
+    if len(finite) < len(lengths):
+        ticks[length_places(lengths).max()] = "all"
+    # the ends stay, what comes too close to the one before goes
+    names = sorted(ticks)
+    apart = 0.45 / _inches(ax)[0] * np.log(names[-1] / names[0]) * 1.1
+    kept = names[:1]
+    for value in names[1:-1]:
+        if min(np.log(value / kept[-1]), np.log(names[-1] / value)) > apart:
+            kept.append(value)
+    kept += names[1:][-1:]
+    ax.set_xticks(kept, [ticks[value] for value in kept])
+    ax.set_xticks([], minor=True)
+
+
+def length_places(lengths: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Where gap lengths stand: infinity a factor 3 right of the longest."""
+    end = 3 * lengths[np.isfinite(lengths)].max(initial=1.0)
+    return np.where(np.isfinite(lengths), lengths, end)
 
 
 def satellites_of(ds: xr.Dataset) -> list[str]:
