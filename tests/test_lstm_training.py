@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -12,147 +15,287 @@ from datasets import SMALL_FIT
 
 from gracelstm_xr.errors import NotEnoughDataError
 from gracelstm_xr.frames import Frame
-from gracelstm_xr.lstm import FittedModel, fit
+from gracelstm_xr.lstm import FittedModel, Settings, fit
+from gracelstm_xr.lstm.batches import Epoch, Source, hide_end, hide_gaps
+from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.fitting import load_frame
-from gracelstm_xr.lstm.recipient import Recipient
-from gracelstm_xr.lstm.training import Trainer, train_network
+from gracelstm_xr.lstm.stretches import Stretch
+from gracelstm_xr.lstm.track import Track
+from gracelstm_xr.lstm.training import Job, combine, train_member
+from gracelstm_xr.lstm.trained import load_network
 
 pytestmark = pytest.mark.lstm
 
 
 @pytest.fixture(scope="module")
-def thin(model: FittedModel, twin: xr.Dataset) -> tuple[Frame, Recipient]:
+def thin(model: FittedModel, twin: xr.Dataset) -> tuple[Frame, Track]:
     recipient = model.recipients["B"]
     frame = load_frame(twin, recipient.pair, model.split.train)
     frame = frame.every(10.0)[0]
     keep = (frame.t >= model.split.train[0]) & (frame.t < model.split.train[1])
-    return frame.take(np.flatnonzero(keep)), recipient
+    track = recipient.tracks[0]
+    return track.view(frame.take(np.flatnonzero(keep))), track
 
 
-def trainer(
-    thin: tuple[Frame, Recipient], model: FittedModel, **change: Any
-) -> Trainer:
-    return Trainer([thin], replace(model.settings, **change), stream=1, windows=64)
+@pytest.fixture(scope="module")
+def job(
+    model: FittedModel, twin: xr.Dataset, tmp_path_factory: pytest.TempPathFactory
+) -> Job:
+    """Training of the twin track on the two days."""
+    folder = tmp_path_factory.mktemp("job")
+    recipient = model.recipients["B"]
+    frames = DayFrames(folder / "days", 10.0)
+    frames.build(twin, [recipient.pair], {2920, 2921, 2922})
+    spans = (model.split.train, model.split.validation)
+    training, validation = ([Stretch(span, span)] for span in spans)
+    tracks = {"B": recipient.tracks[0]}
+    return Job(folder, tracks, training, validation, model.settings)
+
+
+class Whole:
+    """Day frames that are one frame in memory."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    def load(self, name: str, span: tuple[float, float]) -> Frame:
+        return self.frame
+
+
+def span_of(frame: Frame) -> tuple[float, float]:
+    return float(frame.t[0]), float(frame.t[-1]) + 10.0
+
+
+def source(
+    thin: tuple[Frame, Track], settings: Settings, windows: int = 64, **change: Any
+) -> Source:
+    frame, track = thin
+    span = span_of(frame)
+    return Source(
+        Whole(frame),  # type: ignore[arg-type]
+        {"B": track},
+        [Stretch(span, span)],
+        replace(settings, **change),
+        plan=[[0]] * 4,
+        stream=1,
+        windows=windows,
+    )
 
 
 def test_hidden_samples_never_reach_the_inputs(
-    thin: tuple[Frame, Recipient], model: FittedModel
+    thin: tuple[Frame, Track], model: FittedModel
 ) -> None:
-    frame, recipient = thin
-    made = trainer(thin, model)
-    masked = made.masked[0][0]
-    hidden = np.asarray((masked.weight > 0).any(axis=1))
-    assert 0.1 < hidden.mean() < 0.6
-    own = frame.own.copy()
-    own[hidden] += 1e-6
-    other = trainer((Frame(**(frame.arrays() | {"own": own})), recipient), model)
-    twin = other.masked[0][0]
-    np.testing.assert_array_equal(masked.weight, twin.weight)
-    shown = masked.channels.visible
-    np.testing.assert_array_equal(shown, twin.channels.visible)
-    np.testing.assert_array_equal(
-        masked.channels.residual * shown, twin.channels.residual * shown
-    )
-    np.testing.assert_array_equal(masked.channels.static, twin.channels.static)
-    # the target is what changed
-    assert (masked.channels.residual != twin.channels.residual)[hidden].any()
+    frame, track = thin
+    for hide in (hide_gaps, hide_end):
+        args = (span_of(frame), track, model.settings)
+        masked = hide(frame, *args, np.random.default_rng(1))
+        hidden = np.asarray((masked.weight > 0).any(axis=1))
+        assert 30 < hidden.sum() < 0.6 * len(frame)
+        own = frame.own.copy()
+        own[hidden] += 1e-6
+        other = Frame(**(frame.arrays() | {"own": own}))
+        twin = hide(other, *args, np.random.default_rng(1))
+        np.testing.assert_array_equal(masked.weight, twin.weight)
+        shown = masked.channels.visible
+        np.testing.assert_array_equal(shown, twin.channels.visible)
+        np.testing.assert_array_equal(
+            masked.channels.residual * shown, twin.channels.residual * shown
+        )
+        np.testing.assert_array_equal(masked.channels.static, twin.channels.static)
+        # the target is what changed
+        assert (masked.channels.residual != twin.channels.residual)[hidden].any()
 
 
 def test_no_sample_is_both_shown_and_scored(
-    thin: tuple[Frame, Recipient], model: FittedModel
+    thin: tuple[Frame, Track], model: FittedModel
 ) -> None:
-    for maskings in trainer(thin, model).masked:
-        for masked in maskings:
+    unknown = ~np.isfinite(thin[0].own)
+    for number in range(3):
+        for masked in source(thin, model.settings).epoch(number).masked:
             assert not (masked.channels.visible * masked.weight).any()
-            unknown = ~np.isfinite(thin[0].own)
             assert not masked.weight[unknown].any()
             assert not masked.channels.visible[unknown].any()
 
 
+def test_an_open_end_hides_all_that_follows(
+    model: FittedModel, thin: tuple[Frame, Track]
+) -> None:
+    frame, settings = thin[0], model.settings
+    single = model.recipients["B"].tracks[1]
+    made = source((single.view(frame), single), settings, open_ends=0.5).epoch(0)
+    ends = made.masked[1]
+    cut = int(np.flatnonzero((ends.weight > 0).any(axis=1))[0])
+    assert not ends.channels.visible[cut:].any()
+    assert ends.channels.visible[:cut].any()
+    x, y = ends.starts, settings.window
+    assert ((x <= cut - y // 8) & (x + y > cut + y // 8 - 1)).all()
+    assert 0.3 < (made.owner == 1).mean() < 0.7
+    # the start has not seen what follows either
+    own = frame.own.copy()
+    own[cut:] += 5e-8
+    other = single.view(Frame(**(frame.arrays() | {"own": own})))
+    again = source((other, single), settings, open_ends=0.5).epoch(0).masked[1]
+    np.testing.assert_array_equal(
+        again.channels.residual[:cut], ends.channels.residual[:cut]
+    )
+
+
 def test_one_seed_one_sequence_of_batches(
-    thin: tuple[Frame, Recipient], model: FittedModel
+    thin: tuple[Frame, Track], model: FittedModel
 ) -> None:
-    a, b = trainer(thin, model), trainer(thin, model)
-    other = trainer(thin, model, seed=99)
-    for _ in range(2):
-        for number in range(a.batches):
-            for x, y in zip(a.batch(number), b.batch(number), strict=True):
+    a, b = source(thin, model.settings), source(thin, model.settings)
+    for number in (1, 0):
+        one, two = a.epoch(number), b.epoch(number)
+        assert one.batches == 2
+        for k in range(2):
+            for x, y in zip(one.batch(k), two.batch(k), strict=True):
                 np.testing.assert_array_equal(x, y)
-        a.next_epoch()
-        b.next_epoch()
-    assert not np.array_equal(a.starts, other.starts)
+    other = source(thin, model.settings, seed=99)
+    assert not np.array_equal(a.epoch(0).starts, other.epoch(0).starts)
+    assert not np.array_equal(a.epoch(0).starts, a.epoch(1).starts)
 
 
-def test_a_batch_is_as_large_as_asked_and_epochs_differ(
-    thin: tuple[Frame, Recipient], model: FittedModel
+def test_a_batch_is_what_its_positions_say(
+    thin: tuple[Frame, Track], model: FittedModel
 ) -> None:
-    made = trainer(thin, model)
-    assert made.batches == 2
-    x, y = made.batch(0)
-    assert x.shape[:2] == (32, 36)
-    assert y.shape == (32, 36, 6)
-    starts = made.starts
-    made.next_epoch()
-    assert not np.array_equal(starts, made.starts)
-    fixed = Trainer([thin], model.settings, stream=2, windows=64, fixed=True)
-    before = fixed.batch(0)[0]
-    fixed.next_epoch()
-    np.testing.assert_array_equal(before, fixed.batch(0)[0])
+    epoch: Epoch = source(thin, model.settings, windows=50).epoch(0)
+    assert epoch.batches == 2
+    x, y = epoch.batch(1)
+    assert x.shape[:2] == (18, 36)
+    assert y.shape == (18, 36, 6)
+    for row in range(18):
+        masked = epoch.masked[epoch.owner[32 + row]]
+        part = slice(epoch.starts[32 + row], epoch.starts[32 + row] + 36)
+        shown = masked.channels.visible[part]
+        np.testing.assert_array_equal(
+            x[row, :, :3], masked.channels.residual[part] * shown
+        )
+        np.testing.assert_array_equal(x[row, :, 3:6], shown)
+        np.testing.assert_array_equal(x[row, :, 6:], masked.channels.static[part])
+        np.testing.assert_array_equal(y[row, :, :3], masked.channels.residual[part])
+        np.testing.assert_array_equal(y[row, :, 3:], masked.weight[part])
+        assert (y[row, :, 3:] > 0).any()
 
 
 def test_long_gaps_do_not_rule_the_loss(
-    thin: tuple[Frame, Recipient], model: FittedModel
+    thin: tuple[Frame, Track], model: FittedModel
 ) -> None:
-    weight = trainer(thin, model).masked[0][0].weight
+    weight = source(thin, model.settings).epoch(0).masked[0].weight
     longest = round(model.settings.longest_gap / 10)
     positive = weight[weight > 0]
     assert positive.max() <= 1 / np.sqrt(2) + 1e-6
     assert positive.min() >= 1 / np.sqrt(longest + 1)
 
 
-def test_training_learns_and_repeats(
-    thin: tuple[Frame, Recipient], model: FittedModel
-) -> None:
-    settings = replace(model.settings, epochs=6, windows_per_epoch=128)
-    first = train_network([thin], [thin], settings)
-    again = train_network([thin], [thin], settings)
-    for a, b in zip(first[0].get_weights(), again[0].get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
-    xr.testing.assert_identical(first[2], again[2])
-    history = first[2]
-    assert history.sizes == {"epoch": 6}
-    assert float(history["val_loss"].min()) < float(history["val_loss"][0])
-    assert all(0 <= g <= 1 for g in first[1])
-    # something of use on the windy axis, even after so little
-    assert first[1][1] > 0.2
+def weights(content: bytes) -> list[np.ndarray]:
+    return load_network(content).get_weights()
 
 
-def test_two_fits_of_one_seed_are_one_model(
-    model: FittedModel, twin: xr.Dataset
-) -> None:
-    again = fit(twin, recipient="B", **SMALL_FIT)
-    assert again.networks["twin"].gain == model.networks["twin"].gain
-    xr.testing.assert_identical(again.history, model.history)
-    xr.testing.assert_identical(again.scores, model.scores)
-    channels = 6 + len(model.info["channels"].split())
-    windows = np.random.default_rng(0).normal(size=(7, 36, channels)).astype("f4")
-    np.testing.assert_array_equal(
-        again.predict("twin", windows), model.predict("twin", windows)
+def assert_same_networks(a: FittedModel, b: FittedModel) -> None:
+    """Same to the last bit: weights, starts, baselines, scores."""
+    assert list(a.networks) == list(b.networks)
+    for track, network in a.networks.items():
+        assert network.gain == b.networks[track].gain
+        for one, two in zip(network.members, b.networks[track].members, strict=True):
+            for x, y in zip(weights(one), weights(two), strict=True):
+                np.testing.assert_array_equal(x, y)
+    xr.testing.assert_identical(
+        a.history.drop_vars("seconds"), b.history.drop_vars("seconds")
     )
 
 
-def test_a_fit_hardly_depends_on_chunks(model: FittedModel, twin: xr.Dataset) -> None:
-    again = fit(twin.chunk(time=86_400), recipient="B", **SMALL_FIT)
-    # the rounding of a mean and of a lag, seen through float32
-    for track, network in again.networks.items():
-        gain = model.networks[track].gain
-        np.testing.assert_allclose(network.gain, gain, atol=1e-5)
-    xr.testing.assert_allclose(again.history, model.history, rtol=1e-5)
-    for name in model.scores["method"].values:
-        rtol = 1e-4 if "lstm" in name else 1e-6
-        np.testing.assert_allclose(
-            again.scores["rms"].loc[name], model.scores["rms"].loc[name], rtol=rtol
-        )
+def starts(model: FittedModel) -> Mapping[str, np.ndarray]:
+    """All numbers learnt from training data without a network."""
+    found = {}
+    for name, recipient in model.recipients.items():
+        found[f"{name} offset"] = np.array(recipient.pair.donor_offset)
+        for track in recipient.tracks:
+            key = f"{name} {track.name}"
+            found[f"{key} residual"] = track.residual_scale
+            found[f"{key} donor"] = track.donor_scale
+            found[f"{key} mean"] = track.regression.mean
+            found[f"{key} penalty"] = track.regression.penalty
+            found[f"{key} power"] = track.slow.power
+        found[f"{name} ridge"] = recipient.baselines["ridge"].mean  # type: ignore[attr-defined]
+    return found
+
+
+def assert_same_starts(a: FittedModel, b: FittedModel) -> None:
+    one, two = starts(a), starts(b)
+    assert list(one) == list(two)
+    for key, values in one.items():
+        np.testing.assert_array_equal(values, two[key], err_msg=key)
+
+
+def test_training_learns_and_repeats(job: Job) -> None:
+    longer = replace(job.settings, epochs=6, windows_per_epoch=128, patience=None)
+    found = []
+    for k in range(2):
+        mine = replace(job, settings=longer)
+        found.append(train_member(mine, 0))
+        (job.folder / "twin-0.npz").rename(job.folder / f"done-{k}.npz")
+    for a, b in zip(weights(found[0].network), weights(found[1].network), strict=True):
+        np.testing.assert_array_equal(a, b)
+    network, history = combine(replace(job, settings=longer), found[:1])
+    assert history.sizes == {"member": 1, "epoch": 6}
+    loss = history["val_loss"].isel(member=0)
+    assert float(loss.min()) < float(loss[0])
+    assert all(0 <= g <= 1 for g in network.gain)
+    assert max(network.gain) > 0.1
+
+
+def test_the_best_epoch_is_kept(job: Job) -> None:
+    # a rate that large spoils what the first epochs learnt
+    wild = replace(
+        job.settings, epochs=8, patience=2, learning_rate=1.0, schedule="constant"
+    )
+    made = train_member(replace(job, settings=wild), 3)
+    losses = [row["val_loss"] for row in made.rows]
+    best = int(np.argmin(losses))
+    assert len(losses) == min(best + 3, 8) < 8
+    short = train_member(replace(job, settings=replace(wild, patience=1)), 4)
+    assert len(short.rows) < 8
+    held = job.held()
+    again = load_network(made.network)
+    from gracelstm_xr.lstm.network import compile_network
+
+    compile_network(again, wild, steps=1)
+    for k in range(held.batches):
+        check = float(again.test_on_batch(*held.batch(k)))
+    assert check == pytest.approx(losses[best], rel=1e-5)
+
+
+def test_one_seed_is_one_model_on_any_chunks(
+    model: FittedModel, twin: xr.Dataset
+) -> None:
+    for chunks in ({"time": 86_400}, {"time": 50_001, "satellite": 1}):
+        with dask.config.set(scheduler="sync" if len(chunks) > 1 else "threads"):
+            again = fit(twin.chunk(chunks), recipient="B", **SMALL_FIT)
+        assert_same_starts(again, model)
+        assert_same_networks(again, model)
+        xr.testing.assert_identical(again.scores, model.scores)
+
+
+def test_a_model_knows_nothing_of_later_data(
+    model: FittedModel, twin: xr.Dataset
+) -> None:
+    """Other validation and test samples give the same starts, scales and weights."""
+    past = round(model.split.validation[0] - model.split.train[0])
+    values = twin["lin_accl"].values.copy()
+    rng = np.random.default_rng(0)
+    values[:, past:] += 1e-7 * rng.normal(size=values[:, past:].shape)
+    spoilt = twin.assign(lin_accl=(twin["lin_accl"].dims, values))
+    options = SMALL_FIT | {"patience": None}
+    clean = fit(twin, recipient="B", **options)
+    other = fit(spoilt, recipient="B", **options)
+    assert_same_starts(clean, other)
+    for track, network in clean.networks.items():
+        a, b = network.members[0], other.networks[track].members[0]
+        for x, y in zip(weights(a), weights(b), strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert not np.array_equal(
+        clean.history["val_loss"].values, other.history["val_loss"].values
+    )
 
 
 def test_what_a_fit_says_of_itself(model: FittedModel) -> None:
@@ -161,8 +304,11 @@ def test_what_a_fit_says_of_itself(model: FittedModel) -> None:
     assert "simulated" in text
     assert model.config["epochs"] == 2
     assert model.settings.units == (8,)
-    assert model.history.sizes == {"epoch": 2}
-    assert np.isfinite(model.history["loss"]).all()
+    assert model.history.sizes == {"track": 2, "member": 1, "epoch": 2}
+    assert model.history["track"].values.tolist() == ["twin", "single"]
+    for name in ("loss", "val_loss", "learning_rate", "seconds"):
+        assert np.isfinite(model.history[name]).all()
+    assert (model.history["seconds"] > 0).all()
     assert {"hold", "ridge", "tracked", "lstm"} <= set(model.scores["method"].values)
     rms = model.scores["rms"].loc[:, "B", "x", 900.0]
     assert float(rms.loc["tracked"]) < float(rms.loc["linear"])
@@ -178,5 +324,17 @@ def test_an_unknown_satellite_or_setting(make_grid: Any) -> None:
     ds = make_grid(size=1000)
     with pytest.raises(ValueError, match="'C'"):
         fit(ds, recipient="C")
-    with pytest.raises(TypeError, match="layers"):
-        fit(ds, layers=3)
+    with pytest.raises(TypeError, match="unit"):
+        fit(ds, unit=3)
+    with pytest.raises(ValueError, match="whole number"):
+        fit(ds, epochs="3")
+
+
+def test_nothing_is_left_behind(
+    model: FittedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_grid: Any
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    with pytest.raises(NotEnoughDataError):
+        fit(make_grid(size=20_000, gaps={"A": [(0, 20_000)]}), recipient="A")
+    assert list(tmp_path.iterdir()) == []
