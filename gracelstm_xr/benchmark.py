@@ -152,7 +152,7 @@ def gap_benchmark(
     Returns
     -------
     GapErrors
-        Every hidden sample; of gaps of 10,000 s and more one sample in 10 s.
+        Every hidden sample; of gaps of 5,000 s and more one sample in 10 s.
     """
     rounds = rounds_of(frame, span, recipient, lengths=lengths, count=count, seed=seed)
     return join_errors(
@@ -225,7 +225,7 @@ def score_round(
     found = recipient.estimates(
         masked, visible, index, predict, settings, methods=methods
     )
-    before, after = edge_distance(~visible.any(axis=1))
+    before, after = edge_distance(np.asarray(~visible.any(axis=1)))
     away = np.minimum(before, after)[index].astype(np.float64)
     put: dict[str, Any] = {}
     if recipient.calibration is not None:

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.axis import gps_label
-from gracelstm_xr.benchmark import GAP_LENGTHS, GapErrors, score_table
 from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
-from gracelstm_xr.lstm.fitting import score_span
-from gracelstm_xr.lstm.recipient import Calibration
+from gracelstm_xr.evaluation.controls import Control, control_tables
+from gracelstm_xr.evaluation.metrics import tables
+from gracelstm_xr.evaluation.parts import Part
+from gracelstm_xr.evaluation.plan import planned, worked
+from gracelstm_xr.evaluation.regimes import DISTURBED
+from gracelstm_xr.evaluation.spectra import noise_floor, spectra
+from gracelstm_xr.hiding import GAP_LENGTHS
 from gracelstm_xr.timebase import EPOCH
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "tracks_of"]
 
-Array = npt.NDArray[np.float64]
-#: Parts of a normal distribution within one and two sigma.
-LEVELS = {0.68: 0.994, 0.95: 1.960}
+#: Variables of the data model that are no product to compare with.
+OWN = (
+    *("lin_accl", "lin_accl_filled", "lin_accl_filled_sigma"),
+    *("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_transplant_sigma"),
+)
+#: Tracks of methods: what they see beside the series itself.
+TRACKS = {
+    **dict.fromkeys(("hold", "linear", "cubic", "polynomial", "ar"), "single"),
+    **dict.fromkeys(("previous_orbit", "harmonic"), "single + orbit"),
+    **dict.fromkeys(("transplant", "ridge", "tracked", "lstm", "fill"), "twin"),
+    **dict.fromkeys(("tracked_single", "lstm_single"), "single"),
+}
 
 
 def evaluate(
@@ -35,9 +49,17 @@ def evaluate(
     count: int = 10,
     seed: int = 0,
     span: tuple[str, str] | None = None,
+    allow_training: bool = False,
+    products: Mapping[str, xr.Dataset] | None = None,
+    controls: bool = True,
+    keep: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
     """Score every method on gaps hidden in a span no part of the fit has seen.
+
+    Needs no truth: contiguous spans of observations are hidden, filled, and compared
+    with what was hidden. Runs on the Dask scheduler in force, with the same numbers on
+    any.
 
     Parameters
     ----------
@@ -46,14 +68,27 @@ def evaluate(
     model : FittedModel
         Of `gracelstm_xr.lstm.fit`.
     lengths : sequence of float
-        Gap lengths [s]; those above a quarter of the span are left out.
+        Gap lengths [s]; those above half of the span are left out. ``inf`` hides all
+        the recipient observed, the context of the span included.
     count : int
-        Gaps per length and satellite, where there is room.
+        Gaps per length and satellite, where there is room; four times as many below
+        200 s.
     seed : int
-        Decides the positions, the same for every method.
+        Decides the positions, the same for every method, and the bootstrap.
     span : pair of str, optional
         Start and stop (exclusive) to score on; default the model's test span.
-        Must not touch the spans the model was trained or tuned on.
+    allow_training : bool, default False
+        Score also where the model was trained or tuned; the result then says so.
+    products : mapping of str to Dataset, optional
+        Series made elsewhere to score beside the methods, for example
+        ``{"act1b": gx.open_archive("archive", products=["ACT1B"])}``: ``lin_accl`` on
+        the time axis of ``ds``. Variables of ``ds`` named ``lin_accl_<name>`` are
+        taken as well. Less their mean difference from the visible observations.
+    controls : bool, default True
+        Make the controls of `gracelstm_xr.evaluation.controls`.
+    keep : path-like, optional
+        Folder in which finished parts are kept; an interrupted evaluation that is
+        started again takes them from there.
     progress : bool, default False
         Show a bar on standard error.
 
@@ -62,9 +97,14 @@ def evaluate(
     xarray.Dataset
         ``rms``, ``mae``, ``p95`` [m s-2] over ``(method, satellite, axis,
         gap_length)``. Methods are the baselines, ``tracked`` (what the network
-        starts from), ``lstm``, and ``fill``: what ``ds.grace.fill`` would put there.
-        ``coverage`` over ``(level, satellite, axis, gap_length)``: part of the errors
-        of ``fill`` within its 68 % and 95 % sigma. ``gap_count``.
+        starts from), ``lstm``, and ``fill``: what ``ds.grace.fill`` would put there;
+        ``track`` says what a method sees. ``coverage`` over ``(level, satellite,
+        axis, gap_length)``: part of the errors of ``fill`` within its 68 % and 95 %
+        sigma. ``gap_count``. Further the tables of
+        `gracelstm_xr.evaluation.metrics.tables` (skill, intervals, regimes, errors
+        after a gravity solver's parameters), of
+        `gracelstm_xr.evaluation.spectra.spectra` and of
+        `gracelstm_xr.evaluation.controls.control_tables`.
 
     Raises
     ------
@@ -73,86 +113,112 @@ def evaluate(
     NotEnoughDataError
         When no gap can be hidden in the span.
     """
-    from gracelstm_xr.progress import Bar
-
     chosen = model.split.test if span is None else _seconds(span)
-    _check_span(ds, model, chosen)
+    seen = _check_span(ds, model, chosen, allow=allow_training)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
-    tables: dict[str, GapErrors] = {}
-    sigma: dict[str, Array] = {}
-    known = [name for name in model.recipients if name in satellites]
-    with Bar("evaluation", len(known), unit="satellite", enabled=progress) as bar:
-        for name in known:
-            recipient = model.recipients[name]
-            errors = score_span(
-                ds, model, recipient, chosen, lengths=lengths, count=count, seed=seed
-            )
-            if len(errors.t) and recipient.calibration is not None:
-                tables[name], sigma[name] = _with_fill(errors, recipient.calibration)
-            bar.update()
-    if not tables:
+    others = _products(ds, products or {})
+    work = [
+        one
+        for name in model.recipients
+        if name in satellites
+        for one in planned(
+            ds, model, name, chosen,
+            lengths=lengths, count=count, seed=seed, products=others, controls=controls,
+        )
+    ]  # fmt: skip
+    folder = None if keep is None else Path(keep)
+    parts, checked = worked(work, keep=folder, progress=progress)
+    if not parts:
         raise NotEnoughDataError(
             "found no observations to hide in the evaluation span, expected some "
             "outside the training data: pass span=(start, stop)"
         )
-    result = score_table(tables)
-    result["coverage"] = _coverage(tables, sigma, result["gap_length"].values)
+    result = _assembled(parts, checked, seed)
     result.attrs = {
         "title": "error of filled accelerations in hidden gaps",
         "source": str(ds.attrs.get("source", "data of unstated origin")),
         "model": repr(model),
         "evaluation_start": gps_label(chosen[0]),
         "evaluation_stop": gps_label(chosen[1]),
+        "evaluation_data": seen or "not seen by the fit",
         "seed": seed,
     }
     return result
 
 
-def _with_fill(errors: GapErrors, calibration: Calibration) -> tuple[GapErrors, Array]:
-    """Add the errors of the method `fill` would choose, and its sigma."""
-    shape = (len(errors.t), 3)
-    chosen, sigma = np.full(shape, np.nan), np.full(shape, np.nan)
-    for length in np.unique(errors.length):
-        here = errors.length == length
-        row = calibration.nearest(float(length))
-        for k in range(3):
-            method = str(calibration.choice[row, k])
-            chosen[here, k] = errors.errors[method][here, k]
-            sigma[here, k] = calibration.sigma_at(row, k, errors.distance[here])
-    errors.errors["fill"] = chosen
-    return errors, sigma
-
-
-def _coverage(
-    tables: dict[str, GapErrors], sigma: dict[str, Array], lengths: Array
-) -> xr.DataArray:
-    values = np.full((len(LEVELS), len(tables), 3, len(lengths)), np.nan)
-    for s, (name, errors) in enumerate(tables.items()):
-        ratio = np.abs(errors.errors["fill"]) / sigma[name]
-        for x, length in enumerate(lengths):
-            part = ratio[errors.length == length]
-            for level, bound in enumerate(LEVELS.values()):
-                inside = np.where(np.isfinite(part), part <= bound, np.nan)
-                known = np.isfinite(part).any(axis=0)
-                values[level, s, known, x] = np.nanmean(inside[:, known], axis=0)
-    return xr.DataArray(
-        values,
-        dims=("level", "satellite", "axis", "gap_length"),
-        coords={"level": list(LEVELS)},
-        attrs={"units": "1", "long_name": "part of the errors within sigma"},
+def _assembled(
+    parts: Mapping[str, Part], checked: Mapping[str, Control], seed: int
+) -> xr.Dataset:
+    """All tables, labelled."""
+    result = tables(parts, seed)
+    methods = [str(m) for m in result["method"].values]
+    result = result.merge(spectra(parts, methods))
+    result["noise_floor"] = noise_floor()
+    if checked:
+        result = result.merge(control_tables(checked, result))
+    result = result.assign_coords(track=("method", tracks_of(methods)))
+    activity = [float(np.nanmedian(part.activity)) for part in parts.values()]
+    result["activity"] = (
+        "satellite",
+        activity,
+        {
+            "units": "m s-2",
+            "long_name": "median RMS of x about its mean over a revolution",
+            "comment": f"disturbed: above {DISTURBED:g} times this",
+        },
     )
+    return result
 
 
-def _check_span(ds: xr.Dataset, model: FittedModel, span: tuple[float, float]) -> None:
-    asked = f"{gps_label(span[0])} to {gps_label(span[1])}"
-    seen = {"training": model.split.train, "validation": model.split.validation}
-    for what, (start, stop) in seen.items():
-        if span[0] < stop and start < span[1]:
+def tracks_of(methods: Sequence[str]) -> list[str]:
+    """What each method sees: ``single``, ``single + orbit``, ``twin`` or a product."""
+    return [TRACKS.get(name, "product") for name in methods]
+
+
+def _products(
+    ds: xr.Dataset, given: Mapping[str, xr.Dataset]
+) -> dict[str, xr.DataArray]:
+    """Series to compare with, by name, checked to be on the axis of ``ds``."""
+    found = {
+        str(name).removeprefix("lin_accl_"): ds[name]
+        for name in ds.data_vars
+        if str(name).startswith("lin_accl_")
+        and name not in OWN
+        and set(ds[name].dims) == set(ds["lin_accl"].dims)
+    }
+    mine = gps_axis(ds)
+    for name, other in given.items():
+        if "lin_accl" not in other:
             raise GraceError(
-                f"found an evaluation span {asked} that touches the {what} span "
-                f"{gps_label(start)} to {gps_label(stop)}, expected data the fit has "
-                "not seen: choose another span"
+                f"found no lin_accl in the product {name!r}, expected the data model: "
+                "open it with gx.open_archive(..., products=[...])"
             )
+        if gps_axis(other) != mine:
+            raise GraceError(
+                f"found product {name!r} from {gps_label(gps_axis(other)[0])}, "
+                f"{gps_axis(other)[2]} samples, expected the time axis of the data: "
+                "open both with the same start and stop"
+            )
+        found[name] = other["lin_accl"]
+    return found
+
+
+def _check_span(
+    ds: xr.Dataset, model: FittedModel, span: tuple[float, float], *, allow: bool
+) -> str:
+    """Which data of the fit the span touches, in words; empty for none."""
+    asked = f"{gps_label(span[0])} to {gps_label(span[1])}"
+    spans = {"training": model.split.train, "validation": model.split.validation}
+    touched = []
+    for what, (start, stop) in spans.items():
+        if span[0] < stop and start < span[1]:
+            if not allow:
+                raise GraceError(
+                    f"found an evaluation span {asked} that touches the {what} span "
+                    f"{gps_label(start)} to {gps_label(stop)}, expected data the fit "
+                    "has not seen: choose another span, or pass allow_training=True"
+                )
+            touched.append(what)
     first, step, size = gps_axis(ds)
     last = first + size * step
     if span[0] >= last or span[1] <= first:
@@ -161,6 +227,7 @@ def _check_span(ds: xr.Dataset, model: FittedModel, span: tuple[float, float]) -
             f"evaluation span {asked} within: open more days or pass "
             "span=(start, stop)"
         )
+    return f"partly {' and '.join(touched)} data of the fit" if touched else ""
 
 
 def _seconds(span: tuple[str, str]) -> tuple[float, float]:

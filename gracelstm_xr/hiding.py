@@ -36,7 +36,7 @@ SHORT = 200.0
 LONG = 1000.0
 #: From this length on [s] errors are kept every `THIN` seconds: ACC1B is low-passed
 #: at 35 mHz, samples 10 s apart (Nyquist 50 mHz) say the same.
-THIN_FROM, THIN = 10_000.0, 10.0
+THIN_FROM, THIN = 5_000.0, 10.0
 #: From `THIN_FROM` on a gap may lie over missing stretches up to this [s].
 HOLE = 600.0
 #: Longest stretch loaded at the native rate to score gaps on [s], or twice the
