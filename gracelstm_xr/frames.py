@@ -187,6 +187,7 @@ def build_frame(
     pair: Pair,
     *,
     keep: slice | IntArray | None = None,
+    beyond: float = REACH,
 ) -> Frame:
     """Covariates from raw variables of recipient and donor.
 
@@ -200,6 +201,8 @@ def build_frame(
     keep : slice or ndarray of int64, optional
         Samples wanted, in increasing order, the others being context; all by default.
         A sample has the same value in whatever company.
+    beyond : float
+        How far orbits are propagated past their last epoch [s], at least 3 h.
 
     Returns
     -------
@@ -209,7 +212,8 @@ def build_frame(
     """
     part = slice(0, len(t)) if keep is None else keep
     data = loaded(inputs)
-    return assemble(t, data, pair, build_geometry(t, data, pair, part), part)
+    geometry = build_geometry(t, data, pair, part, beyond=beyond)
+    return assemble(t, data, pair, geometry, part)
 
 
 def thin_frame(

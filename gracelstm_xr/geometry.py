@@ -25,7 +25,7 @@ from gracelstm_xr.earth import (
 )
 from gracelstm_xr.interpolation import cubic, hermite, linear, nodes_around
 from gracelstm_xr.lag import LONGEST_LAG, lag_to_twin
-from gracelstm_xr.states import StateNodes
+from gracelstm_xr.states import REACH, StateNodes
 
 if TYPE_CHECKING:
     from gracelstm_xr.frames import Pair
@@ -104,7 +104,12 @@ class Geometry:
 
 
 def build_geometry(
-    t: Array, data: Mapping[str, Array], pair: Pair, keep: slice | IntArray
+    t: Array,
+    data: Mapping[str, Array],
+    pair: Pair,
+    keep: slice | IntArray,
+    *,
+    beyond: float = REACH,
 ) -> Geometry:
     """Geometry of a recipient from positions, velocities and quaternions.
 
@@ -119,6 +124,8 @@ def build_geometry(
         Its constant lag is used where orbits give none.
     keep : slice or ndarray of int64
         Samples wanted, in increasing order; the others are context.
+    beyond : float
+        How far orbits are propagated past their last epoch [s], at least 3 h.
 
     Returns
     -------
@@ -127,7 +134,8 @@ def build_geometry(
     """
     query = t[keep]
     builder = _Builder(query)
-    builder.orbits(_nodes(t, query, data, "own"), _nodes(t, query, data, "donor"), pair)
+    own, donor = (_nodes(t, query, data, role, beyond) for role in ("own", "donor"))
+    builder.orbits(own, donor, pair)
     builder.lags(pair)
     builder.sunlight()
     builder.attitudes(
@@ -139,14 +147,14 @@ def build_geometry(
 
 
 def _nodes(
-    t: Array, query: Array, data: Mapping[str, Array], role: str
+    t: Array, query: Array, data: Mapping[str, Array], role: str, beyond: float
 ) -> StateNodes | None:
     position, velocity = data.get(f"{role}.position"), data.get(f"{role}.velocity")
     if position is None or velocity is None:
         return None
     nodes = StateNodes.from_grid(t, position, velocity)
     margin = LONGEST_LAG + 2 * LAG_STEP
-    nodes = nodes.filled(query[0] - margin, query[-1] + margin)
+    nodes = nodes.filled(query[0] - margin, query[-1] + margin, beyond=beyond)
     return nodes if len(nodes.t) else None
 
 

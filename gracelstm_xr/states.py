@@ -104,7 +104,7 @@ class StateNodes:
         inside = (t >= self.t[0]) & (t <= self.t[-1])
         return inside & (self.t[i + 1] - self.t[i] <= MAX_NODE_STEP), i
 
-    def filled(self, first: float, last: float) -> StateNodes:
+    def filled(self, first: float, last: float, *, beyond: float = REACH) -> StateNodes:
         """Add nodes at whole minutes where there are no epochs within 3 min.
 
         From the epochs before and after a hole the orbit is integrated (Runge-Kutta
@@ -115,6 +115,8 @@ class StateNodes:
         ----------
         first, last : float
             GPS seconds between which states will be wanted.
+        beyond : float
+            How far it goes on past the last epoch [s], at least 3 h.
 
         Returns
         -------
@@ -131,13 +133,14 @@ class StateNodes:
             return self
         edges = np.concatenate([[-np.inf], self.t, [np.inf]])
         holes = np.flatnonzero(np.diff(edges) > MAX_NODE_STEP)
-        wanted = [_minutes(edges[k], edges[k + 1], first, last) for k in holes]
+        wanted = [_minutes(edges[k], edges[k + 1], first, last, beyond) for k in holes]
         where = np.repeat(holes, [len(times) for times in wanted])
         times = np.concatenate(wanted) if len(holes) else np.zeros(0)
         if not len(times):
             return self
         before, after = times - edges[where], edges[where + 1] - times
-        ahead = self._propagated(where - 1, times, before <= REACH, 1.0)
+        forwards = before <= np.where(np.isinf(after), max(beyond, REACH), REACH)
+        ahead = self._propagated(where - 1, times, forwards, 1.0)
         back = self._propagated(where, times, after <= REACH, -1.0)
         weight = _weight(before, after)[:, None]
         made = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
@@ -176,13 +179,16 @@ class StateNodes:
         return position, velocity
 
 
-def _minutes(low: float, high: float, first: float, last: float) -> Array:
+def _minutes(
+    low: float, high: float, first: float, last: float, beyond: float
+) -> Array:
     """Multiples of 60 s inside a hole, in the stretch, in reach of an end."""
+    reach = max(beyond, REACH) if np.isinf(high) else REACH
     start, stop = max(low, first - SPACING), min(high, last + SPACING)
     k = np.arange(np.floor(start / SPACING), np.ceil(stop / SPACING) + 1)
     times = SPACING * k
     inside = (times > low) & (times < high)
-    reached = (times - low <= REACH) | (high - times <= REACH)
+    reached = (times - low <= reach) | (high - times <= REACH)
     return np.asarray(times[inside & reached], dtype=np.float64)
 
 
