@@ -14,6 +14,7 @@ from typing import Any
 
 import xarray as xr
 
+from gracelstm_xr.cli.config import read_config
 from gracelstm_xr.cli.table import score_table
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.remote import is_url
@@ -129,12 +130,15 @@ def fit(arguments: Namespace) -> None:
     from gracelstm_xr import cluster, lstm
 
     _check_file(arguments.model)
+    options = read_config(arguments.config) if arguments.config else {}
+    for name in ("recipient", "epochs", "seed", "checkpoint"):
+        if (value := getattr(arguments, name)) is not None:
+            options[name] = value
+    arguments.resumes = "checkpoint" in options
+    # before anything is read: the file may hold any name
+    others = {"recipient", "donor", "checkpoint"}
+    lstm.Settings.from_keywords({k: v for k, v in options.items() if k not in others})
     ds = _cut(_open(arguments.store), arguments)
-    options: dict[str, Any] = {"seed": arguments.seed}
-    if arguments.recipient:
-        options["recipient"] = arguments.recipient
-    if arguments.epochs:
-        options["epochs"] = arguments.epochs
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         model = lstm.fit(ds, progress=not arguments.quiet, **options)
     model.save(arguments.model)

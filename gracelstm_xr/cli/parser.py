@@ -227,8 +227,19 @@ def _fit(commands: Any) -> None:
     parser.add_argument("store", metavar="STORE", help="Zarr store to read")
     parser.add_argument("model", metavar="MODEL", help="model file")
     parser.add_argument("--recipient", metavar="B", help="satellite to fill")
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        help="hyperparameters in a .toml, .yaml or .json file; options here go first",
+    )
+    parser.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="folder to keep the state in; run the same again to go on",
+    )
     _epochs(parser)
     _seed(parser)
+    parser.set_defaults(seed=None)  # else the default would override the file
     _span(parser)
     _cluster(parser)
 

@@ -1,0 +1,66 @@
+"""Hyperparameters from a file, for ``gracelstm fit --config``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from gracelstm_xr.errors import GraceError
+
+__all__ = ["read_config"]
+
+KINDS = (".toml", ".yaml", ".yml", ".json")
+
+
+def read_config(path: str) -> dict[str, Any]:
+    """Read names and values from a TOML, YAML or JSON file.
+
+    Parameters
+    ----------
+    path : str
+        The suffix decides how it is read.
+
+    Returns
+    -------
+    dict of str to object
+
+    Raises
+    ------
+    GraceError
+        When the file has another suffix, cannot be read as what its suffix says, or
+        holds something else than names with values.
+    """
+    kind = Path(path).suffix.lower()
+    if kind not in KINDS:
+        raise GraceError(
+            f"found {path!r}, expected a file in {', '.join(KINDS)}: rename it"
+        )
+    try:
+        found = _parsed(Path(path).read_text(encoding="utf-8"), kind)
+    except ValueError as error:
+        text = " ".join(str(error).split())
+        raise GraceError(
+            f"found {path!r} that cannot be read as {kind[1:]} ({text}), expected "
+            "lines of names and values: correct the file"
+        ) from error
+    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
+        raise GraceError(
+            f"found {type(found).__name__} in {path!r}, expected names and values, for "
+            "example epochs and 30: correct the file"
+        )
+    return found
+
+
+def _parsed(text: str, kind: str) -> Any:
+    if kind == ".toml":
+        return tomllib.loads(text)
+    if kind == ".json":
+        return json.loads(text)
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from error
