@@ -153,7 +153,7 @@ def _check_shapes(network: Any, features: int) -> None:
 
 def _check_loads(network: Any) -> None:
     """A model file executes nothing: refuse what would need it before training."""
-    from gracelstm_xr.lstm.trained import load_network, network_bytes
+    from gracelstm_xr.lstm.kerasfile import load_network, network_bytes
 
     try:
         load_network(network_bytes(network))
@@ -161,8 +161,7 @@ def _check_loads(network: Any) -> None:
         text = " ".join(str(error).split())[:200]
         raise GraceError(
             f"found a network that a model file cannot hold ({text}), expected layers "
-            "of Keras without Lambda, or classes registered with "
-            "keras.saving.register_keras_serializable: replace the layer"
+            "of Keras, without Lambda or classes of your own: replace the layer"
         ) from error
 
 

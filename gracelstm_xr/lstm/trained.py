@@ -7,15 +7,15 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
 
-__all__ = ["TrainedNetwork", "load_network", "network_bytes"]
+__all__ = ["TrainedNetwork"]
 
 Array32 = npt.NDArray[np.float32]
 #: Windows (w, step, channel) to outputs (w, step, 3), safe to call from threads.
@@ -69,28 +69,6 @@ def _padded(windows: Array32) -> Array32:
     """Windows as a batch of `PREDICTION_BATCH`, so that one compilation serves."""
     missing = PREDICTION_BATCH - len(windows)
     return np.pad(windows, ((0, missing), (0, 0), (0, 0))) if missing else windows
-
-
-def network_bytes(network: Any) -> bytes:
-    """A Keras model as the content of a ``.keras`` file."""
-    import tempfile
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
-        network.save(path, include_optimizer=False)
-        return path.read_bytes()
-
-
-def load_network(weights: bytes) -> Any:
-    """Keras model from the content of a ``.keras`` file, in safe mode."""
-    import tempfile
-
-    import keras
-
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
-        path.write_bytes(weights)
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def _network(digest: str, weights: bytes) -> tuple[Forward, Forward]:

@@ -18,11 +18,12 @@ from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.lstm.batches import Epoch, Source, visits
 from gracelstm_xr.lstm.checkpoint import read_state, write_state
 from gracelstm_xr.lstm.dayframes import DayFrames
+from gracelstm_xr.lstm.kerasfile import network_bytes
 from gracelstm_xr.lstm.network import compile_network, make_network
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.stretches import Stretch
 from gracelstm_xr.lstm.track import Track
-from gracelstm_xr.lstm.trained import TrainedNetwork, network_bytes
+from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.progress import Bar
 from gracelstm_xr.threads import one_blas_thread
 
