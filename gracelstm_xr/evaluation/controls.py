@@ -211,8 +211,11 @@ def _stayed(control: Control) -> int:
 
 
 def _swapped(score: xr.Dataset, satellites: list[str]) -> int:
-    if len(satellites) < 2 or FILL not in score["method"].values:
+    if len(satellites) < 2 or not {FILL, "linear"} <= set(score["method"].values):
         return -1
-    ratio = score["rms"].sel(method=FILL) / score["rms"].sel(method="linear")
-    long = ratio.where(score["gap_length"] >= LENGTHS[0]).mean(["axis", "gap_length"])
-    return int(bool((long < 1).all()))
+    rms = score["rms"]
+    lengths = score["gap_length"].values
+    medium = rms.isel(gap_length=(lengths >= LENGTHS[0]) & (lengths <= LENGTHS[1]))
+    # by name in a dict: ``method`` is an option of ``sel``
+    ratio = medium.sel({"method": FILL}) / medium.sel({"method": "linear"})
+    return int(bool((ratio.mean(["axis", "gap_length"]) < 1).all()))

@@ -22,6 +22,8 @@ IntArray = npt.NDArray[np.int64]
 LEVELS = {0.68: 0.994, 0.95: 1.960}
 #: What skill is measured against: the first that the data allow.
 REFERENCES = ("transplant", "harmonic", "linear")
+#: Distance from an observation up to which an error counts as beside it [s].
+BESIDE = 10.0
 #: Resamples of the bootstrap, and the percentiles of its interval.
 RESAMPLES, INTERVAL = 500, (2.5, 97.5)
 DIMS = ("method", "satellite", "axis", "gap_length")
@@ -216,7 +218,7 @@ def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.Dat
         if FILL not in errors.errors or errors.sigma is None or errors.code is None:
             continue
         ratio = np.abs(errors.errors[FILL]) / errors.sigma
-        beside = errors.distance <= 1.5 * np.min(errors.distance)
+        beside = errors.distance <= BESIDE
         for x, length in enumerate(lengths):
             here = errors.length == length
             for level, bound in enumerate(LEVELS.values()):
