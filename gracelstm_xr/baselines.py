@@ -39,7 +39,10 @@ METHOD_CODES = {
     for family, names in {
         "lstm": ("lstm", "lstm_single"),
         "transplant": ("transplant", "ridge", "tracked"),
-        "interpolation": ("hold", "linear", "cubic", "polynomial", "ar"),
+        "interpolation": (
+            *("hold", "linear", "cubic", "polynomial", "ar"),
+            *("bridge", "bridge_single"),
+        ),
         "harmonic": ("harmonic", "previous_orbit", "tracked_single"),
         "none": ("none",),
     }.items()

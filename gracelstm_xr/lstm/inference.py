@@ -123,7 +123,10 @@ def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset
 
 def _check_method(model: FittedModel, method: str | None) -> None:
     network = {
-        n for r in model.recipients.values() for t in r.tracks for n in r.names(t)
+        n
+        for r in model.recipients.values()
+        for t in r.tracks
+        for n in r.names(t).values()
     }
     known = network.union(*(r.baselines for r in model.recipients.values()))
     if method is not None and method not in known:

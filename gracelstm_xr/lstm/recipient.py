@@ -9,20 +9,23 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
-from gracelstm_xr.filters import upsample
 from gracelstm_xr.frames import Frame, Pair
 from gracelstm_xr.gaps import edge_distance, runs
-from gracelstm_xr.lstm.prediction import Predictor, predict_steps
+from gracelstm_xr.lstm.prediction import Predictor
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.track import CONTEXT, Track
+from gracelstm_xr.lstm.trackestimates import (
+    JOINED,
+    LEARNT,
+    STARTED,
+    track_estimates,
+)
 
 __all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-#: Steps on either side of a gap whose residual shapes the interpolation to 1 s.
-REACH = 8
 
 
 @dataclass(frozen=True)
@@ -131,52 +134,16 @@ class Recipient:
         """Same state with choice and sigma known."""
         return replace(self, calibration=calibration)
 
-    def names(self, track: Track) -> tuple[str, str]:
-        """Names of a track's start and of its network's estimate."""
+    def names(self, track: Track) -> dict[str, str]:
+        """Names of a track's estimates by kind, see `track_estimates`."""
         suffix = "" if track is self.tracks[0] else f"_{track.name}"
-        return f"tracked{suffix}", f"lstm{suffix}"
+        return {kind: f"{kind}{suffix}" for kind in (STARTED, JOINED, LEARNT)}
 
-    def network(
-        self,
-        frame: Frame,
-        visible: BoolArray,
-        index: IntArray,
-        track: Track,
-        predict: Predictor,
-        settings: Settings,
-        names: set[str],
-    ) -> dict[str, Array]:
-        """Estimates of a track and of what it starts from at ``index``."""
-        started, learnt = self.names(track)
-        frame = track.view(frame)
-        thin, places = frame.every(track.regression.step)
-        seen = visible[places]
-        margin = settings.window * settings.step
-        span = (frame.t[index[0]] - margin, frame.t[index[-1]] + margin)
-        start = track.start(thin, seen, within=span)
-        made = track.channels(thin, start, seen)
-        shown = (made.residual * made.visible).astype(np.float64)
-        smooth = track.regression.predict(frame.take(index), start.coefficients)
-        ratio = places.step or 1
-        result: dict[str, Array] = {}
-        for name in sorted({started, learnt} & names):
-            residual = shown.copy()
-            if name == learnt:
-                wanted = np.zeros(len(frame), dtype=bool)
-                wanted[index] = True
-                hidden = ~seen[:, np.array(self.observed_axes)].all(axis=1)
-                needed = np.asarray(hidden & _near(wanted, places, REACH * ratio))
-                first = round(float(thin.t[0]) / track.regression.step)
-                guess = predict_steps(
-                    made, needed, first, track.name, predict, settings.window
-                )
-                unknown = (made.visible == 0) & needed[:, None]
-                residual[unknown] = guess[unknown]
-            nodes = residual * track.residual_scale + start.slow
-            fine = upsample(nodes, ratio, reach=REACH)
-            position = np.clip(index - (places.start or 0), 0, len(fine) - 1)
-            result[name] = np.asarray(smooth + fine[position])
-        return result
+    def code(self, name: str) -> int:
+        """Flag value of a method; without a twin nothing is a transplant."""
+        code = METHOD_CODES[name]
+        alone = self.pair.donor is None and code == METHOD_CODES["transplant"]
+        return METHOD_CODES["harmonic"] if alone else code
 
     def estimates(
         self,
@@ -194,11 +161,14 @@ class Recipient:
             if methods is None or name in methods:
                 result[name] = self.baselines[name].estimate(frame, visible, index)
         for track in self.tracks:
-            both = set(self.names(track))
-            if chosen := both if methods is None else both & methods:
-                result |= self.network(
-                    frame, visible, index, track, predict, settings, chosen
-                )
+            names = self.names(track)
+            kinds = {k for k, n in names.items() if methods is None or n in methods}
+            if kinds:
+                made = track_estimates(
+                    track, frame, visible, index, predict, settings,
+                    axes=np.array(self.observed_axes), kinds=kinds,
+                )  # fmt: skip
+                result |= {names[kind]: values for kind, values in made.items()}
         return result
 
     def fill(
@@ -292,7 +262,7 @@ class Recipient:
                 allowed = (plan[:, k] == name) | (name in fallbacks)
                 put = here & np.isnan(values[:, k]) & allowed & np.isfinite(estimate)
                 values[put, k] = estimate[put]
-                code[put, k] = METHOD_CODES[name]
+                code[put, k] = self.code(name)
             rows = index[here]
             sigma[here, k] = self._sigma(missing[:, k], rows, int(k), step)
         sigma[np.isnan(values)] = np.nan
@@ -336,12 +306,3 @@ def _preference(
 ) -> list[str]:
     wanted = [str(name) for name in np.unique(plan) if str(name) in found]
     return wanted + [name for name in fallbacks if name in found]
-
-
-def _near(wanted: BoolArray, places: slice, reach: int) -> BoolArray:
-    """Working steps within ``reach`` samples of a wanted one."""
-    counts = np.concatenate([[0], np.cumsum(wanted)])
-    at = np.arange(len(wanted))[places]
-    low = np.clip(at - reach, 0, len(wanted))
-    high = np.clip(at + reach + 1, 0, len(wanted))
-    return np.asarray(counts[high] > counts[low])

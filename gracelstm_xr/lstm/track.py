@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from gracelstm_xr import regression, tracking
 from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm.bridge import NO_BRIDGE, Bridge
 from gracelstm_xr.lstm.sequences import Channels, make_channels, static_channels
+from gracelstm_xr.lstm.settings import FEATURES
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.tracking import SlowResidual
 
@@ -61,6 +63,10 @@ class Track:
         Standard deviation of what both leave in hidden gaps [m s-2].
     donor_scale : ndarray, shape (3,)
         Standard deviation of the donor series [m s-2].
+    bridge : Bridge
+        Leads from what both leave of the observations into a gap.
+    features : tuple of str
+        Groups of covariates the network sees, see `Settings`.
     """
 
     name: str
@@ -68,6 +74,8 @@ class Track:
     slow: SlowResidual
     residual_scale: Array
     donor_scale: Array
+    bridge: Bridge = NO_BRIDGE
+    features: tuple[str, ...] = FEATURES
 
     def view(self, frame: Frame) -> Frame:
         """What this track may see of a frame."""
@@ -110,6 +118,6 @@ class Track:
     ) -> Channels:
         """What the network sees; ``static`` may be passed where it is known."""
         if static is None:
-            static = static_channels(thin, self.donor_scale)
+            static = static_channels(thin, self.donor_scale, self.features)
         base = start.smooth + start.slow
         return make_channels(static, thin.own, base, visible, self.residual_scale)

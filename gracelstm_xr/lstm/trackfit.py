@@ -10,6 +10,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines import REGRESSIONS
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import log_uniform_gaps
+from gracelstm_xr.lstm.bridge import Bridge
 from gracelstm_xr.lstm.track import Track
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.tracking import SlowResidual
@@ -75,7 +76,10 @@ class TrackFit:
         known = np.isfinite(part.own)
         guess = regression.predict(part, regression.coefficients(part, known))
         slow = SlowResidual.fit(part.t, part.own - guess)
-        track = replace(track, regression=regression, slow=slow)
+        left = part.own - guess
+        left -= slow.estimate(part.t, left, known)
+        bridge = Bridge.fit(left, self.step)
+        track = replace(track, regression=regression, slow=slow, bridge=bridge)
         return replace(track, residual_scale=_residual_scale(part, track, self.seed))
 
 
