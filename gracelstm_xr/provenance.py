@@ -78,7 +78,7 @@ def archive_attributes(
     versions = ", ".join(sorted(set(releases)))
     attrs = global_attributes(
         title=f"{' and '.join(names)} Level-1B data",
-        source=f"{made_by}Level-1B files {found}, release {versions}",
+        source=f"{made_by.strip()} Level-1B files {found}, release {versions}".strip(),
         satellites=satellites,
     )
     attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))
