@@ -277,8 +277,8 @@ def between_fixes(wanted: Array, nodes: Array, fixes: Array) -> tuple[Array, Arr
     Returns
     -------
     position, velocity : ndarray, shape (m, 3)
-        Earth-fixed, on the chord between two fixes: directions are right to 0.001
-        degree for fixes a minute apart, 0.05 degree for five; NaN between fixes that
+        Earth-fixed, on the chord between two fixes: directions are right to 0.005
+        degree for fixes a minute apart, 0.1 degree for five; NaN between fixes that
         are farther apart.
     """
     place, motion = np.full((2, len(wanted), 3), np.nan)

@@ -83,8 +83,10 @@ def training(
     GraceError
         There is no history: the model has no network.
     """
-    history = model if isinstance(model, xr.Dataset) else model.history
-    data = origin(history, getattr(model, "info", {}).get("data", ""))
+    if isinstance(model, xr.Dataset):
+        history, data = model, origin(model)
+    else:
+        history, data = model.history, origin(model.info.get("data", ""))
     known = [name for name in LOSSES if name in history]
     if not known:
         raise GraceError(
