@@ -84,7 +84,13 @@ class Drift:
         return cls(power, noise, revolution)
 
     def smooth(
-        self, mean: Array, share: Array, *, level: Array, spread: Array
+        self,
+        mean: Array,
+        share: Array,
+        *,
+        level: Array,
+        spread: Array,
+        errors: bool = True,
     ) -> tuple[Array, Array]:
         """Mean and variance of the bias in every bin, given all bins with data.
 
@@ -94,11 +100,13 @@ class Drift:
             As in `fit`; k sets of three axes, smoothed side by side.
         level, spread : ndarray, shape (3 k,)
             Expectation of the level and its 1-sigma [nm s-2] before any data.
+        errors : bool, default True
+            Work out the variance too, which costs as much again; else it is 0.
 
         Returns
         -------
         mean, variance : ndarray, shape (n, 3 k)
-            [nm s-2] and its square.
+            [nm s-2] and its square. A set's numbers do not depend on its company.
         """
         step, kick, start = self._model(spread)
         seen = share > 0
@@ -106,7 +114,7 @@ class Drift:
         kept = _forward(
             step, kick, start, np.where(seen, mean - level, 0.0), noise, seen
         )
-        value, variance = _backward(step, *kept, seen)
+        value, variance = _backward(step, *kept, seen, errors=errors)
         return level + value, variance
 
     def _model(self, spread: Array) -> tuple[Array, Array, Array]:
@@ -135,14 +143,15 @@ def _forward(
     m = len(pick)
     lean, predicted, size = np.zeros((n, c, m)), np.zeros((n, c)), np.zeros((n, c))
     x, p = np.zeros((c, m)), start.copy()
-    back = step.T
+    back, column = step.T, pick[:, None]
     for i in range(n):
         if i:
-            x = x @ back
+            # one product per set: the bits of a joint one depend on their number
+            x = (step @ x[:, :, None])[:, :, 0]
             p = step @ p @ back + kick
-        ph = p @ pick
-        s = ph @ pick + noise[i]
-        lean[i], predicted[i], size[i] = ph, x @ pick, s
+        ph = (p @ column)[:, :, 0]
+        s = (ph * pick).sum(1) + noise[i]
+        lean[i], predicted[i], size[i] = ph, (x * pick).sum(1), s
         if seen[i].any():
             g = np.where(seen[i], 1.0 / s, 0.0)
             x = x + (g * (values[i] - predicted[i]))[:, None] * ph
@@ -152,7 +161,7 @@ def _forward(
 
 def _backward(
     step: Array, lean: Array, predicted: Array, innovation: Array, size: Array,
-    seen: npt.NDArray[np.bool_],
+    seen: npt.NDArray[np.bool_], *, errors: bool,
 ) -> tuple[Array, Array]:  # fmt: skip
     """Bryson and Frazier's smoother: no inverse, only what the filter kept."""
     n, c, m = lean.shape
@@ -160,24 +169,29 @@ def _backward(
     value, variance = np.zeros((n, c)), np.zeros((n, c))
     vector, matrix = np.zeros((c, m)), np.zeros((c, m, m))
     corner = np.outer(pick, pick)
+    back = step.T
     for i in range(n - 1, -1, -1):
         ph = lean[i]
+        hv = (ph * vector).sum(1)
+        mph = (matrix @ ph[:, :, None])[:, :, 0] if errors else ph
+        g = np.where(seen[i], 1.0 / size[i], 0.0)
         if seen[i].any():
-            g = np.where(seen[i], 1.0 / size[i], 0.0)
             # (I - K H)' applied from the left, K = P H' / S
-            hv = (ph * vector).sum(1)
             vector = vector - (g * (hv + innovation[i]))[:, None] * pick
-            mph = (matrix @ ph[:, :, None])[:, :, 0]
+            hv = (ph * vector).sum(1)
+        value[i] = predicted[i] - hv
+        vector = (back @ vector[:, :, None])[:, :, 0]
+        if not errors:
+            continue
+        if seen[i].any():
             quad = (ph * mph).sum(1)
             cross = g[:, None, None] * (
                 mph[:, :, None] * pick + pick[:, None] * mph[:, None, :]
             )
             matrix = matrix - cross + (g * g * quad + g)[:, None, None] * corner
-        value[i] = predicted[i] - (ph * vector).sum(1)
-        left = ph @ pick
-        variance[i] = left - (ph * (matrix @ ph[:, :, None])[:, :, 0]).sum(1)
-        vector = vector @ step
-        matrix = step.T @ matrix @ step
+            mph = (matrix @ ph[:, :, None])[:, :, 0]
+        variance[i] = (ph * (pick - mph)).sum(1)
+        matrix = back @ matrix @ step
     return value, np.maximum(variance, 0.0)
 
 

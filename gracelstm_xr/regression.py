@@ -9,15 +9,24 @@ stand at absolute times, so that a result does not depend on how time is cut.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.frames import Frame
+from gracelstm_xr.moments import BLOCK, NANO, Moments, block_moments, columns, design
 
-__all__ = ["CONTEXT", "NODE_SPACING", "LocalRegression", "design"]
+__all__ = [
+    "CONTEXT",
+    "NODE_SPACING",
+    "LocalRegression",
+    "RegressionFit",
+    "blended",
+    "design",
+    "nodes_of",
+]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -34,49 +43,8 @@ FEWEST = 360
 #: Independent samples are this many times fewer than samples: residuals are
 #: correlated over several minutes.
 CORRELATION = 20.0
-#: Units of the design matrix: columns of order one, series in nm s-2.
-NANO = 1e-9
-HARMONICS = 10
 #: Spread [nm s-2] added to the bias, which is free to be anything.
 FREE_BIAS = 100.0
-
-
-def design(frame: Frame, terms: tuple[str, ...]) -> Array:
-    """Columns of the regression without bias and drift.
-
-    Parameters
-    ----------
-    frame : Frame
-        n samples.
-    terms : tuple of str
-        Any of ``harmonics`` (sine and cosine of 1-10 times the argument of
-        latitude), ``radiation`` (shadow, and Sun direction while lit), ``donor``
-        (three axes, in 10 nm s-2), ``own_thrust`` and ``donor_thrust`` (six pairs,
-        in 5 ms s-1). Terms the frame cannot supply are left out.
-
-    Returns
-    -------
-    ndarray, shape (n, p)
-        NaN where a covariate is missing.
-    """
-    columns: list[Array] = []
-    u = frame.latitude_argument
-    for term in terms:
-        if term == "harmonics" and u is not None:
-            phases = np.outer(u, np.arange(1, HARMONICS + 1))
-            columns += [np.cos(phases), np.sin(phases)]
-        elif term == "radiation" and frame.sun is not None:
-            shadow = frame.shadow if frame.shadow is not None else np.ones(len(frame))
-            columns += [shadow[:, None], frame.sun]
-        elif term == "donor" and frame.donor is not None:
-            columns.append(frame.donor / 1e-8)
-        elif term == "own_thrust" and frame.own_thrust is not None:
-            columns.append(frame.own_thrust / 5.0)
-        elif term == "donor_thrust" and frame.donor_thrust is not None:
-            columns.append(frame.donor_thrust / 5.0)
-    if not columns:
-        return np.zeros((len(frame), 0))
-    return np.concatenate(columns, axis=1)
 
 
 @dataclass(frozen=True)
@@ -94,7 +62,7 @@ class LocalRegression:
     step : float
         Sampling interval the regression works at [s].
     change : float
-        0, or the time over which changes are fitted [s].
+        0, or the time over which changes are fitted [s]; bias and drift are 0 then.
     """
 
     terms: tuple[str, ...]
@@ -111,23 +79,11 @@ class LocalRegression:
         *,
         change: float = 0.0,
     ) -> LocalRegression:
-        """Learn the prior from training samples.
-
-        Parameters
-        ----------
-        frames : list of (Frame, ndarray of bool)
-            Frames at the working step and which samples are for training.
-        terms : tuple of str
-            See `design`.
-        change : float, default 0
-            Fit the covariates to changes over so many seconds instead of to the
-            series; for use where something else follows the slow part.
-        """
-        sums = _Sums(terms, change)
+        """Learn the prior from training samples; see `RegressionFit`."""
+        fit = RegressionFit(terms, change=change)
         for frame, training in frames:
-            sums.add(frame, training)
-        step = float(frames[0][0].t[1] - frames[0][0].t[0])
-        return cls(terms, *sums.prior(), step, change)
+            fit.add(frame, training)
+        return fit.finish()
 
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
         """See `gracelstm_xr.baselines.Baseline.estimate`."""
@@ -161,77 +117,59 @@ class LocalRegression:
         dict of float to ndarray, shape (p + 2, 3)
             Keyed by node time [GPS s]; units nm s-2 per column.
         """
-        x = design(frame, self.terms)
-        y = frame.own / NANO
-        use = _usable(x, y, visible)
-        x = np.where(np.isfinite(x), x, 0.0)
-        y = np.where(use, y, 0.0)
         first, last = float(frame.t[0]), float(frame.t[-1])
         if within is not None:
             first, last = max(first, within[0]), min(last, within[1])
-        return {
-            node: self._at_node(x, y, use, frame.t, node)
-            for node in _nodes(first, last)
-        }
+        reach = (first - CONTEXT, last + CONTEXT)
+        sums = dict(
+            block_moments(frame, self.terms, visible, change=self.change, within=reach)
+        )
+        return {node: self.at_sums(sums, node) for node in _nodes(first, last)}
 
-    def _at_node(
-        self, x: Array, y: Array, use: BoolArray, t: Array, node: float
-    ) -> Array:
+    def at_sums(self, sums: Mapping[int, Moments], node: float) -> Array:
+        """Coefficients of one node from the sums of the blocks around it."""
         result = self.mean.copy()
-        shared: tuple[BoolArray, Array, Array] | None = None
-        for k in range(3):
-            part, seen = self._enough(use[:, k], t, node)
-            if not seen.any():
+        open_: BoolArray = np.ones(3, dtype=bool)
+        for half in HALF_WIDTHS:
+            found = _around(sums, node, half, trend=not self.change)
+            if found is None:
                 continue
-            # the axes are nearly always missing together: one Gram matrix serves
-            if shared is None or not np.array_equal(shared[0], seen):
-                rows = _filtered(x[part], seen, t[part], change=self.change)
-                shared = (seen, rows, rows.T @ rows)
-            _, rows, gram = shared
-            target = _filtered(y[part, k], seen, t[part], change=self.change)
-            result[:, k] = self._solve(
-                x[part][seen], y[part, k][seen], t[part][seen], node, k,
-                gram, rows.T @ target,
-            )  # fmt: skip
+            # the widest window serves whatever it holds
+            enough = FEWEST if half < HALF_WIDTHS[-1] else 1
+            ready = open_ & (found.count >= enough)
+            if ready.any():
+                result[:, ready] = self._solve(found)[:, ready]
+                open_ = open_ & ~ready
+            if not open_.any():
+                break
         return result
 
-    def _solve(
-        self, x: Array, y: Array, t: Array, node: float, k: int,
-        gram: Array, moment: Array,
-    ) -> Array:  # fmt: skip
+    def _solve(self, found: Moments) -> Array:
         """Covariates first; then bias and drift from what they leave."""
-        penalty, mean = self.penalty[:, k], self.mean[:, k]
-        theta = np.linalg.solve(
-            gram + np.diag(penalty[2:]), moment + penalty[2:] * mean[2:]
-        )
-        trend = _trend(t, node)
-        left = trend.T @ trend + np.diag(penalty[:2])
-        right = trend.T @ (y - x @ theta) + penalty[:2] * mean[:2]
-        return np.concatenate([np.linalg.solve(left, right), theta])
-
-    @staticmethod
-    def _enough(use: BoolArray, t: Array, node: float) -> tuple[slice, BoolArray]:
-        for half in HALF_WIDTHS:
-            part = _window(t, node, half)
-            if use[part].sum() >= FEWEST:
-                break
-        return part, use[part]
+        penalty, mean = self.penalty.T, self.mean.T
+        gram, moment = _without_trend(found, trend=not self.change)
+        left = gram + penalty[:, 2:, None] * np.eye(gram.shape[1])
+        right = moment + penalty[:, 2:] * mean[:, 2:]
+        theta = np.linalg.solve(left, right[:, :, None])[:, :, 0]
+        trend = np.zeros((3, 2))
+        if not self.change:
+            some = found.gram[:, :2, :2] + penalty[:, :2, None] * np.eye(2)
+            misfit = found.moment[:, :2] - np.einsum(
+                "kij,kj->ki", found.gram[:, :2, 2:], theta
+            )
+            misfit = misfit + penalty[:, :2] * mean[:, :2]
+            trend = np.linalg.solve(some, misfit[:, :, None])[:, :, 0]
+        return np.concatenate([trend, theta], axis=1).T
 
     def predict(self, frame: Frame, coefficients: dict[float, Array]) -> Array:
         """Blend the nodes' predictions at the samples of ``frame`` [m s-2]."""
-        x = design(frame, self.terms)
-        total = np.zeros((len(frame), 3))
-        for node, theta in coefficients.items():
-            weight = 1 - np.abs(frame.t - node) / NODE_SPACING
-            near = weight > 0
-            if near.any():
-                value = _evaluate(x[near], frame.t[near], node, theta)
-                total[near] += weight[near, None] * value
-        return total * NANO
+        x = columns(frame, self.terms)
+        return np.asarray((blended(x, frame.t, coefficients) * NANO).T)
 
     def at_node(self, frame: Frame, node: float, theta: Array) -> Array:
         """Prediction of one node alone at the samples of ``frame`` [m s-2]."""
-        return _evaluate(design(frame, self.terms), frame.t, node, theta) * NANO
+        x = columns(frame, self.terms)
+        return np.asarray(_evaluate(x, frame.t, node, theta).T * NANO)
 
 
 def _nodes(first: float, last: float) -> Iterator[float]:
@@ -241,106 +179,175 @@ def _nodes(first: float, last: float) -> Iterator[float]:
         yield k * NODE_SPACING
 
 
-def _window(t: Array, node: float, half: float) -> slice:
-    low, high = np.searchsorted(t, [node - half, node + half])
-    return slice(int(low), int(high))
+def blended(x: Array, t: Array, coefficients: Mapping[float, Array]) -> Array:
+    """Prediction [nm s-2] from columns (p, n) at increasing times, shape (3, n)."""
+    total = np.zeros((3, len(t)))
+    for node, theta in coefficients.items():
+        low, high = np.searchsorted(t, [node - NODE_SPACING, node + NODE_SPACING])
+        if low < high:
+            part = slice(int(low), int(high))
+            weight = 1 - np.abs(t[part] - node) / NODE_SPACING
+            total[:, part] += weight * _evaluate(x[:, part], t[part], node, theta)
+    return total
 
 
-def _trend(t: Array, node: float) -> Array:
-    """Columns of bias and drift."""
-    return np.stack([np.ones(len(t)), (t - node) / NODE_SPACING], axis=1)
+def nodes_of(sums: Mapping[int, Moments]) -> list[float]:
+    """Nodes on either side of the blocks that hold data, in order of time."""
+    found = {n for b in sums for n in _nodes(b * BLOCK, (b + 1) * BLOCK - 1.0)}
+    return sorted(found)
 
 
 def _evaluate(x: Array, t: Array, node: float, theta: Array) -> Array:
-    return np.asarray(_trend(t, node) @ theta[:2] + x @ theta[2:])
+    """Prediction, shape (3, n), column after column.
 
-
-def _filtered(values: Array, use: BoolArray, t: Array, *, change: float) -> Array:
-    """Used rows free of bias and drift: changes over ``change`` s, or detrended.
-
-    The bias of either satellite wanders slowly and by more than the noise: taken at
-    face value it pulls down the donor's coefficients. Changes are nearly free of it.
+    The last bits of a matrix product would depend on its size.
     """
-    if change:
-        apart = max(round(change / (t[1] - t[0])), 1)
-        both = use[apart:] & use[:-apart]
-        result: Array = values[apart:][both] - values[:-apart][both]
-        return result
-    chosen = values[use]
-    trend = _trend(t[use], t.mean())
-    return np.asarray(chosen - trend @ np.linalg.lstsq(trend, chosen, rcond=None)[0])
+    total = theta[0][:, None] + theta[1][:, None] * ((t - node) / NODE_SPACING)
+    for row, factors in zip(x, theta[2:], strict=True):
+        total += factors[:, None] * row
+    return np.asarray(total)
 
 
-def _usable(x: Array, y: Array, allowed: BoolArray) -> BoolArray:
-    """Samples allowed that have a value and every covariate, shape (n, 3)."""
-    complete = np.asarray(np.isfinite(x).all(axis=1))
-    return np.asarray(allowed & np.isfinite(y) & complete[:, None])
+def _around(
+    sums: Mapping[int, Moments], node: float, half: float, *, trend: bool
+) -> Moments | None:
+    """Sums within ``half`` s of a node, time counted from it; None without any."""
+    total: Moments | None = None
+    low, high = round((node - half) / BLOCK), round((node + half) / BLOCK)
+    for number in range(low, high):
+        if (one := sums.get(number)) is not None:
+            if trend:
+                one = one.since(number * BLOCK - node)
+            total = one if total is None else total + one
+    if total is None or not trend:
+        return total
+    # nodes count time in units of their spacing
+    unit = np.ones(total.gram.shape[1])
+    unit[1] = BLOCK / NODE_SPACING
+    gram = total.gram * unit * unit[:, None]
+    return Moments(total.count, gram, total.moment * unit, total.square)
 
 
-class _Sums:
-    """Per-node estimates and pooled normal equations over training spans."""
+def _without_trend(found: Moments, *, trend: bool) -> tuple[Array, Array]:
+    """Sums of the covariates, bias and drift eliminated."""
+    if not trend:
+        return found.gram, found.moment
+    some = found.gram[:, :2, :2] + 1e-6 * np.eye(2)
+    both = np.concatenate([found.gram[:, :2, 2:], found.moment[:, :2, None]], axis=2)
+    share = np.linalg.solve(some, both)
+    cross = found.gram[:, 2:, :2]
+    gram = found.gram[:, 2:, 2:] - cross @ share[:, :, :-1]
+    moment = found.moment[:, 2:] - (cross @ share[:, :, -1:])[:, :, 0]
+    return gram, moment
 
-    def __init__(self, terms: tuple[str, ...], change: float) -> None:
-        self.terms, self.change = terms, change
-        self.covariates: list[Array] = []
-        self.trends: list[Array] = []
-        self.size = 0
-        self.gram: Array = np.zeros((0, 0))
-        self.moment: Array = np.zeros((0, 3))
-        self.squares: Array = np.zeros(3, dtype=np.float64)
-        self.count = 0
+
+class RegressionFit:
+    """Learn the prior of a `LocalRegression` from stretch after stretch.
+
+    Stretches come in order of time and do not overlap. Cut at whole multiples of six
+    hours they give the same prior however many there are.
+
+    Parameters
+    ----------
+    terms : tuple of str
+        See `design`.
+    change : float, default 0
+        Fit the covariates to changes over so many seconds instead of to the series;
+        for use where something else follows the slow part.
+    keep : bool, default False
+        Keep the sums of all blocks in `blocks`.
+    """
+
+    def __init__(
+        self, terms: tuple[str, ...], *, change: float = 0.0, keep: bool = False
+    ) -> None:
+        self.terms, self.change, self.keep = terms, change, keep
+        self.step = 0.0
+        self.waiting: dict[int, Moments] = {}
+        self.blocks: dict[int, Moments] = {}
+        self.local: list[Array] = []
+        self.pooled: Moments | None = None
+        self.misfit: Array = np.zeros(3)
 
     def add(self, frame: Frame, training: BoolArray) -> None:
-        """Add every node of a frame that has enough training samples."""
-        x = design(frame, self.terms)
-        y = frame.own / NANO
-        some = np.asarray(_usable(x, y, training[:, None]).any(axis=1), dtype=bool)
-        y = np.where(np.isfinite(y), y, 0.0)
-        t = frame.t
-        if not self.trends:
-            self.size = x.shape[1]
-            self.gram = np.zeros((self.size, self.size))
-            self.moment = np.zeros((self.size, 3))
-        for node in _nodes(t[0], t[-1]):
-            part = _window(t, node, NODE_SPACING / 2)
-            use = some[part]
-            if use.sum() < max(FEWEST / 4, 4 * self.size):
-                continue
-            rows = _filtered(x[part], use, t[part], change=self.change)
-            target = _filtered(y[part], use, t[part], change=self.change)
-            theta = self._add_rows(rows, target)
-            left = y[part][use] - x[part][use] @ theta
-            trend = _trend(t[part][use], node)
-            fitted = np.linalg.lstsq(trend, left, rcond=None)[0]
-            self.trends.append(np.asarray(fitted, dtype=np.float64))
+        """Add the training samples of a stretch.
 
-    def _add_rows(self, rows: Array, target: Array) -> Array:
-        gram, moment = rows.T @ rows, rows.T @ target
-        damping = 1e-4 * max(len(rows), 1) * np.eye(self.size)
-        theta = np.asarray(np.linalg.solve(gram + damping, moment))
-        self.covariates.append(theta)
-        misfit = ((target - rows @ theta) ** 2).sum(axis=0)
-        self.squares = np.asarray(self.squares + misfit, dtype=np.float64)
-        self.count += len(rows)
-        self.gram, self.moment = self.gram + gram, self.moment + moment
-        return theta
+        Parameters
+        ----------
+        frame : Frame
+            n samples at the working step.
+        training : ndarray of bool, shape (n,)
+        """
+        self.step = float(frame.t[1] - frame.t[0])
+        visible = np.repeat(training[:, None], 3, axis=1)
+        for number, sums in block_moments(
+            frame, self.terms, visible, change=self.change
+        ):
+            before = self.waiting.get(number)
+            self._fold(number)
+            self.waiting[number] = sums if before is None else before + sums
+            if self.keep:
+                self.blocks[number] = self.waiting[number]
 
-    def prior(self) -> tuple[Array, Array]:
-        """Mean of the coefficients and strength of the pull toward it.
+    def _fold(self, coming: int | None = None) -> None:
+        """Estimate at every node that gets no more data."""
+        pair = round(NODE_SPACING / BLOCK)
+        ready = {(number + pair // 2) // pair for number in self.waiting}
+        for node in sorted(ready):
+            mine = range(node * pair - pair // 2, node * pair + pair // 2)
+            if coming is None or coming not in mine:
+                some = {n: self.waiting.pop(n) for n in mine if n in self.waiting}
+                self._at_node(some, node * NODE_SPACING)
+
+    def _at_node(self, sums: Mapping[int, Moments], node: float) -> None:
+        trend = not self.change
+        found = _around(sums, node, NODE_SPACING / 2, trend=trend)
+        if found is None:
+            return
+        gram, moment = _without_trend(found, trend=trend)
+        size = gram.shape[1]
+        if found.count.min() < max(FEWEST / 4, 4 * size):
+            return
+        damping = 1e-4 * found.count[:, None, None] * np.eye(size)
+        theta = np.linalg.solve(gram + damping, moment[:, :, None])[:, :, 0]
+        first = np.zeros((3, 2))
+        square = found.square
+        if trend:
+            cross = np.einsum("kij,kj->ki", found.gram[:, :2, 2:], theta)
+            some = found.gram[:, :2, :2] + 1e-6 * np.eye(2)
+            both = np.stack([found.moment[:, :2] - cross, found.moment[:, :2]], axis=2)
+            first, alone = np.moveaxis(np.linalg.solve(some, both), 2, 0)
+            square = square - (found.moment[:, :2] * alone).sum(axis=1)
+        left = square - 2 * (moment * theta).sum(axis=1)
+        left = left + np.einsum("ki,kij,kj->k", theta, gram, theta)
+        self.misfit = self.misfit + np.maximum(left, 0.0)
+        self.local.append(np.concatenate([first, theta], axis=1).T)
+        part = Moments(found.count, gram, moment, square)
+        self.pooled = part if self.pooled is None else self.pooled + part
+
+    def finish(self) -> LocalRegression:
+        """Regression with the mean of the coefficients and the pull toward it.
 
         The mean of the covariates is the pooled solution over all nodes; the spread
         of the nodes around it is how much a coefficient really changes.
         """
-        if not self.trends:
-            return np.zeros((self.size + 2, 3)), np.full((self.size + 2, 3), 1e-6)
-        local = np.concatenate([np.stack(self.trends), np.stack(self.covariates)], 1)
+        size = max((s.gram.shape[1] for s in self.waiting.values()), default=0)
+        self._fold()
+        if self.pooled is None:
+            width = size if self.change else max(size - 2, 0)
+            mean, penalty = np.zeros((width + 2, 3)), np.full((width + 2, 3), 1e-6)
+            return LocalRegression(self.terms, mean, penalty, self.step, self.change)
+        local = np.stack(self.local)
         mean = np.asarray(local.mean(axis=0), dtype=np.float64)
         mean[1] = 0.0
-        if p := self.size:
-            damping = 1e-6 * np.trace(self.gram) / p * np.eye(p)
-            mean[2:] = np.asarray(np.linalg.solve(self.gram + damping, self.moment))
-        variance = self.squares / self.count
+        gram, moment = self.pooled.gram, self.pooled.moment
+        if p := gram.shape[1]:
+            size_of = np.trace(gram, axis1=1, axis2=2)[:, None, None] / p
+            damped = gram + 1e-6 * size_of * np.eye(p)
+            mean[2:] = np.linalg.solve(damped, moment[:, :, None])[:, :, 0].T
+        variance = self.misfit / self.pooled.count
         spread = ((local - mean) ** 2).mean(axis=0)
         spread[0] += FREE_BIAS**2
         floor = 1e-4 * variance[None, :] + 1e-8
-        return mean, CORRELATION * variance[None, :] / np.maximum(spread, floor)
+        penalty = CORRELATION * variance[None, :] / np.maximum(spread, floor)
+        return LocalRegression(self.terms, mean, penalty, self.step, self.change)

@@ -1,9 +1,10 @@
-"""Track the slow part of a regression's residual across gaps.
+"""Carry the slow part of a regression's residual across gaps.
 
 The bias of the accelerometers follows temperature: it wanders by some nm s-2 over
-hours, which a daily bias and drift cannot follow. Here the residual, averaged over
-ten minutes, is a stationary Gaussian process whose covariance is learnt from training
-spans; its mean given the visible samples carries the bias through a gap (kriging).
+hours and by ten times as much over days, which no daily bias and drift can follow.
+Here the residual, averaged over ten minutes, is a level plus the Gaussian processes of
+`gracelstm_xr.drift`, whose powers are learnt from training spans; their mean given the
+visible samples carries the bias through a gap, and their variance says how well.
 """
 
 from __future__ import annotations
@@ -13,56 +14,75 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CONTEXT", "SlowResidual"]
+from gracelstm_xr.drift import BIN, REVOLUTION, Drift
+
+__all__ = ["CONTEXT", "SlowResidual", "bin_means"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
-#: Averaging interval [s].
-BIN = 600.0
-#: Windows are centred at multiples of this time [s] and reach so far [s].
-SPACING, HALF_WIDTH = 21_600.0, 32_400.0
+#: Windows serve stretches of so many seconds at whole multiples of it.
+CORE = 43_200.0
+#: They see so much on either side [s]: a longer memory is cut.
+REACH = 129_600.0
+#: Time on either side of a multiple of `CORE` over which its windows are blended [s].
+BLEND = 7200.0
 #: Time before and after a sample that its estimate depends on [s].
-CONTEXT = SPACING + HALF_WIDTH + 2 * BIN
-#: Correlation lengths offered to the covariance [s].
-SCALES = np.array([1800.0, 5400.0, 16_200.0, 48_600.0])
-#: Longest lag the covariance is fitted to, in bins.
-LONGEST_LAG = 72
+CONTEXT = CORE + BLEND + REACH + 2 * BIN
+NANO = 1e-9
 
 
 @dataclass(frozen=True)
 class SlowResidual:
-    """Covariance of the slow residual, per axis.
+    """Statistics of the slow residual, per axis.
 
     Attributes
     ----------
-    power : ndarray, shape (scale, 3)
-        Variance per correlation length [(m s-2)^2].
-    noise : ndarray, shape (3,)
-        Variance of a full bin's mean that no neighbour shares [(m s-2)^2].
+    drift : Drift
+        Powers of the processes [nm2 s-4].
+    level, spread : ndarray, shape (3,)
+        Mean over the training spans and its 1-sigma before any data [nm s-2].
     """
 
-    power: Array
-    noise: Array
+    drift: Drift
+    level: Array
+    spread: Array
 
     @classmethod
-    def fit(cls, t: Array, residual: Array) -> SlowResidual:
-        """Fit the covariance to a residual series.
+    def fit(
+        cls, number: IntArray, mean: Array, share: Array, *, revolution: float
+    ) -> SlowResidual:
+        """Learn from the bins of training spans.
 
         Parameters
         ----------
-        t : ndarray, shape (n,)
-            Regular GPS seconds.
-        residual : ndarray, shape (n, 3)
-            Training residual [m s-2]; NaN where unknown.
+        number : ndarray of int64, shape (n,)
+            Numbers of the bins, increasing; see `bin_means`.
+        mean : ndarray, shape (n, 3)
+            [nm s-2]
+        share : ndarray, shape (n, 3)
+            Part of a bin that holds data.
+        revolution : float
+            [s]
         """
-        _, mean, count = _bins(t, residual, np.isfinite(residual))
-        full = count > 0.5 * count.max(initial=0.0)
-        power, noise = np.zeros((len(SCALES), 3)), np.zeros(3)
-        for k in range(3):
-            series = np.where(full[:, k], mean[:, k], np.nan)
-            power[:, k], noise[k] = _covariance(series)
-        return cls(power, noise)
+        place = number - number[0] if len(number) else number
+        size = int(place[-1]) + 1 if len(number) else 0
+        whole, known = np.zeros((size, 3)), np.zeros((size, 3))
+        whole[place], known[place] = mean, share
+        total = known.sum(axis=0)
+        level = (known * whole).sum(axis=0) / np.maximum(total, 1e-9)
+        apart = np.where(known > 0, whole - level, 0.0) ** 2
+        spread = np.sqrt((known * apart).sum(axis=0) / np.maximum(total, 1e-9))
+        drift = Drift.fit(whole, known, revolution=revolution)
+        # the level goes on wandering after the training spans
+        return cls(drift, level, 3 * spread + 10.0)
+
+    @classmethod
+    def unknown(cls) -> SlowResidual:
+        """Statistics before any data."""
+        drift = Drift.fit(np.zeros((0, 3)), np.zeros((0, 3)), revolution=REVOLUTION)
+        return cls(drift, np.zeros(3), np.full(3, 10.0))
 
     def estimate(
         self,
@@ -71,8 +91,9 @@ class SlowResidual:
         visible: BoolArray,
         *,
         within: tuple[float, float] | None = None,
-    ) -> Array:
-        """Mean of the slow residual at every sample given the visible ones.
+        errors: bool = False,
+    ) -> tuple[Array, Array]:
+        """Slow residual at every sample given the visible ones.
 
         Parameters
         ----------
@@ -82,96 +103,120 @@ class SlowResidual:
             [m s-2]
         visible : ndarray of bool, shape (n, 3)
         within : tuple of float, optional
-            Stretch of GPS seconds wanted; elsewhere the result is 0.
+            Stretch of GPS seconds wanted; elsewhere the result means nothing.
+        errors : bool, default False
+            Work out the 1-sigma too; else it is 0.
 
         Returns
         -------
-        ndarray, shape (n, 3)
-            [m s-2]; goes to 0 far from any visible sample.
+        slow, sigma : ndarray, shape (n, 3)
+            [m s-2]; farther than `REACH` from any visible sample the mean and spread
+            of the training spans.
         """
-        centre, mean, count = _bins(t, residual, visible & np.isfinite(residual))
-        largest = max(BIN / (t[1] - t[0]), 1.0) if len(t) > 1 else 1.0
-        slow = np.zeros((len(centre), 3))
-        first, last = (
-            within if within is not None else (float(centre[0]), float(centre[-1]))
+        number, mean, share = bin_means(t, residual / NANO, visible)
+        first, last = (t[0], t[-1]) if within is None else within
+        low = max(int(number[0]), int(np.floor(first / BIN)) - 2)
+        past = min(int(number[-1]), int(np.floor(last / BIN)) + 2) + 1
+        value, variance = self._blended(
+            int(number[0]), mean, share, low, past, errors=errors
         )
-        # two bins more on either side, for the spline between them
-        low = int(np.floor(max(first - 2 * BIN, centre[0]) / SPACING))
-        high = int(np.floor(min(last + 2 * BIN, centre[-1]) / SPACING)) + 1
-        for node in SPACING * np.arange(low, high + 1):
-            part = np.abs(centre - node) <= HALF_WIDTH
-            weight = np.clip(1 - np.abs(centre[part] - node) / SPACING, 0, None)
-            if not weight.any():
-                continue
-            for k in range(3):
-                value = self._posterior(
-                    centre[part], mean[part, k], count[part, k] / largest, k
-                )
-                slow[part, k] += weight * value
-        return _spline(centre, slow, t)
+        slow = _spline(low, value, t)
+        sigma = _line(low, np.sqrt(variance), t) if errors else np.zeros_like(slow)
+        return slow * NANO, sigma * NANO
 
-    def _posterior(self, x: Array, mean: Array, share: Array, k: int) -> Array:
-        """Kriging mean at all bins of a window from those that hold data."""
-        known = share > 0
-        if not known.any() or not self.power[:, k].any():
-            return np.zeros(len(x))
-        covariance = _matern(np.abs(x[:, None] - x[None, known])) @ self.power[:, k]
-        own = covariance[known] + np.diag(self.noise[k] / share[known])
-        own += 1e-9 * np.trace(own) / len(own) * np.eye(len(own))
-        return np.asarray(covariance @ np.linalg.solve(own, mean[known]))
-
-
-def _bins(t: Array, values: Array, use: BoolArray) -> tuple[Array, Array, Array]:
-    """Mean and number of used samples per absolute interval of ten minutes."""
-    number = np.floor(t / BIN).astype(np.int64)
-    first = number[0]
-    size = int(number[-1] - first) + 1
-    total, count = np.zeros((size, 3)), np.zeros((size, 3))
-    for k in range(3):
-        chosen = use[:, k]
-        where = number[chosen] - first
-        count[:, k] = np.bincount(where, minlength=size)
-        total[:, k] = np.bincount(where, values[chosen, k], minlength=size)
-    centre = (first + np.arange(size) + 0.5) * BIN
-    return centre, total / np.maximum(count, 1), count
+    def _blended(
+        self,
+        start: int,
+        mean: Array,
+        share: Array,
+        low: int,
+        past: int,
+        *,
+        errors: bool,
+    ) -> tuple[Array, Array]:
+        """Mean and variance of bins ``low`` to ``past`` from windows side by side."""
+        core, reach, blend = (round(x / BIN) for x in (CORE, REACH, BLEND))
+        nodes = np.arange((low - blend) // core, (past - 1 + blend) // core + 1)
+        offset = np.arange(-reach, core + reach)
+        index = nodes[:, None] * core + offset - start
+        inside = (index >= 0) & (index < len(mean))
+        index = np.where(inside, index, 0)
+        # windows side by side: bins, then window and axis
+        data = mean[index].transpose(1, 0, 2).reshape(len(offset), -1)
+        seen = np.where(inside[:, :, None], share[index], 0.0)
+        seen = seen.transpose(1, 0, 2).reshape(len(offset), -1)
+        level, spread = (np.tile(v, len(nodes)) for v in (self.level, self.spread))
+        found = self.drift.smooth(data, seen, level=level, spread=spread, errors=errors)
+        weight = np.clip(_ramp(offset, core, blend), 0.0, 1.0)
+        result = np.zeros((2, past - low, 3))
+        # node after node, so that a bin sums the same two in the same order
+        for i, node in enumerate(nodes.tolist()):
+            at = node * core + offset
+            part = (weight > 0) & (at >= low) & (at < past)
+            for total, values in zip(result, found, strict=True):
+                mine = values[part, 3 * i : 3 * i + 3]
+                total[at[part] - low] += weight[part, None] * mine
+        return result[0], result[1]
 
 
-def _matern(distance: Array) -> Array:
-    """Matern 3/2 correlation for every scale, shape (..., scale)."""
-    x = np.sqrt(3) * distance[..., None] / SCALES
-    result: Array = (1 + x) * np.exp(-x)
-    return result
+def bin_means(t: Array, values: Array, use: BoolArray) -> tuple[IntArray, Array, Array]:
+    """Means over absolute intervals of ten minutes.
+
+    Parameters
+    ----------
+    t : ndarray, shape (n,)
+        Regular GPS seconds.
+    values : ndarray, shape (n, k)
+    use : ndarray of bool, shape (n, k)
+        Values that are not finite are left out, too.
+
+    Returns
+    -------
+    number : ndarray of int64, shape (b,)
+        GPS seconds of the start of every bin, divided by its length.
+    mean, share : ndarray, shape (b, k)
+        0 where a bin is empty; part of the bin that is used.
+    """
+    where = np.floor(t / BIN).astype(np.int64)
+    first, size = int(where[0]), int(where[-1] - where[0]) + 1
+    where = where - first
+    step = float(t[1] - t[0]) if len(t) > 1 else BIN
+    total, count = np.zeros((size, values.shape[1])), np.zeros((size, values.shape[1]))
+    for k in range(values.shape[1]):
+        chosen = use[:, k] & np.isfinite(values[:, k])
+        count[:, k] = np.bincount(where[chosen], minlength=size)
+        total[:, k] = np.bincount(where[chosen], values[chosen, k], minlength=size)
+    share = count / max(BIN / step, 1.0)
+    return first + np.arange(size), total / np.maximum(count, 1.0), share
 
 
-def _covariance(series: Array) -> tuple[Array, float]:
-    """Non-negative powers per scale, and noise, from empirical covariances."""
-    from scipy.optimize import nnls
-
-    good = np.isfinite(series)
-    if good.sum() < 4:
-        return np.zeros(len(SCALES)), 1.0
-    centred = np.where(good, series - series[good].mean(), 0.0)
-    lags, values, weights = [], [], []
-    for lag in range(min(LONGEST_LAG, len(series) - 1) + 1):
-        n = len(series) - lag
-        pairs = float((good[:n] & good[lag:]).sum())
-        if pairs >= 4:
-            lags.append(lag)
-            values.append(float(centred[:n] @ centred[lag:]) / pairs)
-            weights.append(np.sqrt(pairs) / (1 + lag / 6))
-    shape = _matern(np.array(lags) * BIN)
-    nugget = (np.array(lags) == 0).astype(np.float64)[:, None]
-    design = np.concatenate([shape, nugget], axis=1) * np.array(weights)[:, None]
-    scale = values[0] if values[0] > 0 else 1.0
-    found, _ = nnls(design, np.array(weights) * np.array(values) / scale)
-    # a nugget of zero would make the kriging trust every bin without limit
-    return scale * found[:-1], scale * max(float(found[-1]), 1e-3)
+def _ramp(offset: IntArray, core: int, blend: int) -> Array:
+    """Weight of a window: 1 in its core, linear across its ends."""
+    middle = offset + 0.5
+    rise, fall = middle + blend, core + blend - middle
+    return np.asarray(np.minimum(rise, fall) / (2 * blend))
 
 
-def _spline(centre: Array, values: Array, t: Array) -> Array:
-    from scipy.interpolate import CubicSpline
+def _places(low: int, size: int, t: Array) -> tuple[IntArray, Array]:
+    """Bin whose middle lies before ``t``, and the way to the next, 0 to 1."""
+    place = np.clip(t / BIN - 0.5, low, low + size - 1.0)
+    # counted absolutely: the same last bits whatever the first bin
+    base = np.floor(place)
+    return base.astype(np.int64) - low, (place - base)[:, None]
 
-    if len(centre) < 3:
-        return np.stack([np.interp(t, centre, v) for v in values.T], axis=1)
-    inside = np.clip(t, centre[0], centre[-1])
-    return np.asarray(CubicSpline(centre, values)(inside))
+
+def _line(low: int, values: Array, t: Array) -> Array:
+    """Values of bins ``low``, ... at ``t``, linear between their middles."""
+    base, s = _places(low, len(values), t)
+    after = values[np.minimum(base + 1, len(values) - 1)]
+    return np.asarray(values[base] * (1 - s) + after * s)
+
+
+def _spline(low: int, values: Array, t: Array) -> Array:
+    """Values of bins ``low``, ... at ``t``: cubic through four neighbours."""
+    base, s = _places(low, len(values), t)
+    last = len(values) - 1
+    a, b, c, d = (values[np.clip(base + k, 0, last)] for k in (-1, 0, 1, 2))
+    # Catmull and Rom: slopes from the neighbours on either side
+    cubic = s * (3 * (b - c) + d - a) + (2 * a - 5 * b + 4 * c - d)
+    return np.asarray(b + 0.5 * s * (s * cubic + (c - a)))

@@ -84,7 +84,7 @@ def test_everything_comes_back(path: Path, model: FittedModel) -> None:
     assert [t.name for t in a.tracks] == ["twin", "single"]
     for one, two in zip(a.tracks, b.tracks, strict=True):
         np.testing.assert_array_equal(one.regression.mean, two.regression.mean)
-        np.testing.assert_array_equal(one.slow.power, two.slow.power)
+        np.testing.assert_array_equal(one.slow.drift.power, two.slow.drift.power)
 
 
 def test_nothing_is_pickled_and_nothing_left_over(path: Path) -> None:
@@ -185,8 +185,33 @@ def test_not_a_model_at_all(tmp_path: Path) -> None:
 
 
 def test_a_window_does_not_depend_on_its_company(model: FittedModel) -> None:
+    """Beyond rounding; the same windows give the same bits."""
     count = 6 + len(model.info["channels"].split())
-    windows = np.random.default_rng(0).normal(size=(64, 36, count)).astype("f4")
+    windows = np.random.default_rng(0).normal(size=(70, 36, count)).astype("f4")
     whole = model.predict("twin", windows)
-    np.testing.assert_array_equal(model.predict("twin", windows[5:6])[0], whole[5])
+    np.testing.assert_array_equal(model.predict("twin", windows), whole)
+    alone = model.predict("twin", windows[5:6])[0]
+    np.testing.assert_allclose(alone, whole[5], rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(
+        model.predict("twin", windows[:1])[0], model.predict("twin", windows[:9])[0]
+    )
     np.testing.assert_array_equal(model.predict("twin", windows[::-1])[::-1], whole)
+
+
+def test_threads_predict_at_once(model: FittedModel) -> None:
+    """Built once, called by eight threads without a lock, the same bits."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    from gracelstm_xr.lstm import trained
+
+    count = 6 + len(model.info["channels"].split())
+    rng = np.random.default_rng(1)
+    batches = [
+        rng.normal(size=(size, 36, count)).astype("f4") for size in (3, 64, 17, 90) * 6
+    ]
+    trained._networks.clear()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda b: model.predict("twin", b), batches))
+    assert len(trained._networks) == 1
+    for batch, values in zip(batches, found, strict=True):
+        np.testing.assert_array_equal(values, model.predict("twin", batch))

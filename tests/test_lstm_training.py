@@ -215,7 +215,7 @@ def starts(model: FittedModel) -> Mapping[str, np.ndarray]:
             found[f"{key} donor"] = track.donor_scale
             found[f"{key} mean"] = track.regression.mean
             found[f"{key} penalty"] = track.regression.penalty
-            found[f"{key} power"] = track.slow.power
+            found[f"{key} power"] = track.slow.drift.power
         found[f"{name} ridge"] = recipient.baselines["ridge"].mean  # type: ignore[attr-defined]
     return found
 

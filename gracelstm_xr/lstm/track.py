@@ -40,11 +40,14 @@ class Start:
         Of the regression, per node.
     smooth, slow : ndarray, shape (n, 3)
         Estimate of the regression, and slow part of its residual [m s-2].
+    sigma : ndarray, shape (n, 3), or None
+        1-sigma of the slow part [m s-2], where asked for.
     """
 
     coefficients: dict[float, Array]
     smooth: Array
     slow: Array
+    sigma: Array | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Track:
         visible: BoolArray,
         *,
         within: tuple[float, float] | None = None,
+        errors: bool = False,
     ) -> Start:
         """Regression and slow residual from the visible samples, at the working step.
 
@@ -99,15 +103,18 @@ class Track:
         visible : ndarray of bool, shape (n, 3)
         within : tuple of float, optional
             Limits the work to what this stretch of GPS seconds depends on.
+        errors : bool, default False
+            Work out the 1-sigma of the slow residual.
         """
         reach = None
         if within is not None:
             reach = (within[0] - tracking.CONTEXT, within[1] + tracking.CONTEXT)
         coefficients = self.regression.coefficients(thin, visible, within=reach)
         smooth = self.regression.predict(thin, coefficients)
-        left = np.where(visible, thin.own - smooth, np.nan)
-        slow = self.slow.estimate(thin.t, left, visible, within=within)
-        return Start(coefficients, smooth, slow)
+        slow, sigma = self.slow.estimate(
+            thin.t, thin.own - smooth, visible, within=within, errors=errors
+        )
+        return Start(coefficients, smooth, slow, sigma if errors else None)
 
     def channels(
         self,
