@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 import warnings
@@ -15,13 +14,12 @@ from typing import Any
 import xarray as xr
 
 from gracelstm_xr.cli.config import read_config
-from gracelstm_xr.cli.table import score_table
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
+from gracelstm_xr.evaluation.text import score_table
 from gracelstm_xr.remote import is_url
 from gracelstm_xr.target import beside
 
 __all__ = [
-    "evaluate",
     "export",
     "fill",
     "fit",
@@ -30,7 +28,6 @@ __all__ = [
     "ingest",
     "say",
     "simulate",
-    "write_report",
 ]
 
 
@@ -170,25 +167,6 @@ def forecast(arguments: Namespace) -> None:
     say(f"forecast of {arguments.horizon} in {arguments.out}")
 
 
-def evaluate(arguments: Namespace) -> None:
-    """``gracelstm evaluate``."""
-    from gracelstm_xr import lstm
-    from gracelstm_xr.evaluate import evaluate as score_gaps
-
-    folder = _check_folder(arguments.report)
-    model = lstm.load_model(arguments.model)
-    score = score_gaps(
-        _open(arguments.store),
-        model,
-        seed=arguments.seed,
-        progress=not arguments.quiet,
-    )
-    with _new_folder(folder):
-        write_report(score, model, folder)
-    say(score_table(score))
-    say(f"report in {arguments.report}")
-
-
 def export(arguments: Namespace) -> None:
     """``gracelstm export``."""
     from gracelstm_xr import cluster
@@ -216,50 +194,6 @@ def export(arguments: Namespace) -> None:
         else:
             written = to_l1b(ds, folder, progress=progress, **l1b)
     say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
-
-
-def write_report(score: xr.Dataset, model: Any, folder: Path) -> list[Path]:
-    """Write scores as netCDF, JSON, a table and figures into `folder`.
-
-    Parameters
-    ----------
-    score : xarray.Dataset
-        From ``evaluate``.
-    model : FittedModel
-        Its training curve is drawn.
-    folder : pathlib.Path
-        Made when it is not there.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from gracelstm_xr import plot
-
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / "scores.nc", folder / "scores.json", folder / "scores.txt"]
-    work = beside(paths[0])
-    score.to_netcdf(work)
-    work.replace(paths[0])
-    rms = score["rms"].to_dict()
-    _write_text(paths[1], json.dumps(rms, indent=1, default=str))
-    _write_text(paths[2], score_table(score) + "\n")
-    figures: dict[str, Any] = {"training.png": plot.training(model).figure}
-    for letter in map(str, score["satellite"].values):
-        figures[f"evaluation_{letter}.png"] = plot.evaluation_figure(
-            score, satellite=letter
-        )
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=120)
-        plt.close(figure)
-        paths.append(folder / name)
-    return paths
 
 
 def _open(store: str, *, days: int | None = None) -> xr.Dataset:

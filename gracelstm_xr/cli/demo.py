@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.cli.commands import say, write_report
-from gracelstm_xr.cli.table import score_table
+from gracelstm_xr.cli.commands import say
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.evaluation.report import write_report
+from gracelstm_xr.evaluation.text import score_table
 
 __all__ = ["demo"]
 

@@ -268,13 +268,37 @@ def _forecast(commands: Any) -> None:
 
 
 def _evaluate(commands: Any) -> None:
-    parser = _command(commands, "evaluate", "Score a model beside the baselines.")
+    parser = _command(
+        commands, "evaluate", "Score a model beside the baselines.", module="evaluation"
+    )
+    parser.set_defaults(resumes=True)
     parser.add_argument("store", metavar="STORE", help="Zarr store to read")
     parser.add_argument("model", metavar="MODEL", help="model file")
     parser.add_argument(
-        "report", metavar="REPORT_DIR", help="folder for tables, figures"
+        "report", metavar="REPORT_DIR", help="folder for report.html and tables"
+    )
+    parser.add_argument(
+        "--count",
+        type=_positive,
+        default=10,
+        metavar="N",
+        help="gaps per length (default 10)",
+    )
+    parser.add_argument(
+        "--lengths",
+        type=float,
+        nargs="+",
+        metavar="S",
+        help="gap lengths in seconds; inf hides all data (default 10 s to a day)",
+    )
+    parser.add_argument(
+        "--allow-training",
+        action="store_true",
+        help="score also on data the model has seen; the report then says so",
     )
     _seed(parser)
+    _span(parser)
+    _cluster(parser)
 
 
 def _export(commands: Any) -> None:

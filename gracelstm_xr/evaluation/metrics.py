@@ -45,7 +45,8 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
         ``rms``, ``mae``, ``p95``, ``rms_low``, ``rms_high``, ``rms_solver``
         [m s-2], ``skill``, ``skill_low``, ``skill_high`` over ``(method, satellite,
         axis, gap_length)``; ``ratio`` of ``fill`` to ``best_baseline`` with its
-        interval, ``coverage``, ``edge_coverage``, ``lstm_share`` and ``gap_count``;
+        interval, ``coverage``, ``edge_coverage``, ``sigma_factor``,
+        ``lstm_share`` and ``gap_count``;
         ``regime_rms`` and ``regime_count`` over ``regime`` as well.
     """
     result = score_table({name: part.errors for name, part in parts.items()})
@@ -212,7 +213,7 @@ def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.Dat
     """How many errors lie within sigma, all and beside observations."""
     shape = (len(parts), 3, len(lengths))
     within = np.full((len(LEVELS), *shape), np.nan)
-    edges, share = np.full(shape, np.nan), np.full(shape, np.nan)
+    edges, share, factor = (np.full(shape, np.nan) for _ in range(3))
     for s, part in enumerate(parts.values()):
         errors = part.errors
         if FILL not in errors.errors or errors.sigma is None or errors.code is None:
@@ -224,6 +225,7 @@ def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.Dat
             for level, bound in enumerate(LEVELS.values()):
                 within[level, s, :, x] = _part_below(ratio[here], bound)
             edges[s, :, x] = _part_below(ratio[here & beside], 3.0)
+            factor[s, :, x] = _needed(ratio[here])
             known = np.isfinite(errors.errors[FILL][here])
             network = (errors.code[here] == 1) & known
             share[s, :, x] = _ratio(network.sum(axis=0), known.sum(axis=0))
@@ -243,6 +245,14 @@ def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.Dat
                 "long_name": "part of the errors beside an observation within 3 sigma",
             },
         ),
+        "sigma_factor": xr.DataArray(
+            factor,
+            dims=dims,
+            attrs={
+                "units": "1",
+                "long_name": "what sigma needs to be multiplied by to hold 68 %",
+            },
+        ),
         "lstm_share": xr.DataArray(
             share,
             dims=dims,
@@ -252,6 +262,16 @@ def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.Dat
             },
         ),
     }
+
+
+def _needed(ratio: Array) -> Array:
+    """Factor on sigma that makes 68 % of the errors stay within it, by axis."""
+    result = np.full(3, np.nan)
+    for k in range(3):
+        good = ratio[np.isfinite(ratio[:, k]), k]
+        if len(good):
+            result[k] = np.percentile(good, 68) / LEVELS[0.68]
+    return result
 
 
 def _part_below(ratio: Array, bound: float) -> Array:

@@ -5,17 +5,9 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.evaluation.verdict import duration
+
 __all__ = ["score_table"]
-
-_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-
-
-def _length(seconds: float) -> str:
-    """Write a gap length in its natural unit."""
-    for size, unit in _UNITS:
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds:g} s"
 
 
 def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
@@ -44,7 +36,7 @@ def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
         known = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
         for first in range(0, len(known), columns):
             part = known[first : first + columns]
-            heads = "".join(f"{_length(float(lengths[j])):>20}" for j in part)
+            heads = "".join(f"{duration(float(lengths[j])):>20}" for j in part)
             lines.append(f"{'gap':<{wide}}{heads}")
             cells = [_cells(values[j]) for j in part]
             lines += [

@@ -1,0 +1,78 @@
+"""``gracelstm evaluate``: score a model and write the report."""
+
+from __future__ import annotations
+
+import shutil
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from gracelstm_xr.axis import gps_label
+from gracelstm_xr.cli.commands import (
+    _check_date,
+    _check_folder,
+    _new_folder,
+    _open,
+    say,
+)
+from gracelstm_xr.evaluation.text import score_table
+from gracelstm_xr.evaluation.verdict import verdict
+
+if TYPE_CHECKING:
+    from gracelstm_xr.lstm.model import FittedModel
+
+__all__ = ["evaluate"]
+
+#: Folder in the report's folder that holds finished parts until all are done.
+PARTS = "parts"
+
+
+def evaluate(arguments: Namespace) -> None:
+    """``gracelstm evaluate``."""
+    from gracelstm_xr import cluster, lstm
+    from gracelstm_xr.evaluate import evaluate as score_gaps
+    from gracelstm_xr.evaluation.report import write_report
+    from gracelstm_xr.hiding import GAP_LENGTHS
+
+    folder = _check_folder(arguments.report)
+    model = lstm.load_model(arguments.model)
+    span = _span(arguments, model)
+    ds = _open(arguments.store)
+    arguments.resumes = True
+    with (
+        cluster.client(scheduler=arguments.scheduler, workers=arguments.workers),
+        _new_folder(folder),
+    ):
+        score = score_gaps(
+            ds,
+            model,
+            lengths=arguments.lengths or GAP_LENGTHS,
+            count=arguments.count,
+            seed=arguments.seed,
+            span=span,
+            allow_training=arguments.allow_training,
+            keep=folder / PARTS,
+            progress=not arguments.quiet,
+        )
+        write_report(score, model, folder)
+    shutil.rmtree(folder / PARTS, ignore_errors=True)
+    say(score_table(score))
+    for sentence in verdict(score):
+        say(sentence)
+    say(f"report in {folder / 'report.html'}")
+
+
+def _span(arguments: Namespace, model: FittedModel) -> tuple[str, str] | None:
+    """Span asked for, dates included whole; what is not said is the test span's."""
+    import pandas as pd
+
+    if arguments.start is None and arguments.stop is None:
+        return None
+    for text in (arguments.start, arguments.stop):
+        _check_date(text)
+    first, last = (gps_label(t) for t in model.split.test)
+    if arguments.start is not None:
+        first = pd.Period(arguments.start).start_time.isoformat()
+    if arguments.stop is not None:
+        after = pd.Period(arguments.stop).end_time + pd.Timedelta("1ns")
+        last = after.isoformat()
+    return first, last

@@ -1,0 +1,197 @@
+"""What a score means, in plain words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+__all__ = ["Finding", "duration", "findings", "verdict"]
+
+#: Sigma is honest when coverage is within this of what it should be.
+HONEST = 0.05
+UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result for one satellite, axis and gap length.
+
+    Attributes
+    ----------
+    satellite, axis : str
+    length : float
+        [s]
+    rms, baseline_rms : float
+        Of ``fill`` and of the best baseline [m s-2].
+    baseline : str
+        Name of the best baseline.
+    ratio, low, high : float
+        Of the two errors, with its 95 % interval.
+    within : tuple of float
+        Parts of the errors within the 68 % and the 95 % sigma.
+    factor : float
+        What sigma would have to be multiplied by to hold 68 %.
+    """
+
+    satellite: str
+    axis: str
+    length: float
+    rms: float
+    baseline_rms: float
+    baseline: str
+    ratio: float
+    low: float
+    high: float
+    within: tuple[float, float]
+    factor: float
+
+    @property
+    def outcome(self) -> str:
+        """``better``, ``worse``, or ``no different`` from the best baseline."""
+        if self.high < 1:
+            return "better"
+        return "worse" if self.low > 1 else "no different"
+
+    @property
+    def sigma(self) -> str:
+        """Whether sigma is honest, ``too small``, ``too large`` or ``unknown``."""
+        if not np.isfinite(self.within).all():
+            return "unknown"
+        apart = np.array(self.within) - (0.68, 0.95)
+        if (np.abs(apart) <= HONEST).all():
+            return "honest"
+        return "too small" if apart.min() < -HONEST else "too large"
+
+    @property
+    def advice(self) -> str:
+        """What to do with gaps like these."""
+        told = []
+        if self.outcome == "worse":
+            told.append(f'use fill(method="{self.baseline}")')
+        if self.sigma in ("too small", "too large") and np.isfinite(self.factor):
+            told.append(f"multiply sigma by {self.factor:.2g}")
+        return "; ".join(told) or "use fill() as it is"
+
+
+def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
+    """Results of one satellite by gap length and axis, in this order.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    satellite : str
+    """
+    if "fill" not in score["method"].values or "ratio" not in score:
+        return []
+    mine = score.sel(satellite=satellite)
+    fill = mine["rms"].sel({"method": "fill"})
+    found = []
+    for length in score["gap_length"].values:
+        for axis in score["axis"].values:
+            at = {"gap_length": length, "axis": axis}
+            baseline = str(mine["best_baseline"].sel(at).item())
+            if not baseline:
+                continue
+            cover = mine["coverage"].sel(at).values
+            numbers = {
+                name: float(mine[name].sel(at))
+                for name in ("ratio", "ratio_low", "ratio_high", "sigma_factor")
+            }
+            found.append(
+                Finding(
+                    satellite, str(axis), float(length), float(fill.sel(at)),
+                    float(mine["rms"].sel({"method": baseline, **at})), baseline,
+                    numbers["ratio"], numbers["ratio_low"], numbers["ratio_high"],
+                    (float(cover[0]), float(cover[1])), numbers["sigma_factor"],
+                )
+            )  # fmt: skip
+    return found
+
+
+def verdict(score: xr.Dataset) -> list[str]:
+    """A few sentences per satellite: who wins, by how much, is sigma honest.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    """
+    told = []
+    for letter in map(str, score["satellite"].values):
+        found = findings(score, letter)
+        if not found:
+            told.append(f"Satellite {letter}: no method of fill() to judge.")
+            continue
+        told += list(_of_axes(letter, found))
+        told.append(_of_sigma(letter, found))
+    told += list(_of_controls(score))
+    return told
+
+
+def _of_axes(letter: str, found: list[Finding]) -> Iterator[str]:
+    for axis in sorted({f.axis for f in found}):
+        mine = [f for f in found if f.axis == axis]
+        parts = []
+        for outcome in ("better", "no different", "worse"):
+            here = [f for f in mine if f.outcome == outcome]
+            if not here:
+                continue
+            lengths = ", ".join(duration(f.length) for f in here)
+            ratio = np.exp(np.mean(np.log([f.ratio for f in here])))
+            names = ", ".join(dict.fromkeys(f.baseline for f in here))
+            if outcome == "better":
+                words = f"better than the best baseline ({names}) by {_percent(ratio)}"
+            elif outcome == "worse":
+                words = f"worse than the best baseline ({names}) by {_percent(ratio)}"
+            else:
+                words = f"no different from the best baseline ({names})"
+            parts.append(f"{words} in gaps of {lengths}")
+        yield f"Satellite {letter}, axis {axis}: fill() is {'; '.join(parts)}."
+
+
+def _of_sigma(letter: str, found: list[Finding]) -> str:
+    known = [f for f in found if f.sigma != "unknown"]
+    honest = [f for f in known if f.sigma == "honest"]
+    text = (
+        f"Satellite {letter}: sigma is honest (within 5 points of 68 % and 95 %) in "
+        f"{len(honest)} of {len(known)} cases"
+    )
+    for state in ("too small", "too large"):
+        lengths = dict.fromkeys(duration(f.length) for f in known if f.sigma == state)
+        if lengths:
+            text += f"; {state} on some axis in gaps of {', '.join(lengths)}"
+    return text + "."
+
+
+def _of_controls(score: xr.Dataset) -> Iterator[str]:
+    if "control_passed" not in score:
+        return
+    for letter in map(str, score["satellite"].values):
+        passed = score["control_passed"].sel(satellite=letter)
+        failed = [str(t) for t in passed["test"].values[passed.values == 0]]
+        skipped = [str(t) for t in passed["test"].values[passed.values == -1]]
+        done = int((passed.values == 1).sum())
+        text = f"Satellite {letter}: {done} of {passed.size} controls passed"
+        if failed:
+            text += f"; failed: {', '.join(failed)}"
+        if skipped:
+            text += f"; not tested: {', '.join(skipped)}"
+        yield text + "."
+
+
+def _percent(ratio: float) -> str:
+    return f"{100 * abs(1 - ratio):.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """Gap length in its natural unit; infinity is a recipient without any data."""
+    if not np.isfinite(seconds):
+        return "all data"
+    for size, unit in UNITS:
+        if seconds >= size and abs(seconds / size * 10 % 1) < 1e-9:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
