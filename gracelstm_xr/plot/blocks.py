@@ -182,20 +182,24 @@ class Thinned:
         """Thin values that begin at position `lead`."""
         size = lead + len(values)
         found = cls.empty(size, width)
-        padded = np.full(len(found.low) * width, np.nan)
-        padded[lead:size] = values
-        table = padded.reshape(-1, width)
+        if lead or size % width:
+            padded = np.full(len(found.low) * width, np.nan)
+            padded[lead:size] = values
+            values = padded
+        table = values.reshape(-1, width)
         good = np.isfinite(table)
+        # nearly every block of a real series is whole, and needs no copies
+        whole = bool(good.all())
         found.known = good.sum(axis=1)
-        found.sums = np.where(good, table, 0.0).sum(axis=1)
+        found.sums = (table if whole else np.where(good, table, 0.0)).sum(axis=1)
         bins = np.arange(len(table))
-        for sign, level, at in (
-            (1.0, found.low, found.low_at),
-            (-1.0, found.high, found.high_at),
+        for pick, none, level, at in (
+            (np.argmin, np.inf, found.low, found.low_at),
+            (np.argmax, -np.inf, found.high, found.high_at),
         ):
-            masked = np.where(good, sign * table, np.inf)
-            place = masked.argmin(axis=1)
-            level[:] = sign * masked[bins, place]
+            masked = table if whole else np.where(good, table, none)
+            place = pick(masked, axis=1)
+            level[:] = masked[bins, place]
             at += np.where(found.known > 0, place, 0)
         return found
 

@@ -1,6 +1,6 @@
 """Accelerations averaged over cells of an orbit or of the Earth, block by block.
 
-Samples are gathered in slots of ten seconds, a slot in the cell of its middle; the
+Samples are gathered in slots of 15 seconds, a slot in the cell of its middle; the
 smallest and largest sample of every cell are kept beside the mean.
 """
 
@@ -24,7 +24,7 @@ __all__ = ["Cells", "along_track", "between_fixes", "track_cells", "turn_cells"]
 Array = npt.NDArray[Any]
 
 #: Length of a slot and of a revolution [s], size of a cell [degree].
-SLOT, REVOLUTION, CELL = 10.0, 5640.0, 2
+SLOT, REVOLUTION, CELL = 15.0, 5640.0, 2
 #: Orbit fixes farther apart are not interpolated; of closer ones, the first of every
 #: 30 s is used [s].
 LONGEST, CLOSEST = 300.0, 30.0
