@@ -19,10 +19,10 @@ from gracelstm_xr.lstm import FittedModel, Settings, fit
 from gracelstm_xr.lstm.batches import Epoch, Source, hide_end, hide_gaps
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.fitting import load_frame
+from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.stretches import Stretch
 from gracelstm_xr.lstm.track import Track
 from gracelstm_xr.lstm.training import Job, combine, train_member
-from gracelstm_xr.lstm.trained import load_network
 
 pytestmark = pytest.mark.lstm
 

@@ -70,6 +70,8 @@ def _lstm(units: int, key: list[int]) -> Any:
         units,
         return_sequences=True,
         go_backwards=bool(key[-1]),
+        # named: Keras counts the nameless of a process, and a file holds the names
+        name=f"lstm_{key[1]}_{('ahead', 'back')[key[2]]}",
         kernel_initializer=keras.initializers.GlorotUniform(seed=_seed([*key, 0])),
         recurrent_initializer=keras.initializers.Orthogonal(seed=_seed([*key, 1])),
     )

@@ -1,0 +1,182 @@
+"""Training: peak memory over the length of the archive, and speed beside keras.fit.
+
+``python tests/benchmarks/bench_training.py [DAYS...]`` prints both; the data are
+formulas. Memory is the peak of a process of its own above what imports and one batch
+of the network take. The speed is that of our loop, masking included, over that of
+``keras.Model.fit`` on windows held in memory, same model and batches (goal G7: 0.95).
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+REVOLUTION = 5640.0
+LAG = 27.0
+BLOCK = 4 * 86_400
+#: Every stretch of a year is visited in this many epochs.
+OPTIONS = {"epochs": 8, "windows_per_epoch": 256, "patience": None, "seed": 1}
+
+
+def archive(days: int) -> xr.Dataset:
+    """Lazy twin with orbits at 1 Hz, computed block by block from formulas."""
+    import dask.array as da
+
+    from gracelstm_xr.conventions import attributes_of
+    from gracelstm_xr.timebase import RegularAxis, regular_coords
+
+    size = 86_400 * days
+    axis = RegularAxis(np.datetime64("2008-01-01", "ns"), np.timedelta64(10**9), size)
+    seconds = da.arange(size, chunks=BLOCK, dtype=np.float64)
+    dims = ("satellite", "time", "axis")
+    chunks = ((1,), seconds.chunks[0], (3,))
+    shape = {"chunks": chunks, "dtype": np.float64, "new_axis": [0, 2]}
+    makers = {"lin_accl": _series, "position": _place, "velocity": _speed}
+    found: dict[str, Any] = {}
+    for name, make in makers.items():
+        parts = [da.map_blocks(make, seconds, k, **shape) for k in range(2)]
+        found[name] = (dims, da.concatenate(parts, axis=0), attributes_of(name))
+    coords = {"satellite": ["A", "B"], "axis": ["x", "y", "z"]}
+    ds = xr.Dataset(found, coords=coords).assign_coords(regular_coords(axis))
+    return ds.assign_attrs(source="formulas")
+
+
+def _series(t: np.ndarray, which: int) -> np.ndarray:
+    here = t + which * LAG
+    phase = 2 * np.pi * here / REVOLUTION
+    slow = 1e-8 * np.sin(2 * np.pi * here / 40_000.0)
+    sign = (1.0, -1.0)[which]
+    made = np.stack(
+        [
+            sign * (4e-8 * np.sin(phase) + slow),
+            sign * 2e-8 * np.cos(2 * phase),
+            1e-8 * np.sin(phase + 1) + slow,
+        ],
+        axis=-1,
+    )
+    noise = np.random.default_rng([which, int(t[0])]).standard_normal(made.shape)
+    return (made + 1e-6 + 1e-10 * noise)[None]
+
+
+def _angles(t: np.ndarray, which: int) -> tuple[np.ndarray, np.ndarray]:
+    here = t + which * LAG
+    return 2 * np.pi * here / REVOLUTION, -2 * np.pi * here / 86_164.0
+
+
+def _place(t: np.ndarray, which: int) -> np.ndarray:
+    angle, node = _angles(t, which)
+    across = np.cos(angle)
+    parts = [across * np.cos(node), across * np.sin(node), np.sin(angle)]
+    return 6.858e6 * np.stack(parts, axis=-1)[None]
+
+
+def _speed(t: np.ndarray, which: int) -> np.ndarray:
+    return _place(t + 0.5, which) - _place(t - 0.5, which)
+
+
+def peak(days: int, options: dict[str, Any]) -> tuple[float, float]:
+    """Peak memory [MB] of one fit above imports, and its time [s]; for a child."""
+    import keras
+
+    import gracelstm_xr.lstm as lstm
+    from gracelstm_xr.lstm.network import build_network, compile_network
+
+    settings = lstm.Settings()
+    network = build_network(40, settings)
+    compile_network(network, settings, steps=10)
+    size = (settings.batch_size, settings.window)
+    network.train_on_batch(np.zeros((*size, 40), "f4"), np.zeros((*size, 6), "f4"))
+    del network
+    keras.utils.clear_session()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.perf_counter()
+    lstm.fit(archive(days), **options)
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return (after - before) / 1e3, time.perf_counter() - begun
+
+
+def measure_memory(days: list[int], options: dict[str, Any]) -> dict[int, float]:
+    """Peaks [MB] by days, each in a process of its own."""
+    found = {}
+    for count in days:
+        text = json.dumps([count, options])
+        made = subprocess.run(
+            [sys.executable, __file__, "--child", text],
+            check=True,
+            stdout=subprocess.PIPE,
+        )
+        found[count], seconds = json.loads(made.stdout.splitlines()[-1])
+        print(f"{count:>5} days: {found[count]:6.0f} MB above imports, {seconds:.0f} s")
+    return found
+
+
+def measure_speed(windows: int = 1024, rounds: int = 3, **change: Any) -> float:
+    """Windows per second of our loop over those of keras.fit in memory; median."""
+    from gracelstm_xr.lstm.network import build_network, compile_network
+
+    with tempfile.TemporaryDirectory() as folder:
+        job = _job(Path(folder), windows, rounds + 1, change)
+        source, settings = job.source(0), job.settings
+        epoch = source.epoch(0)
+        batches = [epoch.batch(k) for k in range(epoch.batches)]
+        x, y = (np.concatenate([b[i] for b in batches]) for i in (0, 1))
+        network = build_network(x.shape[2], settings)
+        compile_network(network, settings, steps=10_000)
+        network.train_on_batch(*batches[0])
+        size = settings.batch_size
+        network.fit(x[:size], y[:size], batch_size=size, verbose=0)
+        ratios = []
+        with ThreadPoolExecutor(1) as pool:
+            for number in range(1, rounds + 1):
+                begun = time.perf_counter()
+                coming = pool.submit(source.epoch, number)
+                for k in range(epoch.batches):
+                    network.train_on_batch(*epoch.batch(k))
+                epoch = coming.result()
+                ours = time.perf_counter() - begun
+                begun = time.perf_counter()
+                network.fit(x, y, batch_size=size, verbose=0)
+                ratios.append((time.perf_counter() - begun) / ours)
+    return float(np.median(ratios))
+
+
+def _job(folder: Path, windows: int, epochs: int, change: dict[str, Any]) -> Any:
+    """What `fit` hands to the training of the twin track, on 10 days."""
+    from gracelstm_xr.lstm import fitting
+
+    kept: list[Any] = []
+
+    class Enough(Exception):
+        pass
+
+    def stop(jobs: list[Any], **_: Any) -> None:
+        kept.extend(jobs)
+        raise Enough
+
+    original, fitting.train_all = fitting.train_all, stop
+    options = {"windows_per_epoch": windows, "epochs": epochs, **change}
+    try:
+        fitting.fit(archive(10), checkpoint=folder, **options)
+    except Enough:
+        pass
+    finally:
+        fitting.train_all = original
+    return kept[0]
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(peak(*json.loads(sys.argv[2]))))
+    else:
+        measure_memory([int(a) for a in sys.argv[1:]] or [30, 90, 365], OPTIONS)
+        print(f"training: {measure_speed():.2f} x the windows per second of keras.fit")
