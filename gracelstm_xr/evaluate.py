@@ -25,19 +25,17 @@ from gracelstm_xr.timebase import EPOCH
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
-__all__ = ["evaluate", "tracks_of"]
+__all__ = ["evaluate"]
 
 #: Variables of the data model that are no product to compare with.
 OWN = (
     *("lin_accl", "lin_accl_filled", "lin_accl_filled_sigma"),
     *("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_transplant_sigma"),
 )
-#: Tracks of methods: what they see beside the series itself.
+#: What methods see beside the series itself; the others see the twin.
 TRACKS = {
     **dict.fromkeys(("hold", "linear", "cubic", "polynomial", "ar"), "single"),
     **dict.fromkeys(("previous_orbit", "harmonic"), "single + orbit"),
-    **dict.fromkeys(("transplant", "ridge", "tracked", "lstm", "fill"), "twin"),
-    **dict.fromkeys(("tracked_single", "lstm_single"), "single"),
 }
 
 
@@ -134,6 +132,8 @@ def evaluate(
             "outside the training data: pass span=(start, stop)"
         )
     result = _assembled(parts, checked, seed)
+    tracks = _tracks(model, [str(m) for m in result["method"].values], list(others))
+    result = result.assign_coords(track=("method", tracks))
     result.attrs = {
         "title": "error of filled accelerations in hidden gaps",
         "source": str(ds.attrs.get("source", "data of unstated origin")),
@@ -156,7 +156,6 @@ def _assembled(
     result["noise_floor"] = noise_floor()
     if checked:
         result = result.merge(control_tables(checked, result))
-    result = result.assign_coords(track=("method", tracks_of(methods)))
     activity = [float(np.nanmedian(part.activity)) for part in parts.values()]
     result["activity"] = (
         "satellite",
@@ -170,9 +169,23 @@ def _assembled(
     return result
 
 
-def tracks_of(methods: Sequence[str]) -> list[str]:
-    """What each method sees: ``single``, ``single + orbit``, ``twin`` or a product."""
-    return [TRACKS.get(name, "product") for name in methods]
+def _tracks(
+    model: FittedModel, methods: Sequence[str], products: Sequence[str]
+) -> list[str]:
+    """What each method sees: itself, its orbit, the twin, or not known."""
+    some = model.recipients.values()
+    twin = "twin + orbit" if any("harmonic" in r.baselines for r in some) else "twin"
+    if all(r.pair.donor is None for r in some):
+        twin = twin.replace("twin", "single")
+    told = []
+    for name in methods:
+        if name in products:
+            told.append("product")
+        elif name.endswith("_single"):
+            told.append(twin.replace("twin", "single"))
+        else:
+            told.append(TRACKS.get(name, twin))
+    return told
 
 
 def _products(

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import dask
 import numpy as np
 import pytest
 import xarray as xr
 
+from gracelstm_xr.benchmark import rounds_of
+from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate import evaluate
-from gracelstm_xr.lstm import FittedModel
-from gracelstm_xr.lstm.fitting import score_span
+from gracelstm_xr.evaluation import plan
+from gracelstm_xr.evaluation.report import write_report
+from gracelstm_xr.evaluation.verdict import findings, verdict
+from gracelstm_xr.lstm import FittedModel, fill
+from gracelstm_xr.lstm.fitting import load_frame
 
 pytestmark = pytest.mark.lstm
 OPTIONS = {"lengths": (30.0, 300.0), "count": 2, "seed": 4}
@@ -20,31 +31,39 @@ def report(model: FittedModel, twin: xr.Dataset) -> xr.Dataset:
     return evaluate(twin, model, **OPTIONS)
 
 
-def test_table_agrees_with_the_errors(
+def test_table_agrees_with_gaps_hidden_by_hand(
     report: xr.Dataset, model: FittedModel, twin: xr.Dataset
 ) -> None:
-    recipient = model.recipients["B"]
-    errors = score_span(twin, model, recipient, model.split.test, **OPTIONS)
-    assert report["satellite"].values.tolist() == ["B"]
-    for name, values in errors.errors.items():
-        for length in (30.0, 300.0):
-            e = values[errors.length == length]
-            found = report["rms"].loc[name, "B", :, length]
-            np.testing.assert_allclose(found, np.sqrt((e**2).mean(axis=0)))
+    """The same gaps made in the Dataset, filled as a user would, and compared."""
+    frame = load_frame(twin, model.recipients["B"].pair, model.split.test)
+    rounds = rounds_of(frame, model.split.test, model.recipients["B"], **OPTIONS)
+    squares: dict[float, list[np.ndarray]] = {30.0: [], 300.0: []}
+    inside: dict[float, list[np.ndarray]] = {30.0: [], 300.0: []}
+    observed = twin["lin_accl"].values
+    start = round(frame.t[0] - gps_axis(twin)[0])
+    for hidden in rounds:
+        own = observed.copy()
+        for first, past in hidden + start:
+            own[1, first:past] = np.nan
+        masked = twin.assign(lin_accl=(twin["lin_accl"].dims, own))
+        filled = fill(masked, model).compute()
+        for first, past in hidden + start:
+            at = {"satellite": 1, "time": slice(first, past)}
+            error = filled["lin_accl_filled"].isel(at).values - observed[1, first:past]
+            sigma = filled["lin_accl_filled_sigma"].isel(at).values
+            squares[float(past - first)].append(error**2)
+            inside[float(past - first)].append(np.abs(error) <= 1.96 * sigma)
+    for length, found in squares.items():
+        rms = np.sqrt(np.concatenate(found).mean(axis=0))
+        at = {"satellite": "B", "gap_length": length}
+        np.testing.assert_allclose(
+            report["rms"].sel({"method": "fill", **at}), rms, rtol=1e-4
+        )
+        share = np.concatenate(inside[length]).mean(axis=0)
+        np.testing.assert_allclose(
+            report["coverage"].sel(level=0.95, **at), share, atol=0.01
+        )
     assert report["gap_count"].values.tolist() == [[8, 2]]
-
-
-def test_fill_is_scored_as_the_method_it_would_choose(
-    report: xr.Dataset, model: FittedModel
-) -> None:
-    calibration = model.recipients["B"].calibration
-    assert calibration is not None
-    for length in (30.0, 300.0):
-        row = calibration.nearest(length)
-        for k, axis in enumerate("xyz"):
-            at = report["rms"].loc[:, "B", axis, length]
-            method = str(calibration.choice[row, k])
-            assert float(at.loc["fill"]) == float(at.loc[method])
 
 
 def test_coverage_is_a_part(report: xr.Dataset) -> None:
@@ -92,3 +111,169 @@ def test_a_span_of_gaps_only(model: FittedModel, twin: xr.Dataset) -> None:
     dark["lin_accl"] = (twin["lin_accl"].dims, own, twin["lin_accl"].attrs)
     with pytest.raises(NotEnoughDataError, match="span"):
         evaluate(dark, model, **OPTIONS)
+
+
+def test_training_data_only_when_told_to_and_then_said(
+    model: FittedModel, twin: xr.Dataset
+) -> None:
+    span = ("2008-01-01T12", "2008-01-01T15")
+    options = {"lengths": (30.0,), "count": 1, "controls": False}
+    seen = evaluate(twin, model, span=span, allow_training=True, **options)
+    assert seen.attrs["evaluation_data"] == "partly training data of the fit"
+    assert seen.attrs["evaluation_start"].startswith("2008-01-01T12")
+
+
+def test_interrupted_work_is_taken_up_and_schedulers_agree(
+    report: xr.Dataset,
+    model: FittedModel,
+    twin: xr.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done = plan.score_part
+    calls = []
+
+    def failing(*args: object, **options: object) -> object:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return done(*args, **options)
+
+    options = {**OPTIONS, "controls": False, "keep": tmp_path}
+    with dask.config.set(scheduler="sync"):
+        monkeypatch.setattr(plan, "score_part", failing)
+        if len(list(planned_rounds(model, twin))) > 1:
+            with pytest.raises(KeyboardInterrupt):
+                evaluate(twin, model, **options)
+        monkeypatch.setattr(plan, "score_part", done)
+        whole = evaluate(twin, model, **options)
+    kept = sorted(tmp_path.glob("*.npz"))
+    assert len(kept) == len(list(planned_rounds(model, twin)))
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("scored again")
+
+    monkeypatch.setattr(plan, "score_part", refuse)
+    again = evaluate(twin, model, **options)
+    for other in (whole, again):
+        for name in ("rms", "p95", "coverage", "skill_low", "regime_rms", "rms_solver"):
+            np.testing.assert_array_equal(other[name], report[name])
+
+
+def planned_rounds(model: FittedModel, twin: xr.Dataset) -> list[np.ndarray]:
+    frame = load_frame(twin, model.recipients["B"].pair, model.split.test)
+    return rounds_of(frame, model.split.test, model.recipients["B"], **OPTIONS)
+
+
+def test_a_product_is_scored_less_its_offset(
+    model: FittedModel, twin: xr.Dataset
+) -> None:
+    """The observations themselves, shifted and with a known error, as a product."""
+    own = twin["lin_accl"]
+    wave = 1e-9 * np.sin(np.arange(twin.sizes["time"]) / 7.0)
+    made = own + 3e-7 + xr.DataArray(wave, dims="time")
+    ds = twin.assign(lin_accl_act1b=made.transpose(*own.dims))
+    score = evaluate(
+        ds, model, products={"shifted": twin.assign(lin_accl=own - 1e-6)},
+        controls=False, **OPTIONS,
+    )  # fmt: skip
+    rms = score["rms"].sel(gap_length=300.0, satellite="B")
+    np.testing.assert_allclose(rms.sel({"method": "act1b"}), 1e-9 / 2**0.5, rtol=0.05)
+    assert (rms.sel({"method": "shifted"}) < 1e-14).all()
+    assert score["track"].sel({"method": "act1b"}).item() == "product"
+
+
+def test_controls_come_out_as_they_must(report: xr.Dataset) -> None:
+    passed = report["control_passed"].sel(satellite="B")
+    assert passed.sel(test="wrong-day donor").item() == 1
+    assert passed.sel(test="zero signal").item() == 1
+    assert passed.sel(test="role swap").item() == -1
+    rms = report["control_rms"].sel(satellite="B").sel({"method": "transplant"})
+    worse = rms.sel(control="wrong-day donor") / rms.sel(control="as observed")
+    assert float(worse.sel(axis="x")) > 2
+
+
+def test_tables_hang_together(report: xr.Dataset) -> None:
+    at = {"satellite": "B"}
+    fill_ = report["rms"].sel({"method": "fill", **at})
+    for length in report["gap_length"].values:
+        for axis in "xyz":
+            here = {"gap_length": length, "axis": axis}
+            name = report["best_baseline"].sel(at | here).item()
+            best = report["rms"].sel({"method": name, **at, **here})
+            expected = float(fill_.sel(here) / best)
+            assert float(report["ratio"].sel(at | here)) == pytest.approx(expected)
+    skill = 1 - fill_ / report["rms"].sel({"method": "transplant", **at})
+    np.testing.assert_allclose(report["skill"].sel({"method": "fill", **at}), skill)
+    low, high = report["rms_low"], report["rms_high"]
+    assert ((low <= report["rms"]) & (report["rms"] <= high)).mean() > 0.9
+    count = report["regime_count"].sel(**at)
+    total = report["gap_count"].sel(**at) * report["gap_length"]
+    for pair in (("firing", "no firing"), ("shadow crossing", "no crossing")):
+        assert (count.sel(regime=list(pair)).sum("regime") == total).all()
+    bands = count.sel(regime=["latitude 0-30", "latitude 30-60", "latitude 60-90"])
+    assert (bands.sum("regime") == total).all()
+
+
+class Outside(HTMLParser):
+    """Collects what a page would fetch, and its tags."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in ("src", "href", "xlink:href", "data", "poster", "srcset"):
+                self.found.append(value or "")
+
+
+def test_report_is_one_page_that_needs_nothing(
+    report: xr.Dataset, model: FittedModel, tmp_path: Path
+) -> None:
+    paths = write_report(report, model, tmp_path / "report")
+    assert sorted(p.name for p in paths) == sorted(
+        p.name for p in (tmp_path / "report").iterdir()
+    )
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    parser = Outside()
+    parser.feed(page)
+    assert all(value.startswith("#") for value in parser.found)
+    assert not {"script", "link", "iframe", "img", "object"} & set(parser.tags)
+    assert "@import" not in page
+    assert all(target == "#" for target in re.findall(r"url\((.)", page))
+    assert parser.tags.count("svg") >= 3
+    assert parser.tags.count("svg") == parser.tags.count("figure")
+    assert "simulated data" in page
+    assert "Verdict" in page
+    text = (tmp_path / "report" / "scores.txt").read_text(encoding="utf-8")
+    for sentence in verdict(report):
+        assert sentence in text
+    with xr.open_dataset(tmp_path / "report" / "scores.nc") as back:
+        np.testing.assert_array_equal(back["rms"], report["rms"])
+        assert back.attrs["evaluation_data"] == "not seen by the fit"
+    plain = json.loads((tmp_path / "report" / "scores.json").read_text())
+    assert plain["data_vars"]["gap_count"]["data"] == [[8, 2]]
+
+
+def test_verdict_says_who_wins_and_by_how_much(report: xr.Dataset) -> None:
+    made = report.copy(deep=True)
+    at = {"axis": 0, "gap_length": 1, "satellite": 0}
+    for name, value in (("ratio", 0.5), ("ratio_low", 0.4), ("ratio_high", 0.6)):
+        made[name][at] = value
+    made["coverage"][{"level": 0, **at}] = 0.30
+    made["coverage"][{"level": 1, **at}] = 0.60
+    made["sigma_factor"][at] = 2.5
+    found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]
+    assert len(found) == 1
+    assert found[0].outcome == "better"
+    assert found[0].sigma == "too small"
+    assert found[0].advice == "multiply sigma by 2.5"
+    assert any("axis x" in t and "by 50 %" in t for t in verdict(made))
+    made["ratio_low"][at], made["ratio_high"][at] = 1.1, 1.3
+    made["best_baseline"][at] = "ridge"
+    found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]
+    assert found[0].outcome == "worse"
+    assert found[0].advice.startswith('use fill(method="ridge")')

@@ -185,7 +185,8 @@ def save_part(part: Part, path: Path) -> None:
 def load_part(path: Path) -> Part | None:
     """Read a part; None where there is none, or a damaged one."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # numpy leaves a file open that it cannot read
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             groups: dict[str, dict[str, Any]] = {"table": {}, "error": {}, "solved": {}}
             for name in file.files:
                 kind, _, rest = name.partition(".")

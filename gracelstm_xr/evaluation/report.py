@@ -188,7 +188,7 @@ def _findings(score: xr.Dataset, letter: str) -> str:
 def _all_methods(score: xr.Dataset, letter: str) -> str:
     """RMS and 95th percentile of every method."""
     made = ""
-    for name, what in (("rms", "RMS error"), ("p95", "error not exceeded in 95 %")):
+    for name, what in (("rms", "RMS error"), ("p95", "Error not exceeded in 95 %")):
         values = (
             score[name].sel(satellite=letter).transpose("method", "gap_length", "axis")
         )

@@ -96,6 +96,9 @@ def spectra(parts: Mapping[str, Part], methods: list[str]) -> xr.Dataset:
         coords={
             "frequency": ("frequency", frequency, _says("Hz", "frequency")),
             "band": list(BANDS),
+            "method": methods,
+            "satellite": list(parts),
+            "axis": list(AXES),
         },
     )  # fmt: skip
 

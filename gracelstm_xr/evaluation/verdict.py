@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -140,7 +140,7 @@ def _of_axes(letter: str, found: list[Finding]) -> Iterator[str]:
             here = [f for f in mine if f.outcome == outcome]
             if not here:
                 continue
-            lengths = ", ".join(duration(f.length) for f in here)
+            where = _where(f.length for f in here)
             ratio = np.exp(np.mean(np.log([f.ratio for f in here])))
             names = ", ".join(dict.fromkeys(f.baseline for f in here))
             if outcome == "better":
@@ -149,7 +149,7 @@ def _of_axes(letter: str, found: list[Finding]) -> Iterator[str]:
                 words = f"worse than the best baseline ({names}) by {_percent(ratio)}"
             else:
                 words = f"no different from the best baseline ({names})"
-            parts.append(f"{words} in gaps of {lengths}")
+            parts.append(f"{words} {where}")
         yield f"Satellite {letter}, axis {axis}: fill() is {'; '.join(parts)}."
 
 
@@ -161,9 +161,9 @@ def _of_sigma(letter: str, found: list[Finding]) -> str:
         f"{len(honest)} of {len(known)} cases"
     )
     for state in ("too small", "too large"):
-        lengths = dict.fromkeys(duration(f.length) for f in known if f.sigma == state)
+        lengths = dict.fromkeys(f.length for f in known if f.sigma == state)
         if lengths:
-            text += f"; {state} on some axis in gaps of {', '.join(lengths)}"
+            text += f"; {state} on some axis {_where(lengths)}"
     return text + "."
 
 
@@ -181,6 +181,16 @@ def _of_controls(score: xr.Dataset) -> Iterator[str]:
         if skipped:
             text += f"; not tested: {', '.join(skipped)}"
         yield text + "."
+
+
+def _where(lengths: Iterable[float]) -> str:
+    """Gap lengths as part of a sentence."""
+    known = list(lengths)
+    finite = [duration(x) for x in known if np.isfinite(x)]
+    parts = [f"in gaps of {', '.join(finite)}"] if finite else []
+    if len(finite) < len(known):
+        parts.append("with all data hidden")
+    return " and ".join(parts)
 
 
 def _percent(ratio: float) -> str:

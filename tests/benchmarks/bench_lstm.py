@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.baselines import BASELINES
+
 #: Start of the archive by mission: fixed, so that the table can be made again.
 STARTS = {"grace": "2008-01-01", "grace-fo": "2019-05-01"}
 #: Gap lengths of the tables [s]: 1 min to a day, 5640 s is one revolution.
@@ -36,8 +38,8 @@ RANGES = {
     "10 min-3 h": (600.0, 10_800.0),
     "12 h-1 d": (43_200.0, 86_400.0),
 }
-#: Methods that are judged; everything else in a table is a baseline.
-JUDGED = ("tracked", "lstm", "tracked_single", "lstm_single", "fill")
+#: Methods that are judged: the network, what it starts from, and what fill() puts.
+JUDGED = ("tracked", "bridge", "lstm", "tracked_single", "lstm_single", "fill")
 #: Variables that say how many threads a process may use.
 THREADS = (
     "OPENBLAS_NUM_THREADS",
@@ -163,7 +165,7 @@ def pooled(scores: Sequence[xr.Dataset]) -> xr.Dataset:
     for i, score in enumerate(scores):
         satellites = list(range(score.sizes["satellite"]))
         flat.append(score.assign_coords(satellite=[f"{i}-{s}" for s in satellites]))
-    joined = xr.concat(flat, dim="satellite", join="outer", coords="minimal")
+    joined = xr.concat(flat, dim="satellite", join="outer", data_vars="all")
     square = np.sqrt((joined[["rms", "regime_rms"]] ** 2).mean("satellite"))
     square["coverage"] = joined["coverage"].mean("satellite")
     square["lstm_share"] = joined["lstm_share"].mean("satellite")
@@ -180,7 +182,7 @@ def errors_of(table: xr.Dataset, regime: str) -> xr.DataArray:
 
 def best_of(errors: xr.DataArray) -> tuple[xr.DataArray, np.ndarray]:
     """Smallest error of all baselines, and whose it is."""
-    others = [m for m in errors["method"].values if m not in JUDGED]
+    others = [m for m in errors["method"].values if m in BASELINES]
     part = errors.sel({"method": others})
     filled = np.where(np.isfinite(part.values), part.values, np.inf)
     return part.min("method"), np.array(others)[filled.argmin(axis=0)]
