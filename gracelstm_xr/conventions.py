@@ -48,7 +48,7 @@ FILL_METHODS: dict[str, int] = {
     "harmonic": 4,
     "none": 5,
 }
-"""Values of ``lin_accl_fill_method``."""
+"""Values of ``lin_accl_fill_method`` and ``lin_accl_forecast_method``."""
 
 _COORDINATES: dict[str, dict[str, Any]] = {
     "time": {
@@ -107,7 +107,7 @@ def attributes_of(name: str) -> dict[str, Any]:
         found["ancillary_variables"] = f"{item.flag}_qualflg"
     found["coverage_content_type"] = item.content
     found.update(item.extra)
-    if name == "lin_accl_fill_method":
+    if name in ("lin_accl_fill_method", "lin_accl_forecast_method"):
         found["flag_values"] = np.array(list(FILL_METHODS.values()), item.dtype)
         found["flag_meanings"] = " ".join(FILL_METHODS)
     return found

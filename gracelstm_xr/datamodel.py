@@ -116,10 +116,20 @@ VARIABLES: dict[str, Variable] = {
         "m s-2",
         f"forecast of the linear acceleration {_SRF}, uncalibrated",
         content=_MODEL,
-        extra={"ancillary_variables": "lin_accl_forecast_sigma"},
+        extra={
+            "ancillary_variables": "lin_accl_forecast_sigma lin_accl_forecast_method"
+        },
     ),
     "lin_accl_forecast_sigma": Variable(
         _VECTOR, "m s-2", "1-sigma error of the forecast acceleration", content=_MODEL
+    ),
+    "lin_accl_forecast_method": Variable(
+        _VECTOR,
+        "",
+        "origin of the forecast acceleration",
+        "uint8",
+        content="qualityInformation",
+        extra={"standard_name": "status_flag"},
     ),
     "lin_accl_transplant": Variable(
         _VECTOR,

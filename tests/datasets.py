@@ -18,6 +18,7 @@ SMALL_FIT = {
     "units": 8,
     "window": 36,
     "embargo": 3600.0,
+    "hindcasts": 8,
     "seed": 5,
 }
 

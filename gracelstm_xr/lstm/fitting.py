@@ -25,6 +25,7 @@ from gracelstm_xr.hiding import GAP_LENGTHS, stretches
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.checkpoint import claim
 from gracelstm_xr.lstm.dayframes import DayFrames
+from gracelstm_xr.lstm.hindcasting import forecast_calibration
 from gracelstm_xr.lstm.model import FittedModel
 from gracelstm_xr.lstm.network import describe_network
 from gracelstm_xr.lstm.preparing import (
@@ -313,7 +314,10 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
                 )
                 continue
             tables[name] = errors
-            recipients[name] = recipient.with_calibration(calibration)
+            ahead = forecast_calibration(ds, model, recipient)
+            recipients[name] = replace(
+                recipient.with_calibration(calibration), forecast=ahead
+            )
             bar.update()
     if not recipients:
         raise NotEnoughDataError(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.frames import Frame, Pair
 from gracelstm_xr.gaps import edge_distance, runs
+from gracelstm_xr.lstm.outlook import ForecastCalibration
 from gracelstm_xr.lstm.prediction import Predictor
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.track import CONTEXT, Track
@@ -122,6 +123,8 @@ class Recipient:
         Axes that had training data; others are never filled.
     calibration : Calibration or None
         None while fitting.
+    forecast : ForecastCalibration or None
+        None without hindcasts.
     """
 
     pair: Pair
@@ -129,6 +132,7 @@ class Recipient:
     tracks: tuple[Track, ...]
     observed_axes: tuple[bool, bool, bool]
     calibration: Calibration | None = None
+    forecast: ForecastCalibration | None = None
 
     def with_calibration(self, calibration: Calibration) -> Recipient:
         """Same state with choice and sigma known."""

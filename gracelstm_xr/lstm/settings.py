@@ -59,6 +59,9 @@ class Settings:
     open_ends : float
         Part of the windows of the single track in which everything after a random
         step is hidden, so that the network also serves forecasts.
+    hindcasts : int
+        Forecasts of the past per satellite, on the validation span, that `forecast`
+        takes its choice of method and sigma from; 0 for none.
     train, validation : float
         Leading parts of the time span to train on and, after an embargo, to choose
         methods and calibrate sigma on; the rest is kept for `evaluate`.
@@ -89,6 +92,7 @@ class Settings:
     shortest_gap: float = 20.0
     longest_gap: float = 3600.0
     open_ends: float = 0.2
+    hindcasts: int = 48
     train: float = 0.7
     validation: float = 0.15
     embargo: float = 86_400.0
@@ -123,8 +127,7 @@ class Settings:
             values["units"] = _per_layer(
                 values.get("units", cls.units), values.pop("layers", None)
             )
-        if "features" in values:
-            groups = values["features"]
+        if isinstance(groups := values.get("features"), str | list):
             values["features"] = (groups,) if isinstance(groups, str) else tuple(groups)
         result = cls(**values)
         result._check()
@@ -164,6 +167,11 @@ class Settings:
                     f"found {name}={getattr(self, name)!r}, expected a positive "
                     "number: correct the hyperparameter"
                 )
+        if self.seed < 0:
+            raise ValueError(
+                f"found seed={self.seed!r}, expected 0, 1, 2, ...: correct the "
+                "hyperparameter"
+            )
         if self.patience is not None and self.patience < 1:
             raise ValueError(
                 f"found patience={self.patience!r}, expected 1 or more, or None to "

@@ -1,0 +1,245 @@
+"""From hindcasts to the weights, the choice and the sigma of a forecast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.autoregression import AutoRegression
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm.ahead import Ahead, process_term
+from gracelstm_xr.lstm.outlook import TERMS, ForecastCalibration, hats, rising
+
+__all__ = ["LEADS", "Sample", "learn", "spread"]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+#: Lead times tabulated [s]; one revolution is 5640 s.
+LEADS = (
+    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 5640.0,
+    11_280.0, 16_920.0,
+)  # fmt: skip
+#: Parts of the hindcasts of which each is forecast with weights from the others.
+FOLDS = 4
+#: Hindcasts that the prior weights count as.
+PRIOR = 5.0
+#: How much better than the next simpler method one must be to be chosen.
+BETTER = 0.99
+#: Order of methods, simplest first.
+ORDER = (
+    "hold",
+    "linear",
+    "ar",
+    "harmonic",
+    "previous_orbit",
+    "tracked_single",
+    "seasonal",
+    "lstm_single",
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One hindcast.
+
+    Attributes
+    ----------
+    origin : float
+        GPS second of the last observation known.
+    ahead : Ahead
+        What the methods said.
+    truth : ndarray, shape (h, 3)
+        Observations [m s-2]; NaN where missing.
+    calm : ndarray of bool, shape (h,)
+        No thruster fires within 30 s.
+    """
+
+    origin: float
+    ahead: Ahead
+    truth: Array
+    calm: BoolArray
+
+
+def learn(samples: Sequence[Sample], step: float) -> ForecastCalibration | None:
+    """Weights, choice and sigma by lead time from hindcasts.
+
+    Parameters
+    ----------
+    samples : sequence of Sample
+        In order of time, all as long.
+    step : float
+        Working step [s].
+
+    Returns
+    -------
+    ForecastCalibration or None
+        None with fewer than two hindcasts.
+
+    Notes
+    -----
+    Weights are ridge solutions per tabulated lead time, pulled to the autoregressive
+    process alone; thruster epochs do not count there. Choice and sigma come from all
+    epochs of hindcasts that the weights have not seen.
+    """
+    if len(samples) < 2:
+        return None
+    count = len(samples[0].truth)
+    lead = np.arange(1, count + 1) * np.float64(step)
+    leads = np.array([x for x in LEADS if step <= x <= lead[-1]] or [step])
+    process = _process(samples, step)
+    full = [_with_process(s, process) for s in samples]
+    share = hats(lead, leads)
+    folds = np.arange(len(full)) * min(FOLDS, len(full)) // len(full)
+    errors: list[dict[str, Array]] = []
+    for fold in range(folds[-1] + 1):
+        rest = [s for s, f in zip(full, folds, strict=True) if f != fold]
+        made = _weighted(rest, share, leads, process, step)
+        errors += [
+            _errors(made, s, lead)
+            for s, f in zip(full, folds, strict=True)
+            if f == fold
+        ]
+    whole = _weighted(full, share, leads, process, step)
+    choice = _choice(errors, share)
+    return _finished(whole, choice, errors, full, lead)
+
+
+def _process(samples: Sequence[Sample], step: float) -> AutoRegression:
+    """Process of what the start leaves behind the origins."""
+    parts = [s.ahead.left for s in samples]
+    own = np.concatenate([np.concatenate([p, np.full((1, 3), np.nan)]) for p in parts])
+    frame = Frame(t=np.arange(len(own)) * np.float64(step), own=own)
+    return AutoRegression.fit([(frame, np.ones(len(own), dtype=bool))])
+
+
+def _with_process(sample: Sample, process: AutoRegression) -> Sample:
+    a = sample.ahead
+    terms = {"process": process_term(a.left, len(a.t), process), **a.terms}
+    return Sample(
+        sample.origin, Ahead(a.t, a.left, a.methods, terms), sample.truth, sample.calm
+    )
+
+
+def _weighted(
+    samples: Sequence[Sample],
+    share: Array,
+    leads: Array,
+    process: AutoRegression,
+    step: float,
+) -> ForecastCalibration:
+    """Calibration with weights only."""
+    order = max(len(c) for c in process.coefficients)
+    padded = [np.pad(c, (0, order - len(c))) for c in process.coefficients]
+    none = np.zeros((len(leads), 3))
+    return ForecastCalibration(
+        leads,
+        np.stack(padded, axis=1),
+        _solve(samples, share, TERMS[:-1]),
+        _solve(samples, share, TERMS),
+        np.full(none.shape, "seasonal"),
+        none,
+        step,
+        len(samples),
+    )
+
+
+def _solve(samples: Sequence[Sample], share: Array, names: Sequence[str]) -> Array:
+    """Ridge weights of `TERMS` per tabulated lead time, (l, term, 3)."""
+    used = [n for n in names if n in samples[0].ahead.terms]
+    prior = np.array([float(n == "process") for n in used])
+    p, size = len(used), share.shape[1]
+    gram, moment = np.zeros((size, 3, p, p)), np.zeros((size, 3, p))
+    for s in samples:
+        x = np.stack([s.ahead.terms[n] for n in used], axis=2)
+        y = s.truth - s.ahead.methods["tracked_single"]
+        known = np.isfinite(y) & s.calm[:, None]
+        y = np.where(known, y, 0.0) - x @ prior
+        for k in range(3):
+            weighted = share * known[:, k, None]
+            gram[:, k] += np.einsum("hl,hp,hq->lpq", weighted, x[:, k], x[:, k])
+            moment[:, k] += np.einsum("hl,hp,h->lp", weighted, x[:, k], y[:, k])
+    result = np.zeros((size, len(TERMS), 3))
+    where = [TERMS.index(n) for n in used]
+    for row in range(size):
+        for k in range(3):
+            power = np.trace(gram[row, k]) / p
+            pull = (power * PRIOR / len(samples) + 1e-30) * np.eye(p)
+            found = prior + np.linalg.solve(gram[row, k] + pull, moment[row, k])
+            result[row, where, k] = found
+    return result
+
+
+def _errors(made: ForecastCalibration, sample: Sample, lead: Array) -> dict[str, Array]:
+    a = sample.ahead
+    found = made.estimates(lead, a.methods, a.terms)
+    return {name: value - sample.truth for name, value in found.items()}
+
+
+def _choice(errors: Sequence[dict[str, Array]], share: Array) -> npt.NDArray[np.str_]:
+    """Method of least error per tabulated lead time and axis."""
+    names = [n for n in ORDER if n in errors[0]]
+    rms = np.full((len(names), share.shape[1], 3), np.inf)
+    for row, name in enumerate(names):
+        total, weight = np.zeros((2, share.shape[1], 3))
+        for found in errors:
+            known = np.isfinite(found[name])
+            total += share.T @ np.where(known, found[name], 0.0) ** 2
+            weight += share.T @ known
+        some = weight > 0
+        rms[row][some] = np.sqrt(total[some] / weight[some])
+    best = np.zeros(rms.shape[1:], dtype=np.int64)
+    for row in range(1, len(names)):
+        now = np.take_along_axis(rms, best[None], axis=0)[0]
+        best[rms[row] < BETTER * now] = row
+    return np.array(names)[best]
+
+
+def _finished(
+    whole: ForecastCalibration,
+    choice: npt.NDArray[np.str_],
+    errors: Sequence[dict[str, Array]],
+    samples: Sequence[Sample],
+    lead: Array,
+) -> ForecastCalibration:
+    """Calibration with the choice and the sigma of what it makes."""
+    made = ForecastCalibration(
+        whole.leads, whole.process, whole.seasonal, whole.network,
+        choice, whole.sigma, whole.step, whole.origins,
+    )  # fmt: skip
+    left = np.stack([made.chosen(lead, found).values for found in errors])
+    share = made.hats(lead)
+    sigma = np.zeros((len(made.leads), 3))
+    for row in range(len(made.leads)):
+        near = share[:, row] >= 0.5
+        for k in range(3):
+            sigma[row, k] = spread(left[:, near, k])
+    for k in range(3):
+        known = np.isfinite(sigma[:, k])
+        if known.any():
+            at = np.arange(len(sigma))
+            filled = np.interp(at, at[known], sigma[known, k])
+            sigma[:, k] = rising(filled)
+    return ForecastCalibration(
+        made.leads, made.process, made.seasonal, made.network,
+        choice, sigma, made.step, made.origins,
+    )  # fmt: skip
+
+
+def spread(errors: Array) -> float:
+    """Sigma that comes nearest to 68.3 and 95.4 % coverage at one and two sigma.
+
+    Errors have longer tails than a normal distribution where thrusters fire: the
+    larger of the two misses is made as small as it can be.
+    """
+    size = np.sort(np.abs(errors[np.isfinite(errors)]))
+    if len(size) == 0:
+        return float("nan")
+    tried = np.quantile(size, np.linspace(0.5, 0.99, 99))
+    one = np.searchsorted(size, tried, side="right") / len(size)
+    two = np.searchsorted(size, 2 * tried, side="right") / len(size)
+    miss = np.maximum(np.abs(one - 0.683), np.abs(two - 0.954))
+    return float(max(tried[miss.argmin()], 1e-13))
