@@ -386,7 +386,8 @@ class GraceAccessor:
         model : FittedModel
             What ``ds.grace.fit`` or ``load_model`` returned.
         **options
-            ``lengths``, ``count``, ``seed``, ``span`` and ``progress``: see
+            ``lengths``, ``count``, ``seed``, ``span``, ``allow_training``,
+            ``products``, ``controls``, ``keep`` and ``progress``: see
             `gracelstm_xr.evaluate.evaluate`.
 
         Returns
