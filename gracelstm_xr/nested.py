@@ -89,11 +89,30 @@ class LSTMAccessor:
         Returns
         -------
         xarray.Dataset
-            ``lin_accl_forecast`` and its sigma [m s-2].
+            ``lin_accl_forecast``, its sigma [m s-2] and method.
         """
         from gracelstm_xr.lstm import forecast
 
         return forecast(self._ds, model, **options)
+
+    def hindcast(self, model: FittedModel, **options: Any) -> xr.Dataset:
+        """Judge forecasts made in the past, by method and lead time.
+
+        Parameters
+        ----------
+        model : FittedModel
+            What ``ds.grace.fit`` or ``load_model`` returned.
+        **options
+            See `gracelstm_xr.lstm.hindcast`.
+
+        Returns
+        -------
+        xarray.Dataset
+            Errors [m s-2] on the test span, coverage of sigma, one-step errors.
+        """
+        from gracelstm_xr.lstm import hindcast
+
+        return hindcast(self._ds, model, **options)
 
 
 class PlotAccessor:

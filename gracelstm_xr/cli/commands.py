@@ -158,13 +158,31 @@ def fill(arguments: Namespace) -> None:
 def forecast(arguments: Namespace) -> None:
     """``gracelstm forecast``."""
     from gracelstm_xr import lstm
+    from gracelstm_xr.timebase import axis_of
 
     write = _writer(arguments.out)
     model = lstm.load_model(arguments.model)
     ds = _open(arguments.store)
     horizon = _duration(arguments.horizon)
-    write(lstm.forecast(ds, model, horizon=horizon), progress=not arguments.quiet)
+    ahead = lstm.forecast(ds, model, horizon=horizon)
+    if (start := _bridged(lstm.data_ends(ds, model), axis_of(ds))) is not None:
+        ahead = lstm.forecast(ds, model, horizon=horizon, start=start)
+    write(ahead, progress=not arguments.quiet)
     say(f"forecast of {arguments.horizon} in {arguments.out}")
+
+
+def _bridged(ends: dict[str, Any], axis: Any) -> Any:
+    """First time to forecast where a satellite has a gap at the end, else None."""
+    last = axis.stop - axis.step
+    for name, end in ends.items():
+        if end < last:
+            seconds = (last - end).astype("timedelta64[s]").astype(int)
+            say(
+                f"satellite {name} has no data after {str(end)[:19]} (GPS): its "
+                f"forecast starts there and bridges {seconds} s"
+            )
+    first = min(ends.values()) + axis.step
+    return None if first > last else first
 
 
 def export(arguments: Namespace) -> None:

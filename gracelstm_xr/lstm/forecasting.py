@@ -13,6 +13,7 @@ from gracelstm_xr import conventions
 from gracelstm_xr.blocks import gps_seconds
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.frames import frame_inputs
+from gracelstm_xr.gaps import usable
 from gracelstm_xr.lstm.ahead import (
     Ahead,
     facing,
@@ -31,12 +32,14 @@ if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
     from gracelstm_xr.lstm.recipient import Recipient
 
-__all__ = ["OUTPUTS", "forecast"]
+__all__ = ["OUTPUTS", "data_ends", "forecast"]
 
 Array = npt.NDArray[np.float64]
 
 #: Least time of data that a forecast starts from [s].
 SHORTEST = 86_400.0
+#: Longest horizon [s].
+LONGEST = 86_400.0
 #: Where a model has no calibration: past forecasts it is learnt from on the spot, and
 #: the time they are spread over [s].
 HINDCASTS, OVER = 12, 86_400.0
@@ -49,7 +52,7 @@ def forecast(
     ds: xr.Dataset,
     model: FittedModel,
     *,
-    horizon: str | float = "90min",
+    horizon: Any = "90min",
     start: Any = None,
 ) -> xr.Dataset:
     """Forecast the series past the end of the data; lazy.
@@ -73,8 +76,9 @@ def forecast(
         the last 57 h are read.
     model : FittedModel
         Of `gracelstm_xr.lstm.fit`.
-    horizon : str or float
-        How far past the end of ``ds`` to go, as a duration or in seconds.
+    horizon : str, timedelta or float
+        How far past the end of ``ds`` to go, as a duration or in seconds; up to a day.
+        Hindcasts reach three revolutions: sigma beyond is extrapolated.
     start : datetime-like, optional
         First time of the result, within the last day of ``ds``; default one sample
         after its end. Observations from there on are part of the result.
@@ -96,8 +100,8 @@ def forecast(
     """
     import pandas as pd
 
-    reach = pd.Timedelta(horizon) if isinstance(horizon, str) else None
-    seconds = float(horizon) if reach is None else reach.total_seconds()
+    plain = isinstance(horizon, int | float)
+    seconds = float(horizon) if plain else pd.Timedelta(horizon).total_seconds()
     names = _satellites(ds, model, seconds)
     axis = axis_of(ds)
     step = float(axis.step / np.timedelta64(1, "s"))
@@ -119,10 +123,10 @@ def _satellites(ds: xr.Dataset, model: FittedModel, seconds: float) -> list[str]
     """Satellites that can be forecast, after the checks that need no data."""
     found = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     known = [name for name in found if name in model.recipients]
-    if not seconds > 0:
+    if not 0 < seconds <= LONGEST:
         raise GraceError(
-            f"found a horizon of {seconds:g} s, expected more than 0: say how far to "
-            "go, for example 90min"
+            f"found a horizon of {seconds:g} s, expected more than 0 and at most "
+            f"{LONGEST:g}: say how far to go, for example 90min"
         )
     if not known:
         raise GraceError(
@@ -149,6 +153,43 @@ def _satellites(ds: xr.Dataset, model: FittedModel, seconds: float) -> list[str]
             "forecast: open a day or more"
         )
     return chosen
+
+
+def data_ends(ds: xr.Dataset, model: FittedModel) -> dict[str, np.datetime64]:
+    """Time of the last observation of every satellite; reads the last day.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+    model : FittedModel
+
+    Returns
+    -------
+    dict of str to datetime64
+
+    Raises
+    ------
+    NotEnoughDataError
+        When a satellite of the model has no observation on the last day.
+    """
+    axis = axis_of(ds)
+    size = round(SHORTEST / float(axis.step / np.timedelta64(1, "s")))
+    low = max(axis.size - size, 0)
+    own = usable(ds).isel(time=slice(low, None))
+    result = {}
+    for name in map(str, np.atleast_1d(ds["satellite"].values)):
+        if name not in model.recipients:
+            continue
+        axes = np.array(model.recipients[name].observed_axes)
+        values = own.sel(satellite=name).transpose("time", "axis").values
+        known = np.flatnonzero(np.isfinite(values[:, axes]).all(axis=1))
+        if len(known) == 0:
+            raise NotEnoughDataError(
+                f"found no observation of satellite {name} on the last day, expected "
+                "some to start from: cut the data where they end"
+            )
+        result[name] = axis.start + (low + int(known[-1])) * axis.step
+    return result
 
 
 def _early(axis: RegularAxis, start: Any) -> int:
@@ -220,7 +261,7 @@ def _block(
     values, sigma = np.full((2, len(wanted), 3), np.nan)
     code = np.full((len(wanted), 3), CODES["none"], dtype=np.uint8)
     known = np.flatnonzero(complete)
-    if len(known) > 1:
+    if len(known) > 1 and t[known[-1]] - t[0] >= SHORTEST - 2 * native:
         last = int(known[-1])
         with one_blas_thread():
             made = _extend(t, arrays, model, recipient, last, wanted[wanted > t[last]])
