@@ -232,7 +232,7 @@ def _groups(spans: list[slice], borders: list[int]) -> Iterator[list[slice]]:
 
 def _length(group: list[slice]) -> int:
     """Samples in a whole day."""
-    return max(s.stop - s.start for s in group)
+    return max(int(s.stop) - int(s.start) for s in group)
 
 
 def _run(

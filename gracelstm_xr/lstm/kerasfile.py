@@ -11,13 +11,14 @@ import io
 import json
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.errors import ModelFileError
 
-__all__ = ["LAYERS", "check_network", "load_network", "network_bytes", "read_member"]
+__all__ = ["LAYERS", "check_network", "check_sizes", "load_network", "network_bytes"]
 
 _LAYERS = """
 Activation Add AdditiveAttention Attention Average AveragePooling1D
@@ -45,7 +46,7 @@ OTHERS: dict[str, frozenset[str] | None] = {
 MARKS = frozenset({"__keras_tensor__", "__tuple__"})
 #: Files inside a ``.keras`` file.
 MEMBERS = frozenset({"config.json", "metadata.json", "model.weights.h5"})
-#: Most bytes of one file inside, unpacked: 60 million weights.
+#: Most bytes of a file, unpacked: 60 million weights.
 LARGEST = 1 << 28
 #: Most units of a layer.
 MOST_UNITS = 16_384
@@ -129,9 +130,10 @@ def check_network(content: bytes, what: str) -> None:
                     f"{what} holds {', '.join(sorted(names)) or 'nothing'}, expected "
                     f"{', '.join(sorted(MEMBERS))}: fit and save the model again"
                 )
-            config = json.loads(read_member(file, "config.json", what))
-            weights = read_member(file, "model.weights.h5", what)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
+            check_sizes(file, what)
+            config = json.loads(file.read("config.json"))
+            weights = file.read("model.weights.h5")
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error) as error:
         if isinstance(error, ModelFileError):
             raise
         raise ModelFileError(
@@ -141,15 +143,14 @@ def check_network(content: bytes, what: str) -> None:
     _check_weights(weights, what)
 
 
-def read_member(file: zipfile.ZipFile, name: str, what: str) -> bytes:
-    """Member of a zip, refused when it would unpack to more than `LARGEST` bytes."""
-    size = file.getinfo(name).file_size
+def check_sizes(file: zipfile.ZipFile, what: str) -> None:
+    """Refuse a zip that would unpack to more than `LARGEST` bytes."""
+    size = sum(member.file_size for member in file.infolist())
     if size > LARGEST:
         raise ModelFileError(
-            f"{what} holds {name} of {size} bytes, expected at most {LARGEST}: "
-            "this is not a file of model.save()"
+            f"{what} unpacks to {size} bytes, expected at most {LARGEST}: it is not a "
+            "file of model.save()"
         )
-    return file.read(name)
 
 
 def _dicts(value: Any) -> Iterator[dict[str, Any]]:

@@ -7,8 +7,10 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,16 +19,15 @@ import numpy.typing as npt
 
 from gracelstm_xr.autoregression import AutoRegression
 from gracelstm_xr.axis import gps_label
-from gracelstm_xr.baselines import Baseline, PreviousOrbit
+from gracelstm_xr.baselines import PreviousOrbit
 from gracelstm_xr.edgefill import Interpolation
 from gracelstm_xr.errors import GraceError, ModelFileError
-from gracelstm_xr.frames import Pair
-from gracelstm_xr.lstm.recipient import Calibration, Recipient
+from gracelstm_xr.lstm.asjson import Arrays, pack, unpack
+from gracelstm_xr.lstm.kerasfile import check_network, check_sizes
+from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings, Split
-from gracelstm_xr.lstm.track import Track
 from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.regression import LocalRegression
-from gracelstm_xr.tracking import SlowResidual
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -34,7 +35,37 @@ if TYPE_CHECKING:
 __all__ = ["FittedModel", "load_model"]
 
 FORMAT = "gracelstm_xr model"
-FORMAT_VERSION = 1
+#: Members of the zip beside the networks.
+TEXT, ARRAYS = "model.json", "arrays.npz"
+#: 1 had one network and no tracks.
+FORMAT_VERSION = 2
+#: What may stand among the baselines of a file.
+BASELINE_KINDS = {
+    kind.__name__: kind
+    for kind in (AutoRegression, Interpolation, LocalRegression, PreviousOrbit)
+}
+#: Keys of model.json and their types.
+KEYS = {
+    "format": str,
+    "format_version": int,
+    "settings": dict,
+    "split": dict,
+    "recipients": dict,
+    "networks": dict,
+    "history": dict,
+    "scores": dict,
+    "info": dict,
+    "sha256": dict,
+}
+#: What reading a damaged file may raise besides.
+BROKEN = (
+    ValueError,
+    AttributeError,
+    NotImplementedError,
+    RuntimeError,
+    MemoryError,
+    zlib.error,
+)
 Array32 = npt.NDArray[np.float32]
 
 
@@ -110,6 +141,42 @@ class FittedModel:
             )
         return self.networks[track].predict(windows)
 
+    @cached_property
+    def token(self) -> str:
+        """Digest of all that a fill depends on; the same in every process."""
+        text, arrays = self._packed()
+        known = {k: text[k] for k in ("settings", "recipients", "networks", "info")}
+        digest = hashlib.sha256(json.dumps(known, sort_keys=True).encode())
+        for name in sorted(arrays):
+            digest.update(np.ascontiguousarray(arrays[name]).tobytes())
+        return digest.hexdigest()
+
+    def __dask_tokenize__(self) -> str:
+        """Name of the model in a Dask graph, from its content alone."""
+        return self.token
+
+    def _packed(self) -> tuple[dict[str, Any], Arrays]:
+        """Content of model.json, and the arrays that go beside it."""
+        arrays: Arrays = {}
+        text = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "settings": pack(self.settings, arrays, "settings"),
+            "split": pack(self.split, arrays, "split"),
+            "recipients": pack(self.recipients, arrays, "recipients"),
+            "networks": {
+                track: {
+                    "gain": list(network.gain),
+                    "sha256": list(network.digests),
+                }
+                for track, network in self.networks.items()
+            },
+            "history": self.history.to_dict(),
+            "scores": self.scores.to_dict(),
+            "info": self.info,
+        }
+        return text, arrays
+
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to one file.
 
@@ -125,35 +192,20 @@ class FittedModel:
         pathlib.Path
         """
         target = Path(path)
-        arrays: dict[str, npt.NDArray[Any]] = {}
-        files = [(t, n, n.members) for t, n in self.networks.items()]
-        text = {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "settings": self.settings.to_dict(),
-            "networks": {
-                track: {"gain": network.gain, "sha256": [_digest(m) for m in members]}
-                for track, network, members in files
-            },
-            "split": [self.split.train, self.split.validation, self.split.test],
-            "recipients": {
-                name: _pack(recipient, name, arrays)
-                for name, recipient in self.recipients.items()
-            },
-            "history": self.history.to_dict(),
-            "scores": self.scores.to_dict(),
-            "info": self.info,
-        }
+        text, arrays = self._packed()
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
+        members = {ARRAYS: packed.getvalue()}
+        for track, network in self.networks.items():
+            for number, content in enumerate(network.members):
+                members[_member(track, number)] = content
+        text["sha256"] = {name: _digest(content) for name, content in members.items()}
         partial = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
             with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-                file.writestr("model.json", json.dumps(text, indent=1))
-                file.writestr("arrays.npz", packed.getvalue())
-                for track, _, members in files:
-                    for number, member in enumerate(members):
-                        file.writestr(_member(track, number), member)
+                file.writestr(TEXT, json.dumps(text, indent=1))
+                for name, content in members.items():
+                    file.writestr(name, content)
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
@@ -163,8 +215,8 @@ class FittedModel:
 def load_model(path: str | os.PathLike[str]) -> FittedModel:
     """Read a model written by `FittedModel.save`.
 
-    Executes nothing from the file: the network is loaded in Keras' safe mode, the
-    arrays without pickle.
+    Executes nothing from the file: arrays are read without pickle, networks may hold
+    layers of Keras that compute and nothing else, and Keras loads them in safe mode.
 
     Parameters
     ----------
@@ -179,7 +231,7 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
     FileNotFoundError
         When there is no such file.
     ModelFileError
-        When the file is damaged, of another kind, or of a newer format.
+        When the file is damaged, of another kind, or of another format version.
     """
     source = Path(path)
     if not source.exists():
@@ -189,70 +241,125 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
         )
     try:
         with zipfile.ZipFile(source) as file:
-            text = json.loads(file.read("model.json"))
-            networks = {
-                track: [file.read(_member(track, k)) for k in range(len(d["sha256"]))]
-                for track, d in text["networks"].items()
-            }
-            with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as z:
-                arrays = {name: z[name] for name in z.files}
-    except (zipfile.BadZipFile, KeyError, OSError, TypeError, ValueError) as error:
-        raise ModelFileError(
-            f"found {str(path)!r} that cannot be read as a model ({error}), "
-            "expected a file written by model.save(): fit and save the model again"
-        ) from error
-    try:
-        _check_kind(text, networks, path)
-        return _unpack_model(text, arrays, networks)
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ModelFileError(
-            f"found {str(path)!r} with parts missing or unknown ({error!r}), expected "
-            "a whole file of this version: fit and save the model again"
-        ) from error
+            return _model_in(file)
+    except (zipfile.BadZipFile, KeyError, OSError, EOFError, TypeError) as error:
+        raise _refused(path, f"cannot be read as a model ({_line(error)})") from error
+    except BROKEN as error:
+        raise _refused(path, _line(error)) from error
 
 
-def _check_kind(
-    text: Mapping[str, Any], networks: Mapping[str, list[bytes]], path: Any
-) -> None:
-    if text.get("format") != FORMAT or text.get("format_version", 0) > FORMAT_VERSION:
+def _refused(path: Any, why: str) -> ModelFileError:
+    return ModelFileError(
+        f"model file {str(path)!r}: {why}; expected a whole file written by "
+        "model.save(): copy it again, or fit and save again"
+    )
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:400]
+
+
+def _model_in(file: zipfile.ZipFile) -> FittedModel:
+    """Model in an open zip, every part checked before it is used."""
+    names = file.namelist()
+    check_sizes(file, "the file")
+    if TEXT not in names or len(names) != len(set(names)):
+        raise ModelFileError(f"found members {', '.join(names)}, expected {TEXT} once")
+    text = json.loads(file.read(TEXT))
+    _check_text(text)
+    networks = {t: _said(t, d) for t, d in text["networks"].items()}
+    known = {_member(t, k) for t, d in networks.items() for k in range(len(d))}
+    if not set(names) == {TEXT, *text["sha256"]} == {TEXT, ARRAYS, *known}:
         raise ModelFileError(
-            f"found {str(path)!r} of kind {text.get('format')!r} version "
-            f"{text.get('format_version')!r}, expected {FORMAT!r} version up to "
-            f"{FORMAT_VERSION}: use the version of gracelstm_xr that wrote it"
+            f"found members {', '.join(sorted(names))}, expected {TEXT}, {ARRAYS} "
+            f"and {', '.join(sorted(known)) or 'no network'}"
         )
-    found = {t: [_digest(m) for m in members] for t, members in networks.items()}
-    if found != {t: d["sha256"] for t, d in text["networks"].items()}:
+    members = {}
+    for name, digest in text["sha256"].items():
+        members[name] = file.read(name)
+        if _digest(members[name]) != digest:
+            raise ModelFileError(f"{name} does not match its checksum")
+    return _unpacked(text, _arrays(members.pop(ARRAYS)), members)
+
+
+def _arrays(content: bytes) -> Arrays:
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        check_sizes(file, ARRAYS)
+    with np.load(io.BytesIO(content), allow_pickle=False) as packed:
+        return {name: packed[name] for name in packed.files}
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, dict) or text.get("format") != FORMAT:
+        kind = text.get("format") if isinstance(text, dict) else type(text).__name__
+        raise ModelFileError(f"found a file of kind {kind!r}, expected {FORMAT!r}")
+    version = text.get("format_version")
+    if version != FORMAT_VERSION:
+        older = isinstance(version, int) and version < FORMAT_VERSION
         raise ModelFileError(
-            f"found {str(path)!r} whose network does not match its checksum, expected "
-            "an unchanged file: copy it again or fit again"
+            f"found format version {version!r}, expected {FORMAT_VERSION}: "
+            + ("fit again with this version" if older else "use a newer gracelstm_xr")
         )
+    for key, kind in KEYS.items():
+        if not isinstance(text.get(key), kind):
+            said = type(text[key]).__name__ if key in text else "nothing"
+            raise ModelFileError(f"found {said} for {key!r}, expected {kind.__name__}")
+    if ARRAYS not in text["sha256"]:
+        raise ModelFileError(f"found no checksum of {ARRAYS}")
 
 
-def _unpack_model(
-    text: Mapping[str, Any],
-    arrays: Mapping[str, npt.NDArray[Any]],
-    networks: Mapping[str, list[bytes]],
+def _unpacked(
+    text: Mapping[str, Any], arrays: Arrays, members: Mapping[str, bytes]
 ) -> FittedModel:
     import xarray as xr
 
-    train, validation, test = (tuple(span) for span in text["split"])
+    settings: Settings = unpack(text["settings"], Settings, arrays, "settings")
+    recipients: dict[str, Recipient] = unpack(
+        text["recipients"],
+        dict[str, Recipient],
+        arrays,
+        "recipients",
+        others=BASELINE_KINDS,
+    )
+    networks = {t: _network(t, d, members) for t, d in text["networks"].items()}
+    for name, recipient in recipients.items():
+        missing = {track.name for track in recipient.tracks} - set(networks)
+        if missing or recipient.pair.recipient != name:
+            raise ModelFileError(f"found no networks for satellite {name}")
     return FittedModel(
-        settings=Settings.from_keywords(text["settings"]),
-        split=Split(train, validation, test),
-        recipients={
-            name: _unpack(plain, name, arrays)
-            for name, plain in text["recipients"].items()
-        },
-        networks={
-            track: TrainedNetwork(
-                tuple(members), _three(text["networks"][track]["gain"])
-            )
-            for track, members in networks.items()
-        },
+        # anew, so that the ranges are checked as well as the types
+        settings=Settings.from_keywords(settings.to_dict()),
+        split=unpack(text["split"], Split, arrays, "split"),
+        recipients=recipients,
+        networks=networks,
         history=xr.Dataset.from_dict(text["history"]),
         scores=xr.Dataset.from_dict(text["scores"]),
-        info=text["info"],
+        info=unpack(text["info"], dict[str, str], arrays, "info"),
     )
+
+
+def _said(track: str, plain: Any) -> list[str]:
+    """Checksums of a track's network as model.json has them."""
+    if not isinstance(plain, dict) or set(plain) != {"gain", "sha256"}:
+        raise ModelFileError(f"found no gain and checksums of the network {track!r}")
+    sums = unpack(plain["sha256"], tuple[str, ...], {}, f"networks.{track}.sha256")
+    if not sums:
+        raise ModelFileError(f"found no members of the network {track!r}")
+    return list(sums)
+
+
+def _network(
+    track: str, plain: Mapping[str, Any], members: Mapping[str, bytes]
+) -> TrainedNetwork:
+    three = tuple[float, float, float]
+    gain = unpack(plain["gain"], three, {}, f"networks.{track}.gain")
+    names = [_member(track, k) for k in range(len(plain["sha256"]))]
+    for name in names:
+        check_network(members[name], name)
+    found = TrainedNetwork(tuple(members[name] for name in names), gain)
+    if list(found.digests) != plain["sha256"]:
+        raise ModelFileError(f"found other members of the network {track!r}")
+    return found
 
 
 def _digest(data: bytes) -> str:
@@ -261,106 +368,3 @@ def _digest(data: bytes) -> str:
 
 def _member(track: str, number: int) -> str:
     return f"{track}-{number}.keras"
-
-
-def _three(values: Any) -> tuple[float, float, float]:
-    x, y, z = values
-    return float(x), float(y), float(z)
-
-
-def _pack(
-    recipient: Recipient, name: str, arrays: dict[str, npt.NDArray[Any]]
-) -> dict[str, Any]:
-    pair = recipient.pair
-    plain: dict[str, Any] = {
-        "donor": pair.donor,
-        "donor_offset": pair.donor_offset,
-        "lag": pair.lag,
-        "observed_axes": recipient.observed_axes,
-        "baselines": {},
-    }
-    methods = dict(recipient.baselines)
-    for track in recipient.tracks:
-        prefix = f"{name}.{track.name}"
-        arrays[f"{prefix}.residual_scale"] = track.residual_scale
-        arrays[f"{prefix}.donor_scale"] = track.donor_scale
-        arrays[f"{prefix}.slow_power"] = track.slow.power
-        arrays[f"{prefix}.slow_noise"] = track.slow.noise
-        methods[track.name] = track.regression
-    plain["tracks"] = [track.name for track in recipient.tracks]
-    for kind, method in methods.items():
-        options: dict[str, Any] = {}
-        if isinstance(method, LocalRegression):
-            options = {f: getattr(method, f) for f in ("terms", "step", "change")}
-            arrays[f"{name}.{kind}.mean"] = method.mean
-            arrays[f"{name}.{kind}.penalty"] = method.penalty
-        elif isinstance(method, AutoRegression):
-            options = {"step": method.step}
-            for axis, values in enumerate(method.coefficients):
-                arrays[f"{name}.{kind}.{axis}"] = values
-        plain["baselines"][kind] = options
-    if (c := recipient.calibration) is not None:
-        plain["choice"] = c.choice.tolist()
-        arrays[f"{name}.lengths"] = c.lengths
-        arrays[f"{name}.distances"] = c.distances
-        arrays[f"{name}.sigma"] = c.sigma
-    return plain
-
-
-def _unpack(
-    plain: Mapping[str, Any], name: str, arrays: Mapping[str, npt.NDArray[Any]]
-) -> Recipient:
-    baselines: dict[str, Baseline] = {}
-    regressions: dict[str, LocalRegression] = {}
-    for kind, options in plain["baselines"].items():
-        if "terms" in options:
-            fitted = LocalRegression(
-                tuple(options["terms"]),
-                arrays[f"{name}.{kind}.mean"],
-                arrays[f"{name}.{kind}.penalty"],
-                options["step"],
-                options["change"],
-            )
-            if kind in plain["tracks"]:
-                regressions[kind] = fitted
-            else:
-                baselines[kind] = fitted
-        elif kind == "ar":
-            cx, cy, cz = (arrays[f"{name}.{kind}.{axis}"] for axis in range(3))
-            baselines[kind] = AutoRegression((cx, cy, cz), options["step"])
-        elif kind == "previous_orbit":
-            baselines[kind] = PreviousOrbit()
-        else:
-            baselines[kind] = Interpolation(kind)
-    calibration = None
-    if "choice" in plain:
-        calibration = Calibration(
-            arrays[f"{name}.lengths"],
-            np.array(plain["choice"]),
-            arrays[f"{name}.distances"],
-            arrays[f"{name}.sigma"],
-        )
-    x, y, z = plain["donor_offset"]
-    ax, ay, az = plain["observed_axes"]
-    return Recipient(
-        Pair(name, plain["donor"], (x, y, z), plain["lag"]),
-        baselines,
-        tuple(_track(t, f"{name}.{t}", regressions, arrays) for t in plain["tracks"]),
-        (ax, ay, az),
-        calibration,
-    )
-
-
-def _track(
-    kind: str,
-    prefix: str,
-    regressions: Mapping[str, LocalRegression],
-    arrays: Mapping[str, npt.NDArray[Any]],
-) -> Track:
-    return Track(
-        kind,
-        regressions[kind],
-        SlowResidual(arrays[f"{prefix}.slow_power"], arrays[f"{prefix}.slow_noise"]),
-        arrays[f"{prefix}.residual_scale"],
-        arrays[f"{prefix}.donor_scale"],
-    )

@@ -163,7 +163,7 @@ class Surroundings:
         reach = round(NEAR / self.native)
         wanted = np.zeros(len(self.t), dtype=bool)
         wanted[day] = missing[day].any(axis=1)
-        for first, past in _touching(missing.any(axis=1), day):
+        for first, past in _touching(np.asarray(missing.any(axis=1)), day):
             for edge in (first, past):
                 wanted[max(edge - reach, 0) : edge + reach] = True
         wanted[: whole.start] = wanted[whole.stop :] = False
