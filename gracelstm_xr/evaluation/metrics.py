@@ -55,10 +55,10 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
     shape = (len(methods), len(parts), 3, len(lengths))
     names = ("rms_low", "rms_high", "rms_solver", "skill", "skill_low", "skill_high")
     made = {name: np.full(shape, np.nan) for name in names}
-    baselines = [m for m in methods if m in BASELINES]
     best = np.full(shape[1:], "", dtype="<U16")
     ratio = {name: np.full(shape[1:], np.nan) for name in ("", "_low", "_high")}
     reference = next((m for m in REFERENCES if m in methods), methods[0])
+    base = methods.index(reference)
     for s, part in enumerate(parts.values()):
         for x, length in enumerate(lengths):
             here = part.errors.length == length
@@ -67,30 +67,42 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             squares, counts = _blocks(part.errors, methods, here)
             draws = bootstrap(squares, counts, seed)
             values = np.sqrt(_ratio(squares.sum(axis=0), counts.sum(axis=0)))
-            low, high = _interval(draws)
-            made["rms_low"][:, s, :, x], made["rms_high"][:, s, :, x] = low, high
-            base = methods.index(reference)
-            made["skill"][:, s, :, x] = 1 - _ratio(values, values[base])
-            low, high = _interval(1 - _ratio(draws, draws[:, base : base + 1]))
-            made["skill_low"][:, s, :, x], made["skill_high"][:, s, :, x] = low, high
-            made["rms_solver"][:, s, :, x] = _solved(part, methods, here)
-            if FILL not in methods or not baselines:
-                continue
-            f = methods.index(FILL)
-            for k in range(3):
-                known = {m: values[methods.index(m), k] for m in baselines}
-                known = {m: v for m, v in known.items() if np.isfinite(v)}
-                if not known or not np.isfinite(values[f, k]):
-                    continue
-                first = min(known, key=lambda m: known[m])
-                b = methods.index(first)
-                best[s, k, x] = first
-                ratio[""][s, k, x] = _ratio(values[f, k], values[b, k])
-                low, high = _interval(_ratio(draws[:, f, k], draws[:, b, k]))
-                ratio["_low"][s, k, x], ratio["_high"][s, k, x] = low, high
+            skill = 1 - _ratio(values, values[base])
+            cells = (
+                *_interval(draws),
+                _solved(part, methods, here),
+                skill,
+                *_interval(1 - _ratio(draws, draws[:, base : base + 1])),
+            )
+            for name, cell in zip(names, cells, strict=True):
+                made[name][:, s, :, x] = cell
+            best[s, :, x], *found = _against_best(methods, values, draws)
+            for end, cell in zip(ratio, found, strict=True):
+                ratio[end][s, :, x] = cell
     _attach(result, made, best, ratio, reference)
     result.update(_sigma_tables(parts, lengths))
     return result.merge(_regime_tables(parts, methods, lengths))
+
+
+def _against_best(
+    methods: list[str], values: Array, draws: Array
+) -> tuple[npt.NDArray[np.str_], Array, Array, Array]:
+    """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
+    best = np.full(3, "", dtype="<U16")
+    found = np.full((3, 3), np.nan)
+    baselines = [i for i, m in enumerate(methods) if m in BASELINES]
+    if FILL not in methods or not baselines:
+        return best, found[0], found[1], found[2]
+    f = methods.index(FILL)
+    for k in range(3):
+        known = [b for b in baselines if np.isfinite(values[b, k])]
+        if not known or not np.isfinite(values[f, k]):
+            continue
+        b = known[int(np.argmin(values[known, k]))]
+        best[k] = methods[b]
+        found[0, k] = _ratio(values[f, k], values[b, k])
+        found[1:, k] = _interval(_ratio(draws[:, f, k], draws[:, b, k]))
+    return best, found[0], found[1], found[2]
 
 
 def _attach(
