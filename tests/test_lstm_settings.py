@@ -36,6 +36,24 @@ def test_an_unknown_name_is_answered_with_the_list() -> None:
         {"train": 0.7, "validation": 0.4},
         {"validation": 0.0},
         {"hidden_fraction": 1.0},
+        {"loss": "rmse"},
+        {"optimiser": "lion"},
+        {"schedule": "step"},
+        {"patience": 0},
+        {"patience": 2.5},
+        {"ensemble": 0},
+        {"ensemble": True},
+        {"open_ends": 1.0},
+        {"dropout": -0.1},
+        {"longest_gap": 10.0},
+        {"features": ("donor", "moon")},
+        {"features": 3},
+        {"units": ("8",)},
+        {"units": (8, 4), "layers": 3},
+        {"layers": 0},
+        {"epochs": "12"},
+        {"learning_rate": "fast"},
+        {"seed": -1},
     ],
 )
 def test_values_out_of_range(wrong: dict[str, float]) -> None:
@@ -51,6 +69,21 @@ def test_some_time_must_be_left_for_evaluation() -> None:
 def test_units_as_a_number_or_a_list() -> None:
     assert Settings.from_keywords({"units": 8}).units == (8,)
     assert Settings.from_keywords({"units": [8, 4]}).units == (8, 4)
+
+
+def test_layers_repeat_units() -> None:
+    assert Settings.from_keywords({"units": 8, "layers": 3}).units == (8, 8, 8)
+    assert Settings.from_keywords({"layers": 2}).units == (48, 48)
+    assert Settings.from_keywords({"units": (8, 4), "layers": 2}).units == (8, 4)
+
+
+def test_features_as_a_name_or_a_list() -> None:
+    assert Settings.from_keywords({"features": "orbit"}).features == ("orbit",)
+    assert Settings.from_keywords({"features": ["sun", "time"]}).features == (
+        "sun",
+        "time",
+    )
+    assert Settings.from_keywords({"patience": None}).patience is None
 
 
 def test_plain_values_come_back() -> None:
