@@ -73,6 +73,8 @@ def _lstm(units: int, key: list[int]) -> Any:
         # named: Keras counts the nameless of a process, and a file holds the names
         name=f"lstm_{key[1]}_{('ahead', 'back')[key[2]]}",
         kernel_initializer=keras.initializers.GlorotUniform(seed=_seed([*key, 0])),
+        # of no use without dropout, but it goes into the file
+        seed=_seed([*key, 2]),
         recurrent_initializer=keras.initializers.Orthogonal(seed=_seed([*key, 1])),
     )
 
@@ -163,7 +165,7 @@ def _check_loads(network: Any) -> None:
         text = " ".join(str(error).split())[:200]
         raise GraceError(
             f"found a network that a model file cannot hold ({text}), expected layers "
-            "of Keras, without Lambda or classes of your own: replace the layer"
+            "of Keras that compute, no Lambda and no class of your own: replace it"
         ) from error
 
 
