@@ -26,6 +26,20 @@ NAMES: dict[str, dict[str, Any]] = {
         "days": 4,
         "storm": "storm",
     },
+    "grace-gaps": {
+        "mission": "grace",
+        "start": "2008-01-01",
+        "days": 3,
+        "gaps": {
+            "A": [("2008-01-02T15:00:00", "2008-01-02T15:02:00")],
+            "B": [
+                ("2008-01-01T04:30:00", "2008-01-01T04:31:00"),
+                ("2008-01-01T16:00:00", "2008-01-01T16:10:00"),
+                ("2008-01-02T06:00:00", "2008-01-02T07:30:00"),
+                ("2008-01-02T18:00:00", "2008-01-02T21:00:00"),
+            ],
+        },
+    },
     "grace-fo-2019": {"mission": "grace-fo", "start": "2019-01-01", "days": 3},
 }
 #: Environment variable that names another cache folder.
@@ -126,9 +140,9 @@ def open_dataset(
 
     Parameters
     ----------
-    name : {"grace-2008", "grace-storm", "grace-fo-2019"}, optional
-        Four ordinary days of GRACE, four with a geomagnetic storm, or three days
-        of GRACE-FO text files.
+    name : {"grace-2008", "grace-storm", "grace-gaps", "grace-fo-2019"}, optional
+        Four ordinary days of GRACE, four with a geomagnetic storm, three with gaps
+        of a minute to three hours in B, or three days of GRACE-FO text files.
     cache_dir, days, progress
         As in `archive_path`.
     **options
