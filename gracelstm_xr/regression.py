@@ -20,6 +20,7 @@ from gracelstm_xr.moments import BLOCK, NANO, Moments, block_moments, columns, d
 
 __all__ = [
     "CONTEXT",
+    "CONTEXT_OF_CHANGES",
     "NODE_SPACING",
     "LocalRegression",
     "RegressionFit",
@@ -36,8 +37,10 @@ IntArray = npt.NDArray[np.int64]
 NODE_SPACING = 43_200.0
 #: Half widths of the data window around a node [s], tried until one has enough data.
 HALF_WIDTHS = (64_800.0, 108_000.0)
-#: Time before and after a sample that its estimate depends on [s].
+#: Time before and after a sample that its estimate depends on [s], and one from
+#: changes, which is not widened.
 CONTEXT = NODE_SPACING + HALF_WIDTHS[-1]
+CONTEXT_OF_CHANGES = NODE_SPACING + HALF_WIDTHS[0]
 #: Fewest visible samples in a window before it is widened.
 FEWEST = 360
 #: Independent samples are this many times fewer than samples: residuals are
@@ -130,12 +133,13 @@ class LocalRegression:
         """Coefficients of one node from the sums of the blocks around it."""
         result = self.mean.copy()
         open_: BoolArray = np.ones(3, dtype=bool)
-        for half in HALF_WIDTHS:
+        widths = HALF_WIDTHS[:1] if self.change else HALF_WIDTHS
+        for half in widths:
             found = _around(sums, node, half, trend=not self.change)
             if found is None:
                 continue
             # the widest window serves whatever it holds
-            enough = FEWEST if half < HALF_WIDTHS[-1] else 1
+            enough = FEWEST if half < widths[-1] else 1
             ready = open_ & (found.count >= enough)
             if ready.any():
                 result[:, ready] = self._solve(found)[:, ready]

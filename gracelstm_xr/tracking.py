@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.bins import bin_means, curve, line
 from gracelstm_xr.drift import BIN, REVOLUTION, Drift
 
-__all__ = ["CONTEXT", "SlowResidual", "bin_means"]
+__all__ = ["CONTEXT", "SlowResidual"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -25,7 +26,7 @@ IntArray = npt.NDArray[np.int64]
 #: Windows serve stretches of so many seconds at whole multiples of it.
 CORE = 43_200.0
 #: They see so much on either side [s]: a longer memory is cut.
-REACH = 129_600.0
+REACH = 86_400.0
 #: Time on either side of a multiple of `CORE` over which its windows are blended [s].
 BLEND = 7200.0
 #: Time before and after a sample that its estimate depends on [s].
@@ -58,7 +59,7 @@ class SlowResidual:
         Parameters
         ----------
         number : ndarray of int64, shape (n,)
-            Numbers of the bins, increasing; see `bin_means`.
+            Numbers of the bins, increasing; see `gracelstm_xr.bins`.
         mean : ndarray, shape (n, 3)
             [nm s-2]
         share : ndarray, shape (n, 3)
@@ -113,15 +114,15 @@ class SlowResidual:
             [m s-2]; farther than `REACH` from any visible sample the mean and spread
             of the training spans.
         """
-        number, mean, share = bin_means(t, residual / NANO, visible)
+        number, mean, share = bin_means(t, residual / NANO, visible, BIN)
         first, last = (t[0], t[-1]) if within is None else within
         low = max(int(number[0]), int(np.floor(first / BIN)) - 2)
         past = min(int(number[-1]), int(np.floor(last / BIN)) + 2) + 1
         value, variance = self._blended(
             int(number[0]), mean, share, low, past, errors=errors
         )
-        slow = _spline(low, value, t)
-        sigma = _line(low, np.sqrt(variance), t) if errors else np.zeros_like(slow)
+        slow = curve(low, value, t, BIN)
+        sigma = line(low, np.sqrt(variance), t, BIN) if errors else np.zeros_like(slow)
         return slow * NANO, sigma * NANO
 
     def _blended(
@@ -159,64 +160,8 @@ class SlowResidual:
         return result[0], result[1]
 
 
-def bin_means(t: Array, values: Array, use: BoolArray) -> tuple[IntArray, Array, Array]:
-    """Means over absolute intervals of ten minutes.
-
-    Parameters
-    ----------
-    t : ndarray, shape (n,)
-        Regular GPS seconds.
-    values : ndarray, shape (n, k)
-    use : ndarray of bool, shape (n, k)
-        Values that are not finite are left out, too.
-
-    Returns
-    -------
-    number : ndarray of int64, shape (b,)
-        GPS seconds of the start of every bin, divided by its length.
-    mean, share : ndarray, shape (b, k)
-        0 where a bin is empty; part of the bin that is used.
-    """
-    where = np.floor(t / BIN).astype(np.int64)
-    first, size = int(where[0]), int(where[-1] - where[0]) + 1
-    where = where - first
-    step = float(t[1] - t[0]) if len(t) > 1 else BIN
-    total, count = np.zeros((size, values.shape[1])), np.zeros((size, values.shape[1]))
-    for k in range(values.shape[1]):
-        chosen = use[:, k] & np.isfinite(values[:, k])
-        count[:, k] = np.bincount(where[chosen], minlength=size)
-        total[:, k] = np.bincount(where[chosen], values[chosen, k], minlength=size)
-    share = count / max(BIN / step, 1.0)
-    return first + np.arange(size), total / np.maximum(count, 1.0), share
-
-
 def _ramp(offset: IntArray, core: int, blend: int) -> Array:
     """Weight of a window: 1 in its core, linear across its ends."""
     middle = offset + 0.5
     rise, fall = middle + blend, core + blend - middle
     return np.asarray(np.minimum(rise, fall) / (2 * blend))
-
-
-def _places(low: int, size: int, t: Array) -> tuple[IntArray, Array]:
-    """Bin whose middle lies before ``t``, and the way to the next, 0 to 1."""
-    place = np.clip(t / BIN - 0.5, low, low + size - 1.0)
-    # counted absolutely: the same last bits whatever the first bin
-    base = np.floor(place)
-    return base.astype(np.int64) - low, (place - base)[:, None]
-
-
-def _line(low: int, values: Array, t: Array) -> Array:
-    """Values of bins ``low``, ... at ``t``, linear between their middles."""
-    base, s = _places(low, len(values), t)
-    after = values[np.minimum(base + 1, len(values) - 1)]
-    return np.asarray(values[base] * (1 - s) + after * s)
-
-
-def _spline(low: int, values: Array, t: Array) -> Array:
-    """Values of bins ``low``, ... at ``t``: cubic through four neighbours."""
-    base, s = _places(low, len(values), t)
-    last = len(values) - 1
-    a, b, c, d = (values[np.clip(base + k, 0, last)] for k in (-1, 0, 1, 2))
-    # Catmull and Rom: slopes from the neighbours on either side
-    cubic = s * (3 * (b - c) + d - a) + (2 * a - 5 * b + 4 * c - d)
-    return np.asarray(b + 0.5 * s * (s * cubic + (c - a)))

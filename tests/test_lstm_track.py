@@ -84,6 +84,9 @@ def test_cut_of_stretches_changes_nothing(
         np.testing.assert_array_equal(track.slow.level, other.slow.level)
         np.testing.assert_array_equal(track.slow.drift.power, other.slow.drift.power)
         np.testing.assert_array_equal(track.slow.drift.noise, other.slow.drift.noise)
+        np.testing.assert_array_equal(
+            track.repeating.revolution, other.repeating.revolution
+        )
         np.testing.assert_allclose(track.donor_scale, other.donor_scale, rtol=1e-12)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gracelstm_xr.bins import bin_means
 from gracelstm_xr.drift import BIN, REVOLUTION
-from gracelstm_xr.tracking import CONTEXT, CORE, REACH, SlowResidual, bin_means
+from gracelstm_xr.tracking import CONTEXT, CORE, REACH, SlowResidual
 
 STEP = 10.0
 DAYS = 9
@@ -38,7 +39,7 @@ def noisy(slow: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def fitted(noisy: np.ndarray) -> SlowResidual:
-    bins = bin_means(T, noisy / 1e-9, np.ones((N, 3), dtype=bool))
+    bins = bin_means(T, noisy / 1e-9, np.ones((N, 3), dtype=bool), BIN)
     return SlowResidual.fit(*bins, revolution=REVOLUTION)
 
 
@@ -47,7 +48,7 @@ def test_bins_are_means_of_what_may_be_used() -> None:
     use = np.ones((600, 2), dtype=bool)
     use[30:60, 1] = False
     values[5, 0] = np.nan
-    number, mean, share = bin_means(T[:600] + 300.0, values, use)
+    number, mean, share = bin_means(T[:600] + 300.0, values, use, BIN)
     assert number[0] == (T[0] + 300.0) // BIN
     # the first bin holds 30 samples, five minutes
     first = [i for i in range(30) if i != 5]
@@ -145,7 +146,7 @@ def test_too_little_data_give_the_usual_powers() -> None:
     residual = np.full((600, 3), np.nan)
     residual[:100] = 1e-9
     known = np.isfinite(residual)
-    bins = bin_means(T[:600], residual / 1e-9, known)
+    bins = bin_means(T[:600], residual / 1e-9, known, BIN)
     fitted = SlowResidual.fit(*bins, revolution=REVOLUTION)
     np.testing.assert_array_equal(
         fitted.drift.power, SlowResidual.unknown().drift.power

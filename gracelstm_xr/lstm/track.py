@@ -1,22 +1,23 @@
 """Two ways to estimate a series: with the twin's data, or from the satellite alone.
 
-A track is what its network starts from: a regression on covariates, and the slow
-part of what that leaves.
+A track is what its network starts from: a regression on covariates, the slow part of
+what that leaves, and what the rest repeats from one revolution to the next.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr import regression, tracking
+from gracelstm_xr import regression, repeating, tracking
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.lstm.bridge import NO_BRIDGE, Bridge
 from gracelstm_xr.lstm.sequences import Channels, make_channels, static_channels
 from gracelstm_xr.lstm.settings import FEATURES
 from gracelstm_xr.regression import LocalRegression
+from gracelstm_xr.repeating import Repeating
 from gracelstm_xr.tracking import SlowResidual
 
 __all__ = ["CONTEXT", "SINGLE", "TWIN", "Start", "Track"]
@@ -25,7 +26,7 @@ Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 #: Time before and after a sample that its start depends on [s].
-CONTEXT = regression.CONTEXT + tracking.CONTEXT
+CONTEXT = regression.CONTEXT_OF_CHANGES + tracking.CONTEXT + repeating.CONTEXT
 #: Names of the tracks.
 TWIN, SINGLE = "twin", "single"
 
@@ -39,9 +40,10 @@ class Start:
     coefficients : dict of float to ndarray
         Of the regression, per node.
     smooth, slow : ndarray, shape (n, 3)
-        Estimate of the regression, and slow part of its residual [m s-2].
+        Estimate of the regression, and what is expected of its residual: the slow
+        part and what other revolutions repeat [m s-2].
     sigma : ndarray, shape (n, 3), or None
-        1-sigma of the slow part [m s-2], where asked for.
+        1-sigma of that expectation in a gap [m s-2], where asked for.
     """
 
     coefficients: dict[float, Array]
@@ -66,6 +68,8 @@ class Track:
         Standard deviation of what both leave in hidden gaps [m s-2].
     donor_scale : ndarray, shape (3,)
         Standard deviation of the donor series [m s-2].
+    repeating : Repeating
+        What other revolutions say of the rest.
     bridge : Bridge
         Leads from what both leave of the observations into a gap.
     features : tuple of str
@@ -77,6 +81,7 @@ class Track:
     slow: SlowResidual
     residual_scale: Array
     donor_scale: Array
+    repeating: Repeating = field(default_factory=Repeating.nothing)
     bridge: Bridge = NO_BRIDGE
     features: tuple[str, ...] = FEATURES
 
@@ -104,17 +109,23 @@ class Track:
         within : tuple of float, optional
             Limits the work to what this stretch of GPS seconds depends on.
         errors : bool, default False
-            Work out the 1-sigma of the slow residual.
+            Work out the 1-sigma.
         """
-        reach = None
+        outer = reach = None
         if within is not None:
-            reach = (within[0] - tracking.CONTEXT, within[1] + tracking.CONTEXT)
+            outer = (within[0] - repeating.CONTEXT, within[1] + repeating.CONTEXT)
+            reach = (outer[0] - tracking.CONTEXT, outer[1] + tracking.CONTEXT)
         coefficients = self.regression.coefficients(thin, visible, within=reach)
         smooth = self.regression.predict(thin, coefficients)
+        left = thin.own - smooth
         slow, sigma = self.slow.estimate(
-            thin.t, thin.own - smooth, visible, within=within, errors=errors
+            thin.t, left, visible, within=outer, errors=errors
         )
-        return Start(coefficients, smooth, slow, sigma if errors else None)
+        again, variance = self.repeating.estimate(
+            thin.t, left - slow, visible, thin.latitude_argument, within=within
+        )
+        total = np.sqrt(sigma**2 + variance) if errors else None
+        return Start(coefficients, smooth, slow + again, total)
 
     def channels(
         self,

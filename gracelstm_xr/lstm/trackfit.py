@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.baselines import REGRESSIONS
+from gracelstm_xr.bins import bin_means
 from gracelstm_xr.drift import BIN, REVOLUTION
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import log_uniform_gaps
@@ -20,7 +21,8 @@ from gracelstm_xr.regression import (
     blended,
     nodes_of,
 )
-from gracelstm_xr.tracking import SlowResidual, bin_means
+from gracelstm_xr.repeating import Repeating
+from gracelstm_xr.tracking import SlowResidual
 
 __all__ = ["TrackFit"]
 
@@ -89,7 +91,7 @@ class TrackFit:
         both = np.concatenate([frame.own / NANO, x.T], axis=1)
         some = np.asarray(seen.any(axis=1), dtype=bool)[:, None]
         use = np.concatenate([seen, np.repeat(some, len(x), axis=1)], axis=1)
-        self.bins.append(bin_means(frame.t, both, use))
+        self.bins.append(bin_means(frame.t, both, use, BIN))
         if (u := frame.latitude_argument) is not None and np.isfinite(u).sum() > 2:
             known = np.isfinite(u)
             turns = np.unwrap(u[known])
@@ -110,6 +112,13 @@ class TrackFit:
         )
         if not self.kept:
             return track
+        parts = [_left(track, frame, training) for frame, training in self.kept]
+        series = [
+            (f.t, left, f.latitude_argument)
+            for (f, _), left in zip(self.kept, parts, strict=True)
+        ]
+        again = Repeating.fit(series, revolution=self._revolution())
+        track = replace(track, repeating=again)
         parts = [_left(track, frame, training) for frame, training in self.kept]
         track = replace(track, bridge=Bridge.fit(np.concatenate(parts), self.step))
         return replace(track, residual_scale=self._residual_scale(track))
