@@ -44,6 +44,7 @@ from gracelstm_xr.lstm.stretches import days_of
 from gracelstm_xr.lstm.track import CONTEXT
 from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.lstm.training import Job, combine, train_all
+from gracelstm_xr.provenance import data_origin
 from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class _Fit:
         return {
             **_versions(),
             "channels": " ".join(names),
-            "data": str(self.ds.attrs.get("source", "data of unstated origin")),
+            **data_origin(self.ds),
         }
 
 

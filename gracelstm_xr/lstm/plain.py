@@ -20,12 +20,20 @@ from gracelstm_xr.benchmark import (
     join_errors,
     score_table,
 )
-from gracelstm_xr.blocks import as_dask, gps_axis
+from gracelstm_xr.blocks import as_dask, gps_axis, seconds_of, shared_node
 from gracelstm_xr.conventions import require
+from gracelstm_xr.days import day_results
 from gracelstm_xr.edgefill import INTERPOLATIONS
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
-from gracelstm_xr.frames import HALO, Frame, Pair, build_frame, frame_inputs
+from gracelstm_xr.frames import (
+    HALO,
+    Frame,
+    Pair,
+    build_frame,
+    frame_inputs,
+    thin_frame,
+)
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.hiding import stretches
 from gracelstm_xr.lagsearch import cross_correlation_lag
@@ -34,6 +42,8 @@ from gracelstm_xr.lstm.model import FittedModel
 from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.track import CONTEXT
+from gracelstm_xr.provenance import data_origin
+from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -168,26 +178,23 @@ def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
 def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
     import dask
 
-    from gracelstm_xr.days import day_results
-
     first, step, size = gps_axis(ds)
     settings = Settings(step=max(Settings().step, step))
     split = _split(first, first + size * step, settings.step)
     inputs = inputs_of(ds, pair, method)
     known = _constants_task(ds, pair, split)
     thin = day_results(_thin_day, inputs, ds, known, settings.step, halo=HALO)
-    node = dask.delayed(_fitted, pure=False)(thin, known, split.train, settings, method)
-    score = dask.delayed(_scored, pure=False)
+    node = dask.delayed(_fitted, pure=True)(thin, known, split.train, settings, method)
+    score = dask.delayed(_scored, pure=True)
     errors = []
     for span in stretches(split.validation, most=2):
         low = max(int((span[0] - CONTEXT - HALO - first) // step), 0)
         past = min(int((span[1] + CONTEXT + HALO - first) // step) + 1, size)
         arrays = {k: as_dask(v)[low:past] for k, v in inputs.items()}
-        start = first + low * step
-        errors.append(score(start, step, past - low, arrays, node, span, settings))
-    finish = dask.delayed(_finished, pure=False)
-    source = str(ds.attrs.get("source", "data of unstated origin"))
-    return finish(node, errors, split, settings, method, source)
+        times = (first, step, low, past)
+        errors.append(score(times, arrays, node, span, settings))
+    finish = dask.delayed(_finished, pure=True)
+    return finish(node, errors, split, settings, method, data_origin(ds))
 
 
 def _split(start: float, stop: float, step: float) -> Split:
@@ -203,25 +210,39 @@ def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
     import dask
 
     if pair.donor is None:
-        return dask.delayed(pair, pure=False)
-    first, step, _ = gps_axis(ds)
+        return shared_node(pair)
+    _, step, _ = gps_axis(ds)
     observed = usable(ds).transpose("satellite", "time", "axis")
-    training = observed.isel(time=slice(0, int((split.train[1] - first) // step)))
-    mean = training.sel(satellite=pair.donor).mean("time").data
+    donor = {"donor": observed.sel(satellite=pair.donor)}
+    sums = day_results(_day_sum, donor, ds, split.train[1], halo=0.0)
     both: tuple[Any, ...] = ()
     if not {"position", "velocity"} <= set(ds.variables):
-        part = training.isel(time=slice(0, int(LAG_SPAN // step)))
+        part = observed.isel(time=slice(0, int(LAG_SPAN // step)))
         both = tuple(
             part.sel(satellite=name).data for name in (pair.recipient, pair.donor)
         )
-    return dask.delayed(_with_constants, pure=False)(pair, mean, both, step)
+    return dask.delayed(_with_constants, pure=True)(pair, sums, both, step)
+
+
+def _day_sum(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, past: float
+) -> tuple[Array, Array]:
+    """Sum and number of the observations before a time."""
+    values = np.ascontiguousarray(arrays["donor"][keep][t[keep] < past])
+    good = np.isfinite(values)
+    return np.where(good, values, 0.0).sum(axis=0), good.sum(axis=0)
 
 
 def _with_constants(
-    pair: Pair, mean: Array, both: tuple[Array, ...], step: float
+    pair: Pair,
+    sums: list[list[tuple[Array, Array]]],
+    both: tuple[Array, ...],
+    step: float,
 ) -> Pair:
-    # far below the noise: the order in which chunks are summed must not matter
-    x, y, z = (round(float(v), 14) for v in mean)
+    days = [day for group in sums for day in group]
+    count = np.sum([n for _, n in days], axis=0)
+    mean = np.sum([total for total, _ in days], axis=0) / np.maximum(count, 1)
+    x, y, z = (float(m) if n else np.nan for m, n in zip(mean, count, strict=True))
     lag = None
     if both:
         found = cross_correlation_lag(np.asarray(both[0]), np.asarray(both[1]), step)
@@ -236,7 +257,7 @@ def _thin_day(
     pair: Pair,
     step: float,
 ) -> Frame:
-    return build_frame(t, arrays, pair, keep=keep).every(step)[0]
+    return thin_frame(t, arrays, pair, keep=keep, step=step)
 
 
 def _fitted(
@@ -253,18 +274,13 @@ def _fitted(
     if counts.max() < FEWEST_SAMPLES:
         return None
     x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
-    return Recipient(
-        pair,
-        default_baselines([(frame, training)], names=[method]),
-        (),
-        (x, y, z),
-    )
+    with one_blas_thread():
+        fitted = default_baselines([(frame, training)], names=[method])
+    return Recipient(pair, fitted, (), (x, y, z))
 
 
 def _scored(
-    start: float,
-    step: float,
-    size: int,
+    times: tuple[float, float, int, int],
     arrays: Mapping[str, npt.NDArray[Any]],
     recipient: Recipient | None,
     span: tuple[float, float],
@@ -273,12 +289,12 @@ def _scored(
     """Errors in gaps hidden in one stretch."""
     if recipient is None or not recipient.baselines:
         return None
-    t = np.asarray(start + step * np.arange(size), dtype=np.float64)
-    frame = build_frame(t, arrays, recipient.pair)
-    return gap_benchmark(
-        frame, span, recipient, _no_network, settings,
-        methods=set(recipient.baselines),
-    )  # fmt: skip
+    frame = build_frame(seconds_of(*times), arrays, recipient.pair)
+    with one_blas_thread():
+        return gap_benchmark(
+            frame, span, recipient, _no_network, settings,
+            methods=set(recipient.baselines),
+        )  # fmt: skip
 
 
 def _no_network(track: str, windows: npt.NDArray[np.float32]) -> NoReturn:
@@ -294,7 +310,7 @@ def _finished(
     split: Split,
     settings: Settings,
     method: str,
-    source: str,
+    origin: dict[str, str],
 ) -> FittedModel:
     import xarray as xr
 
@@ -312,5 +328,5 @@ def _finished(
         networks={},
         history=xr.Dataset(),
         scores=scores,
-        info={"data": source, "method": method},
+        info={**origin, "method": method},
     )
