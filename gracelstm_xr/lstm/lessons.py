@@ -166,8 +166,8 @@ def _solve(samples: Sequence[Sample], share: Array, names: Sequence[str]) -> Arr
     where = [TERMS.index(n) for n in used]
     for row in range(size):
         for k in range(3):
-            power = np.trace(gram[row, k]) / p
-            pull = (power * PRIOR / len(samples) + 1e-30) * np.eye(p)
+            power = np.diagonal(gram[row, k])
+            pull = np.diag(power * PRIOR / len(samples) + 1e-30)
             found = prior + np.linalg.solve(gram[row, k] + pull, moment[row, k])
             result[row, where, k] = found
     return result
