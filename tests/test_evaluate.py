@@ -263,6 +263,8 @@ def test_verdict_says_who_wins_and_by_how_much(report: xr.Dataset) -> None:
     at = {"axis": 0, "gap_length": 1, "satellite": 0}
     for name, value in (("ratio", 0.5), ("ratio_low", 0.4), ("ratio_high", 0.6)):
         made[name][at] = value
+    other = {**at, "gap_length": 0}
+    made["ratio_low"][other], made["ratio_high"][other] = 0.9, 1.1
     made["coverage"][{"level": 0, **at}] = 0.30
     made["coverage"][{"level": 1, **at}] = 0.60
     made["sigma_factor"][at] = 2.5
