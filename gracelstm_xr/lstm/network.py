@@ -215,17 +215,18 @@ def _schedule(settings: Settings, steps: int) -> Any:
 def _optimiser(settings: Settings, schedule: Any) -> Any:
     from keras import optimizers
 
-    if settings.optimiser == "adamw":
-        return optimizers.AdamW(
-            schedule, weight_decay=settings.weight_decay, clipnorm=1.0
-        )
+    # a name of its own: Keras counts the nameless, and a file holds the name
+    options: dict[str, Any] = {"clipnorm": 1.0, "name": "optimiser"}
     kinds = {
+        "adamw": optimizers.AdamW,
         "adam": optimizers.Adam,
         "nadam": optimizers.Nadam,
         "rmsprop": optimizers.RMSprop,
         "sgd": optimizers.SGD,
     }
-    return kinds[settings.optimiser](schedule, clipnorm=1.0)
+    if settings.optimiser == "adamw":
+        options["weight_decay"] = settings.weight_decay
+    return kinds[settings.optimiser](schedule, **options)
 
 
 def _masked_loss(settings: Settings) -> Any:
