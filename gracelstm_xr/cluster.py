@@ -30,9 +30,10 @@ def active_client() -> Any | None:
     """Return the active ``distributed.Client``, None when there is none.
 
     A client can only be active when distributed has been imported, so that this
-    never imports it.
+    never imports it. Inside a task there is none: a task that waited for tasks would
+    hold a worker that they may need.
     """
-    if "distributed" not in sys.modules:
+    if "distributed" not in sys.modules or _worker_threads() is not None:
         return None
     from distributed import get_client
 
