@@ -144,7 +144,7 @@ def read_state(path: Path) -> State:
                 for kind in ("variables", "optimiser", "best")
             }
             return State(text["rows"], **parts, done=bool(text["done"]))
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
+    except (EOFError, KeyError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise GraceError(
             f"found {str(path)!r} that cannot be read ({error}), expected the state of "
             "a training: remove the file to train this network again"
