@@ -294,6 +294,19 @@ def test_fit_and_fill_from_the_shell(
         assert not method[seen].any()
     assert main(["info", str(model)]) == 0
     assert "FittedModel" in capsys.readouterr().out
+    report = tmp_path / "report"
+    options = ["--count", "1", "--lengths", "60", "600", "--quiet"]
+    assert main(["evaluate", str(store), str(model), str(report), *options]) == 0
+    told = capsys.readouterr().out
+    assert "Satellite B, axis x: fill() is" in told
+    names = {"report.html", "scores.nc", "scores.json", "scores.txt"}
+    assert {p.name for p in report.iterdir()} == names
+    with xr.open_dataset(report / "scores.nc") as score:
+        assert score["gap_length"].values.tolist() == [60.0, 600.0]
+    span = ["--start", "2008-01-01", "--stop", "2008-01-01"]
+    again = ["evaluate", str(store), str(model), str(report), *options, *span]
+    assert main(again) == 1
+    assert "touches the training span" in capsys.readouterr().err
 
 
 def test_simulate_prints_how_close_it_is(
