@@ -105,7 +105,7 @@ def hindcast(
         )
     whole = _span(model, span)
     step = model.settings.step
-    reach = (1 + NEAR) * max(leads) + step
+    reach = step * np.ceil((1 + NEAR) * max(leads) / step)
     known = {n: r for n, r in model.recipients.items() if r.forecast is not None}
     names = [n for n in map(str, np.atleast_1d(ds["satellite"].values)) if n in known]
     if not names:

@@ -151,7 +151,7 @@ def loaded_inputs(
 
     first, step, size = gps_axis(ds)
     low = int(np.ceil((span[0] - CONTEXT - first) / step))
-    high = int(np.ceil((span[1] - first) / step))
+    high = int(np.floor((span[1] - first) / step)) + 1
     part = slice(max(low, 0), min(max(high, 0), size))
     inputs = frame_inputs(ds, recipient.pair)
     wanted = {k: v for k, v in inputs.items() if not of_twin_only(k)}

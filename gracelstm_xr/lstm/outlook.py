@@ -129,7 +129,10 @@ class ForecastCalibration:
     def sigma_at(self, lead: Array) -> Array:
         """1-sigma [m s-2] at lead times [s]; grows as their root past the table."""
         past = np.sqrt(np.maximum(lead / self.leads[-1], 1.0))
-        return np.asarray(self.hats(lead) @ self.sigma * past[:, None])
+        x, nodes = np.log(np.maximum(lead, 1e-3)), np.log(self.leads)
+        # a sum of weights would fall by rounding where sigma stays
+        rows = [np.interp(x, nodes, self.sigma[:, k]) * past for k in range(3)]
+        return np.stack(rows, axis=1)
 
 
 def hats(lead: Array, leads: Array) -> Array:
