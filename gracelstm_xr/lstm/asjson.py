@@ -136,10 +136,12 @@ class _Unpacker:
         found = dict(_expect(plain, dict, place))
         kind = found.pop("class", None)
         names = [f.name for f in fields(declared)]
-        if kind != declared.__name__ or set(found) != set(names):
-            said = f"{kind} with {', '.join(sorted(found))}"
-            wanted = f"{declared.__name__} with {', '.join(sorted(names))}"
-            raise _wrong(place, said, wanted)
+        if kind != declared.__name__:
+            raise _wrong(place, kind, declared.__name__)
+        if missing := sorted(set(names) - set(found)):
+            raise _wrong(place, "no " + ", ".join(missing), "all of this version")
+        if unknown := sorted(set(found) - set(names)):
+            raise _wrong(place, "also " + ", ".join(unknown), "those of this version")
         hints = typing.get_type_hints(declared)
         made: Callable[..., Any] = declared
         return made(
