@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,7 +179,7 @@ def test_a_model_without_hindcasts_makes_them_now(
 
 
 def test_calibration_survives_the_file(
-    model: FittedModel, past: xr.Dataset, ahead: xr.Dataset, tmp_path
+    model: FittedModel, past: xr.Dataset, ahead: xr.Dataset, tmp_path: Path
 ) -> None:
     from gracelstm_xr.lstm import load_model
 
@@ -211,3 +212,31 @@ def test_a_model_without_an_orbit(model: FittedModel, past: xr.Dataset) -> None:
     blind = replace(model, recipients={"B": replace(recipient, baselines=methods)})
     with pytest.raises(GraceError, match="GNV1B"):
         forecast(past, blind)
+
+
+def test_command_bridges_and_says_so(
+    model: FittedModel,
+    past: xr.Dataset,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from gracelstm_xr.cli import main
+    from gracelstm_xr.store import to_zarr
+
+    own = past["lin_accl"].copy()
+    own.loc[{"satellite": "B", "time": own["time"].values[-120:]}] = np.nan
+    end = str(past["time"].values[-121])[:19]
+    to_zarr(past.assign(lin_accl=own), tmp_path / "grace.zarr", progress=False)
+    model.save(tmp_path / "model.gracelstm")
+    names = [str(tmp_path / n) for n in ("grace.zarr", "model.gracelstm", "ahead.nc")]
+    assert main(["forecast", *names, "--horizon", "10min", "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert f"satellite B has no data after {end} (GPS)" in told
+    assert "bridges 120 s" in told
+    with xr.open_dataset(names[2]) as found:
+        assert found.sizes["time"] == 120 + 600
+        assert found["lin_accl_forecast"].notnull().all()
+        assert (found["lin_accl_forecast_method"] > 0).all()
+    names[2] = str(tmp_path / "other.nc")
+    assert main(["forecast", *names, "--horizon", "3D", "--quiet"]) == 1
+    assert "horizon" in capsys.readouterr().err

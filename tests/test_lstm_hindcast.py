@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -26,6 +28,8 @@ def calibration(choice: list[str]) -> ForecastCalibration:
         network=np.zeros((2, 6, 3)),
         choice=np.repeat(np.array(choice)[:, None], 3, axis=1),
         sigma=np.array([[1.0] * 3, [3.0] * 3]),
+        activity=np.full(3, 2.0),
+        power=np.full(3, 0.5),
         step=STEP,
         origins=2,
     )
@@ -53,6 +57,34 @@ def test_what_is_missing_is_replaced() -> None:
     assert np.isnan(nothing.values).all()
     assert np.isnan(nothing.sigma).all()
     assert (nothing.method == CODES["none"]).all()
+
+
+def test_sigma_goes_with_the_activity() -> None:
+    made = calibration(["hold", "hold"])
+    lead = np.array([10.0, 1000.0])
+    activity = np.array([8.0, np.nan, 1e9])
+    # four times the usual to the power of a half; unknown; ten times at most
+    factor = np.array([2.0, 1.0, np.sqrt(10.0)])
+    np.testing.assert_allclose(made.sigma_at(lead, activity)[0], factor)
+    np.testing.assert_allclose(made.sigma_at(lead, activity)[1], 3 * factor)
+
+
+def test_learns_how_errors_go_with_activity() -> None:
+    rng = np.random.default_rng(2)
+    samples = []
+    for sample in _samples(80, rng):
+        level = np.exp(rng.uniform(-1, 1, 3))
+        noise = 0.1 * rng.standard_normal(sample.truth.shape)
+        left = np.zeros_like(sample.ahead.left)
+        left[-60:] = 1e-3 * rng.standard_normal((60, 3))
+        start = sample.ahead.methods["tracked_single"]
+        made = replace(sample.ahead, left=left, activity=5 * level)
+        samples.append(replace(sample, ahead=made, truth=start + noise * level))
+    made = learn(samples, STEP)
+    assert made is not None
+    np.testing.assert_allclose(made.power, 1.0, atol=0.1)
+    np.testing.assert_allclose(made.activity, 5.0, rtol=0.2)
+    np.testing.assert_allclose(made.sigma[-1], 0.1, rtol=0.25)
 
 
 def test_weights_add_up() -> None:
@@ -96,7 +128,7 @@ def _samples(count: int, rng: np.random.Generator) -> list[Sample]:
         terms |= {"turn_3_mean": none, "network": rng.standard_normal((steps, 3))}
         t = 1e6 * number + STEP * np.arange(1, steps + 1)
         calm = np.ones(steps, dtype=bool)
-        made = Ahead(t, left, methods, terms)
+        made = Ahead(t, left, methods, terms, np.ones(3))
         samples.append(Sample(1e6 * number, made, truth, calm))
     return samples
 

@@ -60,12 +60,16 @@ class Ahead:
         What may be added to the start: the residual one, two and three revolutions
         earlier, averaged over 40 s (``turn_1``) or 5 min (``turn_1_mean``, ...), and
         the network's residual (``network``) [m s-2]; 0 where unknown.
+    activity : ndarray, shape (3,)
+        RMS change from the last revolution but one to the last, averaged over 5 min
+        [m s-2]; NaN where unknown.
     """
 
     t: Array
     left: Array
     methods: dict[str, Array]
     terms: dict[str, Array]
+    activity: Array
 
 
 def single_track(recipient: Recipient) -> Track | None:
@@ -222,7 +226,9 @@ def look_ahead(
             frame, start, track, visible, cut, predict, settings
         )
     terms = {name: np.nan_to_num(value) for name, value in terms.items()}
-    return Ahead(frame.t[cut:], left[: cut - low], methods, terms)
+    return Ahead(
+        frame.t[cut:], left[: cut - low], methods, terms, _activity(part, cut - low)
+    )
 
 
 def _turns(part: Frame, left: Array, index: IntArray) -> dict[str, Array]:
@@ -241,6 +247,21 @@ def _turns(part: Frame, left: Array, index: IntArray) -> dict[str, Array]:
             if half == WIDE or turn == 1:
                 result[name] = method.estimate(means[half], known, index)
     return result
+
+
+def _activity(part: Frame, cut: int) -> Array:
+    """RMS change of the smoothed series between the last two revolutions."""
+    step = float(part.t[1] - part.t[0])
+    smooth = replace(part, own=_mean(part.own, WIDE / step))
+    first = max(cut - round(REVOLUTION / step), 0)
+    known = np.isfinite(part.own)
+    known[first:] = False
+    index = np.arange(first, cut)
+    change = smooth.own[index] - PreviousOrbit(2).estimate(smooth, known, index)
+    good = np.isfinite(change)
+    count = good.sum(axis=0)
+    total = (np.where(good, change, 0.0) ** 2).sum(axis=0)
+    return np.where(count > 0, np.sqrt(total / np.maximum(count, 1)), np.nan)
 
 
 def _mean(values: Array, reach: float) -> Array:

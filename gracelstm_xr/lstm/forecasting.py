@@ -302,11 +302,11 @@ def _extend(
         none = np.full(best.shape, np.nan)
         outcome = Outcome(best, none, np.full(best.shape, CODES["harmonic"], np.uint8))
     else:
-        outcome = made.chosen(lead, found)
+        outcome = made.chosen(lead, found, ahead.activity)
     behind = frame.take(slice(max(cut - JOINT, 0), cut))
     values = _between(behind.t, behind.own, ahead.t, outcome.values, wanted)
     later = wanted - t[last]
-    sigma = outcome.sigma[:0] if made is None else made.sigma_at(later)
+    sigma = outcome.sigma[:0] if made is None else made.sigma_at(later, ahead.activity)
     if made is None:
         sigma = np.full(values.shape, np.nan)
     nearest = np.clip(np.rint(later / step).astype(np.int64) - 1, 0, len(lead) - 1)

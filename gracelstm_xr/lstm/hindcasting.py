@@ -233,6 +233,6 @@ def judged(
     lead = a.t - sample.origin
     terms = {"process": process_term(a.left, len(a.t), made.autoregression), **a.terms}
     found = made.estimates(lead, a.methods, terms)
-    best = made.chosen(lead, found)
+    best = made.chosen(lead, found, a.activity)
     errors = {name: value - sample.truth for name, value in found.items()}
     return {**errors, "forecast": best.values - sample.truth}, best

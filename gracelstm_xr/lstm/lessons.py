@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,9 @@ LEADS = (
 FOLDS = 4
 #: Hindcasts that the prior weights count as.
 PRIOR = 5.0
+#: Lead time from which errors tell how they go with activity [s], the power expected,
+#: and the spread of the logarithm of activity that says as much as that.
+SETTLED, EXPECTED, TOLD = 60.0, 0.7, 0.3
 #: How much better than the next simpler method one must be to be chosen.
 BETTER = 0.99
 #: Order of methods, simplest first.
@@ -119,9 +122,7 @@ def _process(samples: Sequence[Sample], step: float) -> AutoRegression:
 def _with_process(sample: Sample, process: AutoRegression) -> Sample:
     a = sample.ahead
     terms = {"process": process_term(a.left, len(a.t), process), **a.terms}
-    return Sample(
-        sample.origin, Ahead(a.t, a.left, a.methods, terms), sample.truth, sample.calm
-    )
+    return Sample(sample.origin, replace(a, terms=terms), sample.truth, sample.calm)
 
 
 def _weighted(
@@ -142,6 +143,8 @@ def _weighted(
         _solve(samples, share, TERMS),
         np.full(none.shape, "seasonal"),
         none,
+        np.ones(3),
+        np.zeros(3),
         step,
         len(samples),
     )
@@ -206,27 +209,48 @@ def _finished(
     lead: Array,
 ) -> ForecastCalibration:
     """Calibration with the choice and the sigma of what it makes."""
-    made = ForecastCalibration(
-        whole.leads, whole.process, whole.seasonal, whole.network,
-        choice, whole.sigma, whole.step, whole.origins,
-    )  # fmt: skip
+    made = replace(whole, choice=choice)
     left = np.stack([made.chosen(lead, found).values for found in errors])
+    calm = np.stack([s.calm for s in samples])
+    activity = np.stack([s.ahead.activity for s in samples])
+    usual, power = _response(left, activity, calm & (lead >= SETTLED))
+    made = replace(made, activity=usual, power=power)
+    scaled = left / np.stack([made.scale(a) for a in activity])[:, None, :]
     share = made.hats(lead)
     sigma = np.zeros((len(made.leads), 3))
     for row in range(len(made.leads)):
         near = share[:, row] >= 0.5
         for k in range(3):
-            sigma[row, k] = spread(left[:, near, k])
+            sigma[row, k] = spread(scaled[:, near, k])
     for k in range(3):
         known = np.isfinite(sigma[:, k])
         if known.any():
             at = np.arange(len(sigma))
             filled = np.interp(at, at[known], sigma[known, k])
             sigma[:, k] = rising(filled)
-    return ForecastCalibration(
-        made.leads, made.process, made.seasonal, made.network,
-        choice, sigma, made.step, made.origins,
-    )  # fmt: skip
+    return replace(made, sigma=sigma)
+
+
+def _response(errors: Array, activity: Array, calm: BoolArray) -> tuple[Array, Array]:
+    """Usual activity, and the power of it that the errors of an origin go with.
+
+    The slope between the logarithms, pulled to `EXPECTED`: a quiet span tells little.
+    """
+    usual, power = np.ones(3), np.zeros(3)
+    for k in range(3):
+        known = calm & np.isfinite(errors[:, :, k])
+        count = known.sum(axis=1)
+        square = np.where(known, errors[:, :, k], 0.0) ** 2
+        mean = square.sum(axis=1) / np.maximum(count, 1)
+        use = (mean > 0) & (activity[:, k] > 0)
+        if use.sum() < 2:
+            continue
+        x, y = np.log(activity[use, k]), np.log(mean[use]) / 2
+        usual[k] = np.exp(x.mean())
+        x, y = x - x.mean(), y - y.mean()
+        pull = PRIOR * TOLD**2
+        power[k] = np.clip((x @ y + pull * EXPECTED) / (x @ x + pull), 0.0, 1.0)
+    return usual, power
 
 
 def spread(errors: Array) -> float:

@@ -19,6 +19,8 @@ Array = npt.NDArray[np.float64]
 CODES = METHOD_CODES | {"seasonal": METHOD_CODES["harmonic"]}
 #: What is added to the start, in order; the last only by ``lstm_single``.
 TERMS = ("process", "turn_1", "turn_1_mean", "turn_2_mean", "turn_3_mean", "network")
+#: Largest factor by which the activity is taken to differ from the usual one.
+MOST = 10.0
 #: Serve in this order where the chosen method has no estimate.
 SIMPLER = ("seasonal", "tracked_single", "harmonic", "ar", "hold")
 
@@ -58,7 +60,10 @@ class ForecastCalibration:
     choice : ndarray of str, shape (l, 3)
         Best method.
     sigma : ndarray, shape (l, 3)
-        1-sigma of the best method [m s-2]; never falls.
+        1-sigma of the best method [m s-2] at the usual activity; never falls.
+    activity, power : ndarray, shape (3,)
+        Usual `Ahead.activity` [m s-2], and the power of its ratio to it that sigma
+        goes with, 0 to 1.
     step : float
         Working step [s].
     origins : int
@@ -71,6 +76,8 @@ class ForecastCalibration:
     network: Array
     choice: npt.NDArray[np.str_]
     sigma: Array
+    activity: Array
+    power: Array
     step: float
     origins: int
 
@@ -99,7 +106,9 @@ class ForecastCalibration:
             found["lstm_single"] = start + added(share, self.network, terms)
         return found
 
-    def chosen(self, lead: Array, found: Mapping[str, Array]) -> Outcome:
+    def chosen(
+        self, lead: Array, found: Mapping[str, Array], activity: Array | None = None
+    ) -> Outcome:
         """The best method at every lead time, one blended into the next."""
         share = self.hats(lead)
         values = np.full((len(lead), 3), np.nan)
@@ -123,16 +132,23 @@ class ForecastCalibration:
                 )
                 values[put, k] = found.get(name, values)[put, k]
                 code[put, k] = CODES[name]
-        sigma = np.where(np.isfinite(values), self.sigma_at(lead), np.nan)
+        sigma = np.where(np.isfinite(values), self.sigma_at(lead, activity), np.nan)
         return Outcome(values, sigma, code)
 
-    def sigma_at(self, lead: Array) -> Array:
+    def scale(self, activity: Array) -> Array:
+        """Factor on sigma per axis for an activity [m s-2]; 1 where it is unknown."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.clip(activity / self.activity, 1 / MOST, MOST) ** self.power
+        return np.where(np.isfinite(ratio), ratio, 1.0)
+
+    def sigma_at(self, lead: Array, activity: Array | None = None) -> Array:
         """1-sigma [m s-2] at lead times [s]; grows as their root past the table."""
         past = np.sqrt(np.maximum(lead / self.leads[-1], 1.0))
         x, nodes = np.log(np.maximum(lead, 1e-3)), np.log(self.leads)
         # a sum of weights would fall by rounding where sigma stays
         rows = [np.interp(x, nodes, self.sigma[:, k]) * past for k in range(3)]
-        return np.stack(rows, axis=1)
+        factor = np.ones(3) if activity is None else self.scale(activity)
+        return np.stack(rows, axis=1) * factor
 
 
 def hats(lead: Array, leads: Array) -> Array:
