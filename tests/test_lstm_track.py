@@ -137,15 +137,14 @@ def test_without_any_data_the_training_speaks(
     frame: Frame, tracks: dict[str, Track]
 ) -> None:
     none = np.zeros((N, 3), dtype=bool)
-    track = tracks[TWIN]
-    start = track.start(frame, none, errors=True)
-    assert start.sigma is not None
-    assert np.isfinite(start.smooth + start.slow).all()
-    np.testing.assert_allclose(
-        start.slow, np.tile(1e-9 * track.slow.level, (N, 1)), rtol=1e-9
-    )
-    for theta in start.coefficients.values():
-        np.testing.assert_array_equal(theta, track.regression.mean)
+    for track in tracks.values():
+        start = track.start(track.view(frame), none, errors=True)
+        assert start.sigma is not None
+        level = start.slow / 1e-9 - track.slow.level
+        # what is taken back of the twin's wandering bias remains
+        np.testing.assert_allclose(level, 0, atol=1e-5 if track.name == SINGLE else 20)
+        for theta in start.coefficients.values():
+            np.testing.assert_array_equal(theta, track.regression.mean)
 
 
 def test_no_training_data_give_a_track_that_says_nothing() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -153,3 +155,43 @@ def test_too_little_data_give_the_usual_powers() -> None:
     )
     found, _ = fitted.estimate(T[:600], residual, known)
     np.testing.assert_allclose(found, 1e-9, rtol=1e-9)
+
+
+def test_the_twins_own_wandering_is_taken_back(slow: np.ndarray) -> None:
+    """The regression carried all of the twin's bias into the residual."""
+    rng = np.random.default_rng(7)
+    twin = wandering(8) - wandering(8).mean(axis=0)
+    residual = slow - twin * np.array([1.0, 0.0, 1.0])
+    residual += 1e-10 * rng.normal(size=residual.shape)
+    everything = np.ones((N, 3), dtype=bool)
+    bins = bin_means(T, residual / 1e-9, everything, BIN)
+    donor = bin_means(T, twin / 1e-9, everything, BIN)[1]
+    fitted = SlowResidual.fit(*bins, revolution=REVOLUTION, donor=donor)
+    np.testing.assert_allclose(fitted.twin[[0, 2]], -1.0, atol=0.25)
+    assert -0.25 < fitted.twin[1] <= 0
+    visible = everything.copy()
+    hidden = (np.arange(N) // 4320) % 3 == 1
+    visible[hidden] = False
+    with_twin, _ = fitted.estimate(T, residual, visible, donor=twin)
+    without, _ = fitted.estimate(T, residual, visible)
+    error = [
+        np.sqrt(np.mean((found - residual)[hidden][:, [0, 2]] ** 2))
+        for found in (with_twin, without)
+    ]
+    assert error[0] < 0.9 * error[1]
+
+
+@pytest.mark.parametrize("shift", [0, 17])
+def test_cuts_of_time_with_a_twin(
+    fitted: SlowResidual, noisy: np.ndarray, shift: int
+) -> None:
+    fitted = replace(fitted, twin=np.array([-1.0, -0.5, 0.3]))
+    visible = np.ones((N, 3), dtype=bool)
+    visible[38_000:38_400] = False
+    donor = wandering(9)
+    donor[30_000:30_700] = np.nan
+    pad = round(CONTEXT / STEP) + shift
+    cut = slice(38_000 - pad, 38_400 + pad)
+    whole, _ = fitted.estimate(T, noisy, visible, donor=donor)
+    part, _ = fitted.estimate(T[cut], noisy[cut], visible[cut], donor=donor[cut])
+    np.testing.assert_array_equal(part[pad : pad + 400], whole[38_000:38_400])

@@ -119,7 +119,7 @@ class Track:
         smooth = self.regression.predict(thin, coefficients)
         left = thin.own - smooth
         slow, sigma = self.slow.estimate(
-            thin.t, left, visible, within=outer, errors=errors
+            thin.t, left, visible, donor=thin.donor, within=outer, errors=errors
         )
         again, variance = self.repeating.estimate(
             thin.t, left - slow, visible, thin.latitude_argument, within=within

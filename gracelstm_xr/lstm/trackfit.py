@@ -91,6 +91,9 @@ class TrackFit:
         both = np.concatenate([frame.own / NANO, x.T], axis=1)
         some = np.asarray(seen.any(axis=1), dtype=bool)[:, None]
         use = np.concatenate([seen, np.repeat(some, len(x), axis=1)], axis=1)
+        if frame.donor is not None:
+            both = np.concatenate([frame.donor / NANO, both], axis=1)
+            use = np.concatenate([np.isfinite(frame.donor) & complete[:, None], use], 1)
         self.bins.append(bin_means(frame.t, both, use, BIN))
         if (u := frame.latitude_argument) is not None and np.isfinite(u).sum() > 2:
             known = np.isfinite(u)
@@ -136,20 +139,23 @@ class TrackFit:
             return SlowResidual.unknown()
         blocks = self.regression.blocks
         coefficients = {n: regression.at_sums(blocks, n) for n in nodes_of(blocks)}
-        found: dict[int, tuple[Array, Array]] = {}
+        parts = []
         for number, mean, share in self.bins:
+            # the twin's three columns, when there is a twin, come first
+            own = mean.shape[1] - regression.mean.shape[0] - 1
             centre = np.asarray((number + 0.5) * BIN, dtype=np.float64)
-            guess = blended(mean[:, 3:].T, centre, coefficients).T
-            left = np.asarray(mean[:, :3] - guess)
-            for i, n in enumerate(number.tolist()):
-                found[n] = (left[i], share[i, :3])
-        order = sorted(found)
-        return SlowResidual.fit(
-            np.array(order, dtype=np.int64),
-            np.stack([found[n][0] for n in order]),
-            np.stack([found[n][1] for n in order]),
-            revolution=self._revolution(),
+            guess = blended(mean[:, own + 3 :].T, centre, coefficients).T
+            left = np.asarray(mean[:, own : own + 3] - guess)
+            twin = np.where(share[:, :own] > 0, mean[:, :own], np.nan)
+            parts.append((number, left, share[:, own : own + 3], twin))
+        number, left, share, twin = (
+            np.concatenate(p) for p in zip(*parts, strict=True)
         )
+        return SlowResidual.fit(
+            number, left, share,
+            revolution=self._revolution(),
+            donor=twin if twin.shape[1] else None,
+        )  # fmt: skip
 
     def _revolution(self) -> float:
         if not self.periods:
