@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -141,53 +139,4 @@ def test_joined_tables_keep_their_gaps_apart(errors: GapErrors) -> None:
     assert len(both.t) == 2 * len(errors.t)
     empty = join_errors([])
     assert len(empty.t) == 0
-    assert calibrate(empty, (1.0, 1.0, 1.0)) is None
-
-
-def made_errors(sizes: dict[str, float], n: int = 4000) -> GapErrors:
-    rng = np.random.default_rng(0)
-    length = np.repeat([100.0, 1000.0], n // 2)
-    return GapErrors(
-        t=np.arange(n) * 1.0,
-        length=length,
-        distance=rng.uniform(1, length / 2),
-        gap=np.arange(n) // 100,
-        errors={k: s * rng.normal(size=(n, 3)) for k, s in sizes.items()},
-    )
-
-
-def test_calibration_chooses_the_best_and_knows_its_error() -> None:
-    errors = made_errors({"ridge": 2e-9, "lstm": 1e-9, "hold": 9e-9})
-    found = calibrate(errors, (1.0, 1.0, 1.0))
-    assert found is not None
-    assert set(found.choice.ravel()) == {"lstm"}
-    np.testing.assert_allclose(found.sigma, 1e-9, rtol=0.25)
-    assert (np.diff(found.sigma, axis=1) >= 0).all()
-
-
-def test_calibration_prefers_a_clearly_better_baseline() -> None:
-    errors = made_errors({"ridge": 1e-9, "lstm": 1.2e-9})
-    found = calibrate(errors, (1.0, 1.0, 1.0))
-    assert found is not None
-    assert set(found.choice.ravel()) == {"ridge"}
-
-
-def test_a_network_switched_off_is_not_chosen() -> None:
-    errors = made_errors({"tracked": 1e-9, "lstm": 1e-9})
-    errors.errors["lstm"] = errors.errors["tracked"].copy()
-    found = calibrate(errors, (1.0, 0.0, 1.0))
-    assert found is not None
-    assert found.choice[:, 0].tolist() == ["lstm", "lstm"]
-    assert found.choice[:, 1].tolist() == ["tracked", "tracked"]
-
-
-def test_sigma_grows_with_distance_where_errors_do() -> None:
-    errors = made_errors({"lstm": 1e-9})
-    grown = errors.errors["lstm"] * (1 + errors.distance[:, None] / 100)
-    found = calibrate(replace(errors, errors={"lstm": grown}), (1.0, 1.0, 1.0))
-    assert found is not None
-    near = found.sigma_at(1, 0, np.array([10.0]))[0]
-    far = found.sigma_at(1, 0, np.array([400.0]))[0]
-    assert far > 2.0 * near
-    assert found.nearest(90.0) == 0
-    assert found.nearest(500.0) == 1
+    assert calibrate(empty) is None

@@ -79,8 +79,10 @@ def test_everything_comes_back(path: Path, model: FittedModel) -> None:
     assert list(a.baselines) == list(b.baselines)
     assert a.calibration is not None
     assert b.calibration is not None
-    np.testing.assert_array_equal(a.calibration.choice, b.calibration.choice)
-    np.testing.assert_array_equal(a.calibration.sigma, b.calibration.sigma)
+    for one, two in zip(a.calibration.pools, b.calibration.pools, strict=True):
+        assert one.methods == two.methods
+        np.testing.assert_array_equal(one.shares, two.shares)
+        np.testing.assert_array_equal(one.spread.sigma, two.spread.sigma)
     assert [t.name for t in a.tracks] == ["twin", "single"]
     for one, two in zip(a.tracks, b.tracks, strict=True):
         np.testing.assert_array_equal(one.regression.mean, two.regression.mean)

@@ -2,81 +2,283 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.benchmark import GapErrors
-from gracelstm_xr.lstm.recipient import Calibration
+from gracelstm_xr.benchmark import FILL, GapErrors
+from gracelstm_xr.lstm.choice import COMPLETE, LEAST, Held, Sums, choose
+from gracelstm_xr.lstm.conditions import DISTANCES, FARTHEST, Conditions, Grid
+from gracelstm_xr.lstm.sigma import Spread, corrections, sigma_table, widening
 
-__all__ = ["calibrate"]
+__all__ = ["Calibration", "Pool", "calibrate"]
 
 Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
-#: How much worse than the best the network may be and still be chosen.
-TIE = 1.02
-#: Distances to the nearest observation that sigma is tabulated at [s].
-DISTANCES = (5.0, 15.0, 40.0, 100.0, 300.0, 1000.0, 3000.0, 10_000.0, 100_000.0)
+#: Methods that need nothing but the series itself.
+ALONE = ("hold", "linear", "cubic", "polynomial", "ar")
+#: Parts the gaps are divided into: sigma is corrected by gaps of one part, with
+#: choice and tables made from the others.
+FOLDS = 4
+#: Samples of a gap that are used, beside those up to this distance from an edge [s].
+PER_GAP, EDGE = 400, 12.0
+#: A method whose RMS error is always this many times that of the best is left out.
+FAR = 2.5
+#: Mean share at some length below which a method is not worth computing.
+MATTERS = 0.05
 
 
-def calibrate(
-    errors: GapErrors, gain: tuple[float, float, float]
-) -> Calibration | None:
-    """Choose the best method per axis and gap length, and tabulate its error.
+@dataclass(frozen=True)
+class Pool:
+    """Methods that are to be had under some circumstances, and their shares.
 
-    The network is chosen when it is best or within two percent of it, unless it is
-    switched off on that axis.
+    Attributes
+    ----------
+    methods : tuple of str
+        Those with a share anywhere.
+    grid : Grid
+        Where the shares stand.
+    shares : ndarray, shape (2, l, d, 3, method)
+        Far from firings and next to one.
+    spread : Spread
+        Error of the blend.
+    """
+
+    methods: tuple[str, ...]
+    grid: Grid
+    shares: Array
+    spread: Spread
+
+    def wanted(self, conditions: Conditions, axis: int) -> set[str]:
+        """Methods with a share under any of the conditions."""
+        share = self.grid.at(self.shares[:, :, :, axis], conditions).max(axis=0)
+        return {name for name, s in zip(self.methods, share, strict=True) if s >= LEAST}
+
+    def blend(
+        self, found: Mapping[str, Array], conditions: Conditions, axis: int
+    ) -> tuple[Array, IntArray]:
+        """Blended estimates of one axis, and the method with the largest share.
+
+        Parameters
+        ----------
+        found : mapping of str to ndarray, shape (m, 3)
+            Estimates.
+        conditions : Conditions
+            Of the m samples.
+        axis : int
+
+        Returns
+        -------
+        values : ndarray, shape (m,)
+            NaN where half of the shares or more have no estimate.
+        first : ndarray of int64, shape (m,)
+            Position in ``methods``.
+        """
+        share = self.grid.at(self.shares[:, :, :, axis], conditions)
+        values = np.full_like(share, np.nan)
+        for column, name in enumerate(self.methods):
+            if name in found:
+                values[:, column] = found[name][:, axis]
+        known = np.isfinite(values)
+        share = np.where(known & (share >= LEAST), share, 0.0)
+        total = share.sum(axis=1)
+        enough = total > 0.5
+        share /= np.where(enough, total, 1.0)[:, None]
+        mixed = (share * np.where(known, values, 0.0)).sum(axis=1)
+        return np.where(enough, mixed, np.nan), share.argmax(axis=1)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What held-out gaps taught about choice and error.
+
+    Attributes
+    ----------
+    pools : tuple of Pool
+        The best informed first; the next serves where one has no estimate.
+    spreads : dict of str to Spread
+        1-sigma of every method alone.
+    """
+
+    pools: tuple[Pool, ...]
+    spreads: dict[str, Spread]
+
+    @property
+    def methods(self) -> set[str]:
+        """Names of all methods that a fill may use."""
+        return {name for pool in self.pools for name in pool.methods}
+
+
+def calibrate(errors: GapErrors) -> Calibration | None:
+    """Choose methods per axis, gap length, distance and regime; calibrate sigma.
 
     Parameters
     ----------
     errors : GapErrors
         On validation spans only.
-    gain : tuple of float
-        Factors on the network's output, 0 where it is switched off.
 
     Returns
     -------
     Calibration or None
         None when no gap could be hidden.
     """
-    lengths = np.unique(errors.length)
-    if len(lengths) == 0:
+    names = [name for name in errors.errors if name != FILL]
+    if len(errors.t) == 0 or not names:
         return None
-    names = list(errors.errors)
-    rms = np.array([[errors.rms(name, x) for name in names] for x in lengths])
-    usable = np.where(np.isfinite(rms), rms, np.inf)
-    best = usable.argmin(axis=1)
-    if "lstm" in names:
-        network = names.index("lstm")
-        close = usable[:, network] <= TIE * usable.min(axis=1)
-        best = np.where(close & (np.array(gain) > 0), network, best)
-    choice = np.array(names)[best]
-    distances = np.array(DISTANCES)
-    sigma = np.empty((len(lengths), len(distances), 3))
-    for k in range(3):
-        for row, length in enumerate(lengths):
-            error = errors.errors[str(choice[row, k])][:, k]
-            sigma[row, :, k] = _by_distance(errors, error, float(length), distances)
-    return Calibration(lengths, choice, distances, sigma)
+    errors = errors.take(_enough(errors))
+    length = capped(errors.length)
+    grid = Grid(np.unique(length), np.array(DISTANCES))
+    found = _conditions(errors, length)
+    pools = tuple(_pool(errors, group, length, found, grid) for group in _groups(names))
+    spreads = {}
+    for name in names:
+        table = np.stack(
+            [
+                sigma_table(errors.errors[name][:, k], errors.gap, length, found, grid)
+                for k in range(3)
+            ],
+            axis=-1,
+        )
+        spreads[name] = Spread(grid, table)
+    return Calibration(pools, spreads)
 
 
-def _by_distance(
-    errors: GapErrors, error: Array, length: float, distances: Array
-) -> Array:
-    """RMS error up to each distance, never falling with distance.
+def _enough(errors: GapErrors) -> BoolArray:
+    """Samples of every gap that say all: those at its edges, others evenly spread."""
+    _, place, count = np.unique(errors.gap, return_inverse=True, return_counts=True)
+    order = np.lexsort((errors.t, errors.gap))
+    number = np.empty(len(order), dtype=np.int64)
+    number[order] = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+    stride = -(-count // PER_GAP)[place]
+    return np.asarray((number % stride == 0) | (errors.distance <= EDGE))
 
-    Bins with few samples borrow from gaps of similar length.
-    """
-    similar = np.abs(np.log(errors.length / length)) < np.log(2.2)
-    good = np.isfinite(error) & similar
-    overall = np.sqrt(np.mean(error[good] ** 2)) if good.any() else np.nan
-    result = np.full(len(distances), np.nan)
-    lower = np.concatenate([[0.0], distances[:-1]])
-    for i, (a, b) in enumerate(zip(lower, distances, strict=True)):
-        part = good & (errors.distance > a) & (errors.distance <= b)
-        if part.sum() >= 30:
-            result[i] = np.sqrt(np.mean(error[part] ** 2))
-    known = np.isfinite(result)
-    if not known.any():
-        return np.full(len(distances), overall)
-    filled = np.interp(np.log(distances), np.log(distances[known]), result[known])
-    return np.maximum.accumulate(filled)
+
+def capped(length: Array) -> Array:
+    """Gap lengths [s], endless ones as `Conditions` has them."""
+    return np.minimum(length, 2 * FARTHEST)
+
+
+def _conditions(errors: GapErrors, length: Array) -> Conditions:
+    firing = np.zeros(len(errors.t))
+    if errors.thruster is not None:
+        firing = errors.thruster.astype(np.float64)
+    return Conditions(length, np.minimum(errors.distance, FARTHEST), firing)
+
+
+def _groups(names: Sequence[str]) -> list[list[str]]:
+    """Methods with the twin, those without, and those of the series alone."""
+    groups = [list(names)]
+    twin = {"transplant"} & set(names)
+    if twin:
+        twin |= {"ridge", *(n.removesuffix("_single") for n in names if "_single" in n)}
+    for keep in (
+        [n for n in names if n not in twin],
+        [n for n in names if n in ALONE],
+        [n for n in names if n == "hold"],
+    ):
+        if keep and keep != groups[-1]:
+            groups.append(keep)
+    return groups
+
+
+def _pool(
+    errors: GapErrors,
+    names: Sequence[str],
+    length: Array,
+    found: Conditions,
+    grid: Grid,
+) -> Pool:
+    shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
+    sigma = np.zeros((2, len(grid.lengths), len(grid.distances), 3))
+    every = np.stack([errors.errors[name] for name in names], axis=2)
+    near = _contenders(every, length)
+    names = [name for name, use in zip(names, near, strict=True) if use]
+    every, shares = every[..., near], shares[..., near]
+    fresh = _fresh(errors.t, length)
+    helds = [Held(every[:, k], errors.gap, length, found, fresh) for k in range(3)]
+    kept = _shortlist([choose(Sums(held, grid)) for held in helds])
+    for k, held in enumerate(helds):
+        shares[:, :, :, k, kept], sigma[..., k] = _axis(held.keep(kept), grid)
+    used = shares.max(axis=(0, 1, 2, 3)) > 0
+    methods = tuple(name for name, use in zip(names, used, strict=True) if use)
+    return Pool(methods, grid, shares[..., used], Spread(grid, sigma))
+
+
+def _contenders(every: Array, length: Array) -> BoolArray:
+    """Methods that come near the best one for some length and axis."""
+    near = np.zeros(every.shape[2], dtype=bool)
+    for wanted in np.unique(length):
+        part = every[length == wanted]
+        known = np.isfinite(part)
+        square = np.where(known, part, 0.0) ** 2
+        mean = square.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
+        mean = np.where(known.mean(axis=0) >= COMPLETE, mean, np.inf)
+        best = mean.min(axis=1, keepdims=True)
+        near |= (np.isfinite(mean) & (mean <= FAR**2 * best)).any(axis=0)
+    return near
+
+
+def _shortlist(shares: Sequence[Array]) -> BoolArray:
+    """Methods that matter: every one has to be computed in every fill."""
+    parts = np.stack([s.mean(axis=(0, 2)) for s in shares])
+    return np.asarray(parts.max(axis=(0, 1)) >= MATTERS)
+
+
+def _fresh(t: Array, length: Array) -> Array:
+    """Part of the gaps of a sample's length that do not overlap."""
+    result = np.ones(len(t))
+    for wanted in np.unique(length):
+        here = length == wanted
+        result[here] = len(np.unique(t[here])) / here.sum()
+    return result
+
+
+def _axis(held: Held, grid: Grid) -> tuple[Array, Array]:
+    """Shares and sigma of one axis, sigma corrected by gaps neither was made from."""
+    sums = Sums(held, grid)
+    shares = choose(sums)
+    table = _table(held, shares, grid)
+    place = np.unique(held.gap, return_inverse=True)[1]
+    fold = _folds(sums.length)
+    ratio = np.full(len(held.gap), np.nan)
+    for part in range(FOLDS):
+        mine = fold[place] == part
+        if not mine.any() or (fold[place] < 0).all():
+            continue
+        others = choose(sums, without=fold == part)
+        scale = _table(held.take(~mine), others, grid)
+        asked = held.take(mine)
+        error = _blended(asked.errors, grid.at(others, asked.found))
+        if (scale > 0).all():
+            ratio[mine] = np.abs(error) / np.exp(grid.at(np.log(scale), asked.found))
+    factor = corrections(ratio, held.gap, held.length, grid.lengths)
+    factor *= widening(sums.length, sums.fresh, grid.lengths)
+    return shares, table * factor[:, None]
+
+
+def _table(held: Held, shares: Array, grid: Grid) -> Array:
+    error = _blended(held.errors, grid.at(shares, held.found))
+    return sigma_table(error, held.gap, held.length, held.found, grid)
+
+
+def _blended(errors: Array, share: Array) -> Array:
+    """Error of a blend: shares of methods without an estimate go to the others."""
+    known = np.isfinite(errors) & (share >= LEAST)
+    share = np.where(known, share, 0.0)
+    total = share.sum(axis=1)
+    mixed = (share * np.where(known, errors, 0.0)).sum(axis=1)
+    return np.where(total > 0.5, mixed / np.where(total > 0, total, 1.0), np.nan)
+
+
+def _folds(length: Array) -> IntArray:
+    """Part of every gap: those of a length go to all in turn; -1 where too few."""
+    fold = np.full(len(length), -1, dtype=np.int64)
+    for wanted in np.unique(length):
+        here = np.flatnonzero(length == wanted)
+        if len(here) >= FOLDS:
+            fold[here] = np.arange(len(here)) * FOLDS // len(here)
+    return fold

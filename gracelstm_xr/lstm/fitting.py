@@ -21,7 +21,7 @@ from gracelstm_xr.days import day_results
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, INPUTS, Frame, Pair, build_frame, frame_inputs
-from gracelstm_xr.hiding import GAP_LENGTHS, stretches
+from gracelstm_xr.hiding import EVERYTHING, GAP_LENGTHS, stretches
 from gracelstm_xr.lstm.calibration import calibrate
 from gracelstm_xr.lstm.checkpoint import claim
 from gracelstm_xr.lstm.dayframes import DayFrames
@@ -299,13 +299,21 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
 
     recipients: dict[str, Recipient] = {}
     tables: dict[str, GapErrors] = {}
+    # not even as context may the test span help to choose
+    first, step, _ = gps_axis(ds)
+    seen = ds.isel(time=slice(0, round((model.split.test[0] - first) / step)))
     with Bar(
         "held-out gaps", len(model.recipients), unit="satellite", enabled=progress
     ) as bar:
         for name, recipient in model.recipients.items():
-            errors = score_span(ds, model, recipient, model.split.validation)
-            main = model.networks[recipient.tracks[0].name]
-            calibration = calibrate(errors, main.gain)
+            errors = score_span(
+                seen,
+                model,
+                recipient,
+                model.split.validation,
+                lengths=(*GAP_LENGTHS, EVERYTHING),
+            )
+            calibration = calibrate(errors)
             if calibration is None:
                 warnings.warn(
                     f"found no room for gaps in the validation span of satellite "

@@ -315,7 +315,7 @@ def _finished(
     import xarray as xr
 
     table = join_errors([e for e in errors if e is not None and len(e.t)])
-    calibration = calibrate(table, (0.0, 0.0, 0.0))
+    calibration = calibrate(table)
     recipients, scores = {}, xr.Dataset()
     if recipient is not None and calibration is not None:
         name = recipient.pair.recipient

@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.frames import Frame, Pair
-from gracelstm_xr.gaps import edge_distance, runs
+from gracelstm_xr.lstm.calibration import Calibration
+from gracelstm_xr.lstm.conditions import Conditions
 from gracelstm_xr.lstm.outlook import ForecastCalibration
 from gracelstm_xr.lstm.prediction import Predictor
 from gracelstm_xr.lstm.settings import Settings
@@ -28,55 +29,10 @@ Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
-
-@dataclass(frozen=True)
-class Calibration:
-    """What held-out gaps taught about choice and error.
-
-    Attributes
-    ----------
-    lengths : ndarray, shape (l,)
-        Gap lengths tried [s], increasing.
-    choice : ndarray of str, shape (l, 3)
-        Best method per length and axis.
-    distances : ndarray, shape (d,)
-        Upper edges of the distance to the nearest observation [s].
-    sigma : ndarray, shape (l, d, 3)
-        RMS error of the chosen method [m s-2].
-    """
-
-    lengths: Array
-    choice: npt.NDArray[np.str_]
-    distances: Array
-    sigma: Array
-
-    def nearest(self, seconds: float) -> int:
-        """Number of the tried length closest to ``seconds`` in ratio."""
-        return int(np.argmin(np.abs(np.log(self.lengths / seconds))))
-
-    def method(self, seconds: float, axis: int) -> str:
-        """Method to use for a gap of ``seconds`` on one axis.
-
-        Interpolation between the edges gets worse with length much faster than the
-        rest: what won on shorter gaps is not trusted on longer ones.
-        """
-        row = self.nearest(seconds)
-        best = str(self.choice[row, axis])
-        interpolates = METHOD_CODES.get(best) == METHOD_CODES["linear"]
-        if interpolates and seconds > 1.25 * self.lengths[row]:
-            row = min(row + 1, len(self.lengths) - 1)
-            best = str(self.choice[row, axis])
-            if METHOD_CODES.get(best) == METHOD_CODES["linear"]:
-                return "lstm"
-        return best
-
-    def sigma_at(self, length: int, axis: int, distance: Array) -> Array:
-        """1-sigma [m s-2] at distances [s] from the nearest observation."""
-        table = self.sigma[length, :, axis]
-        result: Array = np.interp(
-            np.log(distance), np.log(self.distances), table, right=table[-1]
-        )
-        return result
+NONE = METHOD_CODES["none"]
+#: Up to this distance from an edge [s] a bridge counts as interpolation: what it adds
+#: to its start is then most of what it knows.
+BRIDGED = 60.0
 
 
 @dataclass(frozen=True)
@@ -184,10 +140,10 @@ class Recipient:
         *,
         method: str | None = None,
     ) -> Filled:
-        """Fill the gaps in ``keep``, by the method that held-out gaps favour.
+        """Fill the gaps in ``keep``, by the methods that held-out gaps favour.
 
-        Where that method has no estimate the next simpler one serves. A ``method``
-        asked for by name serves alone.
+        Where those have no estimate simpler ones serve. A ``method`` asked for by name
+        serves alone.
         """
         visible = np.isfinite(frame.own)
         blank = Filled.untouched(frame.own.copy())
@@ -197,26 +153,40 @@ class Recipient:
         index = np.flatnonzero(missing.any(axis=1) & inside)
         if len(index) == 0 or self.calibration is None:
             return blank.take(keep)
-        names = self.wanted(frame, visible, index, method=method)
-        found = self.estimates(frame, visible, index, predict, settings, methods=names)
-        put = self.combine(frame, visible, index, found, method=method)
+        found: dict[str, Array] = {}
+        open_ = np.arange(len(index))
+        for names in self._turns(frame, missing, index, method):
+            rows = index[open_]
+            made = self.estimates(
+                frame, visible, rows, predict, settings, methods=names - set(found)
+            )
+            for name, values in made.items():
+                found[name] = np.full((len(index), 3), np.nan)
+                found[name][open_] = values
+            put = self.combine(frame, visible, index, found, method=method)
+            empty = np.isnan(put.values) & np.array(self.observed_axes)
+            open_ = np.flatnonzero(empty.any(axis=1))
+            if len(open_) == 0:
+                break
         blank.values[index] = put.values
         blank.sigma[index] = put.sigma
         blank.method[index] = put.method
         return blank.take(keep)
 
-    def wanted(
-        self,
-        frame: Frame,
-        visible: BoolArray,
-        index: IntArray,
-        *,
-        method: str | None = None,
-    ) -> set[str]:
-        """Names of the methods `combine` may use at ``index``."""
-        plan = self._plan(frame, visible, method)[index]
-        fallbacks = FALLBACKS if method is None else ()
-        return {str(n) for n in np.unique(plan)} | set(fallbacks)
+    def _turns(
+        self, frame: Frame, missing: BoolArray, index: IntArray, method: str | None
+    ) -> list[set[str]]:
+        """Methods to compute first, and those for what they leave open."""
+        if method is not None or self.calibration is None:
+            return [{method} if method is not None else set()]
+        pools = self.calibration.pools
+        first: set[str] = set()
+        for k in np.flatnonzero(self.observed_axes):
+            rows = index[missing[index, k]]
+            if len(rows):
+                conditions = Conditions.of(frame, missing[:, k], rows)
+                first |= pools[0].wanted(conditions, int(k))
+        return [first, *(set(pool.methods) for pool in pools[1:])]
 
     def combine(
         self,
@@ -241,7 +211,7 @@ class Recipient:
         index : ndarray of int64, shape (m,)
             Positions wanted.
         found : mapping of str to ndarray, shape (m, 3)
-            Estimates at ``index``, of all methods or at least of those `wanted`.
+            Estimates at ``index``, of all methods or of those that matter here.
         method : str, optional
             Use this one alone.
 
@@ -255,58 +225,56 @@ class Recipient:
         blank = Filled.untouched(own)
         if self.calibration is None:
             return blank
-        values, sigma, code = blank.values, blank.sigma, blank.method
-        plan = self._plan(frame, visible, method)[index]
-        fallbacks = FALLBACKS if method is None else ()
-        step = frame.t[1] - frame.t[0]
         for k in np.flatnonzero(self.observed_axes):
-            here = missing[index, k]
-            for name in _preference(plan[here, k], fallbacks, found):
-                estimate = found[name][:, k]
-                allowed = (plan[:, k] == name) | (name in fallbacks)
-                put = here & np.isnan(values[:, k]) & allowed & np.isfinite(estimate)
-                values[put, k] = estimate[put]
-                code[put, k] = self.code(name)
-            rows = index[here]
-            sigma[here, k] = self._sigma(missing[:, k], rows, int(k), step)
-        sigma[np.isnan(values)] = np.nan
-        return Filled(values, sigma, code)
+            rows = np.flatnonzero(missing[index, k])
+            if len(rows) == 0:
+                continue
+            conditions = Conditions.of(frame, missing[:, k], index[rows])
+            part = {name: values[rows] for name, values in found.items()}
+            if method is None:
+                made = self._blended(part, conditions, int(k))
+            else:
+                made = self._alone(part, conditions, int(k), method)
+            blank.values[rows, k], blank.sigma[rows, k], blank.method[rows, k] = made
+        return blank
 
-    def _plan(
-        self, frame: Frame, visible: BoolArray, method: str | None
-    ) -> npt.NDArray[np.str_]:
-        """Method wanted per sample and axis, from the length of its gap."""
-        missing = ~visible & np.array(self.observed_axes)
-        plan = np.full(missing.shape, method or "none", dtype="<U16")
-        if self.calibration is None or method is not None:
-            return plan
-        step = frame.t[1] - frame.t[0]
-        for k in range(3):
-            for first, past in runs(missing[:, k]):
-                seconds = (past - first) * step
-                plan[first:past, k] = self.calibration.method(seconds, k)
-        return plan
+    def _blended(
+        self, found: Mapping[str, Array], conditions: Conditions, axis: int
+    ) -> tuple[Array, Array, IntArray]:
+        """Values, sigma and code of one axis; the best informed pool serves."""
+        n = len(conditions.length)
+        values, sigma = np.full(n, np.nan), np.full(n, np.nan)
+        code = np.full(n, METHOD_CODES["none"])
+        pools = self.calibration.pools if self.calibration is not None else ()
+        for pool in pools:
+            left = np.flatnonzero(np.isnan(values))
+            if len(left) == 0:
+                break
+            rest = conditions.take(left)
+            part = {name: v[left] for name, v in found.items()}
+            mixed, first = pool.blend(part, rest, axis)
+            good = np.isfinite(mixed)
+            values[left] = mixed
+            sigma[left[good]] = pool.spread.at(rest, axis)[good]
+            codes = np.array([self._codes(m, rest.distance) for m in pool.methods])
+            code[left[good]] = codes[first, np.arange(len(left))][good]
+        return values, sigma, code
 
-    def _sigma(
-        self, missing: BoolArray, rows: IntArray, axis: int, step: float
-    ) -> Array:
-        before, after = edge_distance(missing)
-        result = np.full(len(missing), np.nan)
-        if self.calibration is None:
-            return result[rows]
-        for first, past in runs(missing):
-            length = self.calibration.nearest((past - first) * step)
-            distance = np.minimum(before[first:past], after[first:past]) * step
-            result[first:past] = self.calibration.sigma_at(length, axis, distance)
-        return result[rows]
+    def _alone(
+        self, found: Mapping[str, Array], conditions: Conditions, axis: int, name: str
+    ) -> tuple[Array, Array, IntArray]:
+        """Values, sigma and code of one axis by one method."""
+        n = len(conditions.length)
+        values = found[name][:, axis] if name in found else np.full(n, np.nan)
+        sigma = np.full(n, np.nan)
+        if self.calibration is not None and name in self.calibration.spreads:
+            sigma = self.calibration.spreads[name].at(conditions, axis)
+        known = np.isfinite(values)
+        code = np.where(known, self._codes(name, conditions.distance), NONE)
+        return values, np.where(known, sigma, np.nan), code
 
-
-#: Tried in this order where the wanted method has no estimate (no donor, no orbit).
-FALLBACKS = ("ridge", "lstm_single", "harmonic", "linear", "hold")
-
-
-def _preference(
-    plan: npt.NDArray[np.str_], fallbacks: tuple[str, ...], found: Mapping[str, Array]
-) -> list[str]:
-    wanted = [str(name) for name in np.unique(plan) if str(name) in found]
-    return wanted + [name for name in fallbacks if name in found]
+    def _codes(self, name: str, distance: Array) -> IntArray:
+        """Flag values of a method; far from the edges a bridge is its start."""
+        start = name.replace(JOINED, STARTED)
+        near = distance <= BRIDGED
+        return np.where(near, self.code(name), self.code(start)).astype(np.int64)

@@ -1,0 +1,140 @@
+"""What decides how well a missing sample can be known: its gap, and firings nearby."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.gaps import edge_distance
+
+__all__ = ["DISTANCES", "FARTHEST", "Conditions", "Grid", "nearness"]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+#: Distances from an observation count up to this [s]; every fill sees as far.
+FARTHEST = 172_800.0
+#: Time from a firing up to which a sample is fully affected, and beyond which not at
+#: all [s]: the low-pass of ACC1B spreads a firing over some 30 s and reaches 70 s.
+FIRING = (30.0, 60.0)
+#: Distances from the nearest observation that are told apart [s].
+DISTANCES = (
+    *(1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 120.0, 300.0, 1000.0, 3000.0),
+    *(10_000.0, 30_000.0, FARTHEST),
+)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions of samples on one axis.
+
+    Attributes
+    ----------
+    length : ndarray, shape (m,)
+        Length of the gap [s]; each side counts up to `FARTHEST`, so that a gap without
+        end has twice that length.
+    distance : ndarray, shape (m,)
+        To the nearest observation [s], at most `FARTHEST`.
+    firing : ndarray, shape (m,)
+        1 next to a firing of either satellite, 0 far from it.
+    """
+
+    length: Array
+    distance: Array
+    firing: Array
+
+    @classmethod
+    def of(cls, frame: Frame, missing: BoolArray, index: IntArray) -> Conditions:
+        """Conditions at positions of a frame.
+
+        Parameters
+        ----------
+        frame : Frame
+            n samples with context.
+        missing : ndarray of bool, shape (n,)
+            Gaps of the axis.
+        index : ndarray of int64, shape (m,)
+            Positions in gaps.
+        """
+        step = float(frame.t[1] - frame.t[0]) if len(frame) > 1 else 1.0
+        before, after = edge_distance(missing)
+        left = np.minimum(before[index] * step, FARTHEST)
+        right = np.minimum(after[index] * step, FARTHEST)
+        length = np.maximum(left + right - step, step)
+        firing = np.zeros(len(index))
+        if frame.firing is not None:
+            firing = nearness(frame.firing[index])
+        return cls(length, np.minimum(left, right), firing)
+
+    def take(self, rows: BoolArray | IntArray) -> Conditions:
+        """Some of the samples."""
+        return Conditions(self.length[rows], self.distance[rows], self.firing[rows])
+
+
+def nearness(seconds: Array) -> Array:
+    """1 up to 30 s from a firing, falling to 0 at 60 s."""
+    away = np.nan_to_num(seconds, nan=np.inf, posinf=1e9)
+    near, far = FIRING
+    return np.asarray(np.clip((far - away) / (far - near), 0.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Nodes in gap length and distance that tables stand on.
+
+    Attributes
+    ----------
+    lengths : ndarray, shape (l,)
+        Gap lengths tried [s], increasing.
+    distances : ndarray, shape (d,)
+        Distances from the nearest observation [s], increasing.
+    """
+
+    lengths: Array
+    distances: Array
+
+    def at(self, table: Array, found: Conditions) -> Array:
+        """Interpolate a table in the logarithms of both, linearly in the firing.
+
+        Parameters
+        ----------
+        table : ndarray, shape (2, l, d, ...)
+            Far from firings, and next to one.
+        found : Conditions
+
+        Returns
+        -------
+        ndarray, shape (m, ...)
+        """
+        rows, up = _between(self.lengths, found.length)
+        columns, out = _between(self.distances, found.distance)
+        tail = (1,) * (table.ndim - 3)
+        total: Array = np.zeros((len(found.length), *table.shape[3:]))
+        for regime, part in ((0, 1 - found.firing), (1, found.firing)):
+            for row, a in ((rows, 1 - up), (rows + 1, up)):
+                for column, b in ((columns, 1 - out), (columns + 1, out)):
+                    r = np.minimum(row, len(self.lengths) - 1)
+                    c = np.minimum(column, len(self.distances) - 1)
+                    share = (part * a * b).reshape(-1, *tail)
+                    total += share * table[regime, r, c]
+        return total
+
+    def nearest(self, distance: Array) -> IntArray:
+        """Node of distance closest in ratio."""
+        nodes = np.log(self.distances)
+        x = np.log(np.maximum(distance, self.distances[0]))
+        return np.asarray(np.searchsorted((nodes[1:] + nodes[:-1]) / 2, x))
+
+
+def _between(nodes: Array, values: Array) -> tuple[IntArray, Array]:
+    """Node below a value and how far it is to the next, in logarithms."""
+    if len(nodes) == 1:
+        return np.zeros(len(values), dtype=np.int64), np.zeros(len(values))
+    x = np.log(np.clip(values, nodes[0], nodes[-1]))
+    place = np.interp(x, np.log(nodes), np.arange(len(nodes), dtype=np.float64))
+    below = np.minimum(place.astype(np.int64), len(nodes) - 2)
+    return below, place - below
