@@ -1,7 +1,8 @@
 """One thread per BLAS call, for results that do not depend on the machine's load.
 
 A product of matrices summed by two threads rounds differently than by one. The limit
-is the process's, not a thread's: the first to enter sets it, the last to leave lifts it.
+is that of the process, not of a thread: the first to enter sets it, the last to lift
+it is the last to leave.
 """
 
 from __future__ import annotations

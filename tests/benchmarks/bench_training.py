@@ -84,11 +84,15 @@ def _speed(t: np.ndarray, which: int) -> np.ndarray:
     return _place(t + 0.5, which) - _place(t - 0.5, which)
 
 
-def peak(days: int, options: dict[str, Any]) -> tuple[float, float]:
-    """Peak memory [MB] of one fit above imports, and its time [s]; for a child."""
+def peak(days: int, options: dict[str, Any]) -> tuple[float, float, float]:
+    """Peak memory [MB] above imports and time [s]; for a child.
+
+    Memory when the networks are trained, and after held-out gaps were scored, too.
+    """
     import keras
 
     import gracelstm_xr.lstm as lstm
+    from gracelstm_xr.lstm import fitting
     from gracelstm_xr.lstm.network import build_network, compile_network
 
     settings = lstm.Settings()
@@ -99,10 +103,26 @@ def peak(days: int, options: dict[str, Any]) -> tuple[float, float]:
     del network
     keras.utils.clear_session()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
+    begun, trained = time.perf_counter(), 0
+    calibrated = fitting._calibrated
+
+    def note(*args: Any, **keywords: Any) -> Any:
+        nonlocal trained
+        trained = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        spent = time.perf_counter() - begun
+        print(
+            f"networks of {days} days: {(trained - before) / 1e3:.0f} MB, "
+            f"{spent:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+        return calibrated(*args, **keywords)
+
+    fitting._calibrated = note
     lstm.fit(archive(days), **options)
     after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return (after - before) / 1e3, time.perf_counter() - begun
+    spent = time.perf_counter() - begun
+    return (trained - before) / 1e3, (after - before) / 1e3, spent
 
 
 def measure_memory(days: list[int], options: dict[str, Any]) -> dict[int, float]:
@@ -115,8 +135,13 @@ def measure_memory(days: list[int], options: dict[str, Any]) -> dict[int, float]
             check=True,
             stdout=subprocess.PIPE,
         )
-        found[count], seconds = json.loads(made.stdout.splitlines()[-1])
-        print(f"{count:>5} days: {found[count]:6.0f} MB above imports, {seconds:.0f} s")
+        trained, whole, seconds = json.loads(made.stdout.splitlines()[-1])
+        found[count] = whole
+        print(
+            f"{count:>5} days: {trained:6.0f} MB above imports to train, "
+            f"{whole:6.0f} MB for all of fit, {seconds:.0f} s",
+            flush=True,
+        )
     return found
 
 
