@@ -1,8 +1,7 @@
 """One thread per BLAS call, for results that do not depend on the machine's load.
 
 A product of matrices summed by two threads rounds differently than by one. The limit
-is that of the process, not of a thread: the first to enter sets it, the last to lift
-it is the last to leave.
+belongs to the process: the first thread to enter sets it, the last to leave lifts it.
 """
 
 from __future__ import annotations

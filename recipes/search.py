@@ -6,7 +6,8 @@
 Trials are Dask tasks: as many run at a time as there are workers. Each trains a model
 with a small budget; its score is the error in held-out gaps of the validation span
 over that of the ridge regression. The best settings are then fitted in full, and the
-model is written and read again. Without arguments a small simulated archive is searched.
+model is written and read again. Without arguments a small simulated archive is
+searched.
 """
 
 from __future__ import annotations
