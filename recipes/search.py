@@ -22,7 +22,6 @@ import optuna
 
 import gracelstm_xr as gx
 from gracelstm_xr import cluster
-from gracelstm_xr.lstm import fit
 
 #: Budget of a trial; the final fit has that of the defaults.
 BUDGET: dict[str, Any] = {"epochs": 6, "windows_per_epoch": 1024}
@@ -43,7 +42,7 @@ def score(store: str, settings: dict[str, Any]) -> float:
     """Error of the network over that of the ridge in held-out gaps, mean of all."""
     # a trial stays on its worker
     with dask.config.set(scheduler="threads"):
-        rms = fit(gx.open_store(store), **settings).scores["rms"]
+        rms = gx.open_store(store).grace.fit(**settings).scores["rms"]
     return float((rms.sel(method="lstm") / rms.sel(method="ridge")).mean())
 
 
@@ -85,7 +84,7 @@ def main() -> None:
             at_once = 1 if client is None else max(len(client.nthreads()), 1)
             study, best = search(store, given.trials, at_once, budget)
             final = best if given.store else best | budget
-            model = fit(gx.open_store(store), **final)
+            model = gx.open_store(store).grace.fit(**final)
         model.save(path)
         again = gx.load_model(path)
         units = best["units"]

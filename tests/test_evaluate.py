@@ -13,13 +13,12 @@ import pytest
 import xarray as xr
 
 from gracelstm_xr.benchmark import rounds_of
-from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate import evaluate
 from gracelstm_xr.evaluation import plan
 from gracelstm_xr.evaluation.report import write_report
 from gracelstm_xr.evaluation.verdict import findings, verdict
-from gracelstm_xr.lstm import FittedModel, fill
+from gracelstm_xr.lstm import FittedModel
 from gracelstm_xr.lstm.fitting import load_frame
 
 pytestmark = pytest.mark.lstm
@@ -29,41 +28,6 @@ OPTIONS = {"lengths": (30.0, 300.0), "count": 2, "seed": 4}
 @pytest.fixture(scope="module")
 def report(model: FittedModel, twin: xr.Dataset) -> xr.Dataset:
     return evaluate(twin, model, **OPTIONS)
-
-
-def test_table_agrees_with_gaps_hidden_by_hand(
-    report: xr.Dataset, model: FittedModel, twin: xr.Dataset
-) -> None:
-    """The same gaps made in the Dataset, filled as a user would, and compared."""
-    frame = load_frame(twin, model.recipients["B"].pair, model.split.test)
-    rounds = rounds_of(frame, model.split.test, model.recipients["B"], **OPTIONS)
-    squares: dict[float, list[np.ndarray]] = {30.0: [], 300.0: []}
-    inside: dict[float, list[np.ndarray]] = {30.0: [], 300.0: []}
-    observed = twin["lin_accl"].values
-    start = round(frame.t[0] - gps_axis(twin)[0])
-    for hidden in rounds:
-        own = observed.copy()
-        for first, past in hidden + start:
-            own[1, first:past] = np.nan
-        masked = twin.assign(lin_accl=(twin["lin_accl"].dims, own))
-        filled = fill(masked, model).compute()
-        for first, past in hidden + start:
-            at = {"satellite": 1, "time": slice(first, past)}
-            error = filled["lin_accl_filled"].isel(at).values - observed[1, first:past]
-            sigma = filled["lin_accl_filled_sigma"].isel(at).values
-            squares[float(past - first)].append(error**2)
-            inside[float(past - first)].append(np.abs(error) <= 1.96 * sigma)
-    for length, found in squares.items():
-        rms = np.sqrt(np.concatenate(found).mean(axis=0))
-        at = {"satellite": "B", "gap_length": length}
-        np.testing.assert_allclose(
-            report["rms"].sel({"method": "fill", **at}), rms, rtol=1e-4
-        )
-        share = np.concatenate(inside[length]).mean(axis=0)
-        np.testing.assert_allclose(
-            report["coverage"].sel(level=0.95, **at), share, atol=0.01
-        )
-    assert report["gap_count"].values.tolist() == [[8, 2]]
 
 
 def test_coverage_is_a_part(report: xr.Dataset) -> None:

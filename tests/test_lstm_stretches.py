@@ -81,7 +81,7 @@ def test_an_epoch_does_not_grow_with_the_archive() -> None:
         assert len(plan.sample) <= 8
         assert len(plan.validation) <= 4
         # three epochs of stretches of 4 days with context, and the sample
-        assert len(plan.days(settings)) <= (3 * PER_EPOCH + 12) * 10
+        assert len(plan.days(settings)) <= (3 * PER_EPOCH + 12) * 12
         spans = [*(s.wide for s in plan.training), *(s.wide for s in plan.validation)]
         assert max(b for _, b in spans) <= split.validation[1]
         assert max(s.wide[1] for s in plan.training) <= split.train[1]

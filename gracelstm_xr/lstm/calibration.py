@@ -133,7 +133,11 @@ def calibrate(errors: GapErrors) -> Calibration | None:
     length = capped(errors.length)
     grid = Grid(np.unique(length), np.array(DISTANCES))
     found = _conditions(errors, length)
-    pools = tuple(_pool(errors, group, length, found, grid) for group in _groups(names))
+    pools = []
+    for group in _groups(names):
+        rows = _informed(errors, group)
+        part = errors.take(rows)
+        pools.append(_pool(part, group, length[rows], found.take(rows), grid))
     spreads = {}
     for name in names:
         table = np.stack(
@@ -144,7 +148,20 @@ def calibrate(errors: GapErrors) -> Calibration | None:
             axis=-1,
         )
         spreads[name] = Spread(grid, table)
-    return Calibration(pools, spreads)
+    return Calibration(tuple(pools), spreads)
+
+
+def _informed(errors: GapErrors, names: Sequence[str]) -> BoolArray:
+    """Samples that say which of ``names`` is best.
+
+    Where the twin has a hole its methods have no estimate; the next pool serves there,
+    and the first must not learn to do without the twin.
+    """
+    every = np.ones(len(errors.t), dtype=bool)
+    if "transplant" not in names:
+        return every
+    known = np.asarray(np.isfinite(errors.errors["transplant"]).any(axis=1))
+    return known if bool(known.any()) else every
 
 
 def _enough(errors: GapErrors) -> BoolArray:

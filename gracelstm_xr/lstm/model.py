@@ -250,7 +250,7 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
 
 def _refused(path: Any, why: str) -> ModelFileError:
     return ModelFileError(
-        f"model file {str(path)!r}: {why}; expected a whole file written by "
+        f"model file {str(path)!r}: {why}, expected a whole file written by "
         "model.save(): copy it again, or fit and save again"
     )
 
