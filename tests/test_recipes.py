@@ -174,22 +174,3 @@ def test_recipes_are_public_and_check_themselves(path):
     text = path.read_text()
     assert "from gracelstm_xr." not in text
     assert "check passed" in text
-
-
-@pytest.mark.lstm
-@pytest.mark.slow
-def test_search_of_two_trials(tmp_path):
-    pytest.importorskip("optuna", reason="needs the extra tune")
-    done = subprocess.run(
-        [sys.executable, ROOT / "recipes/search.py", "--trials", "2"],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=tmp_path,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "trial 0: " in done.stdout
-    assert "trial 1: " in done.stdout
-    assert "best of 2 trials" in done.stdout
-    assert "<FittedModel: fills" in done.stdout
-    assert list(tmp_path.iterdir()) == []
