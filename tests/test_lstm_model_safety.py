@@ -88,6 +88,10 @@ def checked(text: Any) -> list[tuple[Any, ...]]:
     ]
 
 
+#: Parts of a model that may be None.
+OPTIONAL = ("donor", "lag", "calibration", "forecast", "patience")
+
+
 def refused(path: Path, why: object) -> None:
     try:
         one_line(path, "expected")
@@ -122,7 +126,7 @@ def test_any_key_of_another_type(members: dict[str, bytes], tmp_path: Path) -> N
         value = at(text, place)
         for other in ({}, [], None, "no"):
             same = type(other) is type(value)
-            optional = place[-1] in ("donor", "lag", "calibration", "patience")
+            optional = place[-1] in OPTIONAL
             if same or optional:
                 continue
             broken = copy.deepcopy(text)

@@ -122,13 +122,7 @@ def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset
 
 
 def _check_method(model: FittedModel, method: str | None) -> None:
-    network = {
-        n
-        for r in model.recipients.values()
-        for t in r.tracks
-        for n in r.names(t).values()
-    }
-    known = network.union(*(r.baselines for r in model.recipients.values()))
+    known = {name for r in model.recipients.values() for name in r.methods}
     if method is not None and method not in known:
         raise GraceError(
             f"found method {method!r}, expected one of {', '.join(sorted(known))}: "

@@ -323,9 +323,7 @@ def _unpacked(
     )
     networks = {t: _network(t, d, members) for t, d in text["networks"].items()}
     for name, recipient in recipients.items():
-        missing = {track.name for track in recipient.tracks} - set(networks)
-        if missing or recipient.pair.recipient != name:
-            raise ModelFileError(f"found no networks for satellite {name}")
+        _check_recipient(name, recipient, networks)
     return FittedModel(
         # anew, so that the ranges are checked as well as the types
         settings=Settings.from_keywords(settings.to_dict()),
@@ -336,6 +334,25 @@ def _unpacked(
         scores=xr.Dataset.from_dict(text["scores"]),
         info=unpack(text["info"], dict[str, str], arrays, "info"),
     )
+
+
+def _check_recipient(
+    name: str, recipient: Recipient, networks: Mapping[str, TrainedNetwork]
+) -> None:
+    """Refuse a recipient that names what is not in the file."""
+    missing = {track.name for track in recipient.tracks} - set(networks)
+    if missing or recipient.pair.recipient != name:
+        raise ModelFileError(f"found no networks for satellite {name}")
+    if recipient.calibration is None:
+        return
+    methods = set(recipient.methods)
+    unknown = recipient.calibration.methods - methods
+    without = methods - set(recipient.calibration.spreads)
+    if unknown or without:
+        raise ModelFileError(
+            f"found satellite {name} without "
+            f"{', '.join(sorted(unknown or without))} or its sigma"
+        )
 
 
 def _said(track: str, plain: Any) -> list[str]:

@@ -94,6 +94,12 @@ class Recipient:
         """Same state with choice and sigma known."""
         return replace(self, calibration=calibration)
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of all estimates to be had: of baselines, then of every track."""
+        tracks = [name for t in self.tracks for name in self.names(t).values()]
+        return (*self.baselines, *tracks)
+
     def names(self, track: Track) -> dict[str, str]:
         """Names of a track's estimates by kind, see `track_estimates`."""
         suffix = "" if track is self.tracks[0] else f"_{track.name}"
