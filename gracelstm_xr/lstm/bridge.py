@@ -31,6 +31,9 @@ LONGEST_LAG = 2 * REACH
 CUT = 0.042
 #: Smallest variance of that noise, as part of the whole.
 FLOOR = 1e-4
+#: This over the number of samples is a smallest part, too: from few of them nothing is
+#: known so well that a series could be carried far.
+FEW = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Bridge:
             power[:, k] = _lines(_covariance(residual[:, k], lags))
             high = frequency > CUT
             white = power[high, k].mean() if high.any() else 0.0
-            noise[k] = max(lags * white, FLOOR * power[:, k].sum())
+            floor = max(FLOOR, FEW / max(np.isfinite(residual[:, k]).sum(), 1))
+            noise[k] = max(lags * white, floor * power[:, k].sum())
             power[:, k] = np.where(high, 0.0, np.maximum(power[:, k] - white, 0.0))
         return cls(frequency, power, noise)
 
