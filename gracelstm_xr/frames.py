@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.attitude import rotate
+from gracelstm_xr.errors import GraceError
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.geometry import Geometry, build_geometry
 from gracelstm_xr.interpolation import lagrange
@@ -29,6 +30,7 @@ __all__ = [
     "HALO",
     "Frame",
     "Pair",
+    "alone_without_twin",
     "assemble",
     "build_frame",
     "frame_inputs",
@@ -161,7 +163,17 @@ def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:
     """Variables a frame needs, keyed ``own.<name>`` and ``donor.<name>``.
 
     Lazy: selects, never computes. Samples condemned by cleaning are missing.
+
+    Raises
+    ------
+    GraceError
+        When the donor is not in ``ds``.
     """
+    if alone_without_twin(ds, pair) != pair:
+        raise GraceError(
+            f"found no satellite {pair.donor!r}, expected it as the donor of "
+            f"{pair.recipient!r}: use a Dataset with both, or fit on one satellite"
+        )
     if "lin_accl" in ds:
         ds = ds.assign(lin_accl=usable(ds))
     roles = {"own": pair.recipient, "donor": pair.donor}
@@ -172,6 +184,13 @@ def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:
         for name in INPUTS
         if name in ds
     }
+
+
+def alone_without_twin(ds: xr.Dataset, pair: Pair) -> Pair:
+    """Pair as it is, or without the donor where ``ds`` does not hold it."""
+    if pair.donor is None or pair.donor in np.atleast_1d(ds["satellite"].values):
+        return pair
+    return replace(pair, donor=None)
 
 
 def _of_satellite(array: xr.DataArray, satellite: str) -> xr.DataArray:

@@ -10,7 +10,8 @@ import pytest
 import xarray as xr
 
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
-from gracelstm_xr.lstm import FittedModel, data_ends, forecast
+from gracelstm_xr.evaluate import evaluate
+from gracelstm_xr.lstm import FittedModel, data_ends, forecast, hindcast
 from gracelstm_xr.lstm.ahead import look_ahead, origin_frame
 
 pytestmark = pytest.mark.lstm
@@ -187,6 +188,24 @@ def test_calibration_survives_the_file(
     found = forecast(past, again, horizon="90min").compute()
     for name in ahead.data_vars:
         np.testing.assert_array_equal(found[name], ahead[name])
+
+
+def test_the_twin_need_not_be_there(
+    model: FittedModel, twin: xr.Dataset, past: xr.Dataset, ahead: xr.Dataset
+) -> None:
+    alone = past.sel(satellite=["B"])
+    found = forecast(alone, model, horizon="90min").compute()
+    last = {"satellite": "B"}
+    for name in ("lin_accl_forecast", "lin_accl_forecast_sigma"):
+        assert np.isfinite(found[name]).all()
+    # the twin's orbit only tells which way the satellite flies, as the attitude does
+    apart = found["lin_accl_forecast"].sel(last) - ahead["lin_accl_forecast"].sel(last)
+    assert (abs(apart) < found["lin_accl_forecast_sigma"].sel(last)).all()
+    alone = twin.sel(satellite=["B"])
+    table = hindcast(alone, model, leads=(60.0,), count=4, one_step=False)
+    assert np.isfinite(table["rms"].sel({"method": "forecast"})).all()
+    with pytest.raises(GraceError, match=r"found no satellite 'A'.* donor of 'B'"):
+        evaluate(alone, model)
 
 
 def test_errors_in_one_line(model: FittedModel, past: xr.Dataset) -> None:

@@ -12,7 +12,7 @@ import xarray as xr
 from gracelstm_xr import conventions
 from gracelstm_xr.blocks import gps_seconds
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
-from gracelstm_xr.frames import frame_inputs
+from gracelstm_xr.frames import alone_without_twin, frame_inputs
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.lstm.ahead import (
     Ahead,
@@ -220,10 +220,8 @@ def _one(
     if recipient.forecast is None:
         behind += OVER + size * step
     wide = slice(max(axis.size - round(behind / step), 0), axis.size)
-    arrays = {
-        key: array.isel(time=wide).data
-        for key, array in frame_inputs(ds, recipient.pair).items()
-    }
+    inputs = frame_inputs(ds, alone_without_twin(ds, recipient.pair))
+    arrays = {key: array.isel(time=wide).data for key, array in inputs.items()}
     task = dask.delayed(_block, pure=False)(
         gps_seconds(ds, wide),
         arrays,

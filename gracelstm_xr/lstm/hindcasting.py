@@ -9,7 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.blocks import gps_axis, gps_seconds
-from gracelstm_xr.frames import build_frame, frame_inputs, whole_steps
+from gracelstm_xr.frames import (
+    alone_without_twin,
+    build_frame,
+    frame_inputs,
+    whole_steps,
+)
 from gracelstm_xr.hiding import stretches
 from gracelstm_xr.lstm.ahead import (
     facing,
@@ -153,7 +158,7 @@ def loaded_inputs(
     low = int(np.ceil((span[0] - CONTEXT - first) / step))
     high = int(np.floor((span[1] - first) / step)) + 1
     part = slice(max(low, 0), min(max(high, 0), size))
-    inputs = frame_inputs(ds, recipient.pair)
+    inputs = frame_inputs(ds, alone_without_twin(ds, recipient.pair))
     wanted = {k: v for k, v in inputs.items() if not of_twin_only(k)}
     (arrays,) = dask.compute({k: v.isel(time=part).data for k, v in wanted.items()})
     return gps_seconds(ds, part), arrays

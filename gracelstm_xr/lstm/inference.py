@@ -137,11 +137,6 @@ def _filled(
     if recipient is None:
         return _untouched(ds, satellite)
     pair = recipient.pair
-    if pair.donor is not None and pair.donor not in ds["satellite"].values:
-        raise GraceError(
-            f"found no satellite {pair.donor!r}, expected it as the donor of "
-            f"{satellite!r}: fill a Dataset with both, or fit on one satellite"
-        )
     reach = model.settings.window * model.settings.step
     return _blocks(ds, pair, model, method, CONTEXT + reach)
 
