@@ -2,12 +2,14 @@
 
     python tests/benchmarks/bench_forecast.py [STORE ...] [--days 20] [--seeds 0 1 2]
         [--epochs 24] [--units 48] [--windows 2048] [--count 96]
+    python tests/benchmarks/bench_forecast.py --models OUT [--count 96]
 
 Without stores, archives of both missions, quiet and active, are simulated. A model is
 fitted to the second satellite alone and judged on the test span, which no fit has
-seen. RMS error in nm s-2, axes x y z, all epochs and those without a thruster firing
-within 30 s; the ratio to the best of persistence, line, AR and harmonic (below 1:
-better); coverage of sigma. Everything is simulated.
+seen. ``--models`` takes the archives and models that ``bench_lstm.py OUT`` left, and
+pools the archives of a mission and regime. RMS error in nm s-2, axes x y z, all epochs
+and those without a thruster firing within 30 s; the ratio to the best of persistence,
+line, AR and harmonic (below 1: better); coverage of sigma. Everything is simulated.
 """
 
 from __future__ import annotations
@@ -16,10 +18,13 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+
+if TYPE_CHECKING:
+    from gracelstm_xr.lstm import FittedModel
 
 #: Lead times of the tables [s]: 1, 10, 60 min and one revolution.
 LEADS = (60.0, 600.0, 3600.0, 5640.0)
@@ -29,14 +34,42 @@ STARTS = {"grace": "2008-01-01", "grace-fo": "2019-05-01"}
 
 
 def judged(
-    ds: xr.Dataset, *, leads: Sequence[float] = LEADS, count: int = 96, **settings: Any
+    ds: xr.Dataset,
+    model: FittedModel | None = None,
+    *,
+    leads: Sequence[float] = LEADS,
+    count: int = 96,
+    **settings: Any,
 ) -> xr.Dataset:
     """Fit to the second satellite alone, and make hindcasts on the test span."""
     from gracelstm_xr.lstm import fit, hindcast
 
     own = ds.sel(satellite=ds["satellite"].values[-1:])
-    model = fit(own, **settings)
+    model = model or fit(own, **settings)
     return hindcast(own, model, leads=leads, count=count)
+
+
+def pooled(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    """Mean squares over archives, as RMS; coverage as its mean."""
+    names = ["rms", "rms_calm", "rms_one_step", "coverage_68", "coverage_95"]
+    plain = [t[names].assign_coords(satellite=["one"]) for t in tables]
+    joined = xr.concat(plain, dim="archive")
+    result = np.sqrt((joined[names[:3]] ** 2).mean("archive"))
+    return result.merge(joined[names[3:]].mean("archive"))
+
+
+def of_models(folder: Path, count: int) -> Iterator[tuple[str, xr.Dataset]]:
+    """Tables of the models of ``bench_lstm.py``, archives of a kind pooled."""
+    from gracelstm_xr.lstm import load_model
+    from gracelstm_xr.store import open_store
+
+    groups: dict[str, list[xr.Dataset]] = {}
+    for path in sorted(folder.glob("*.gracelstm")):
+        ds = open_store(str(folder / "archives" / f"{path.stem}.zarr"))
+        table = judged(ds, load_model(path), count=count)
+        groups.setdefault(path.stem.rpartition("-")[0], []).append(table)
+    for name, tables in groups.items():
+        yield f"{name}, {len(tables)} seeds", pooled(tables)
 
 
 def ratios(table: xr.Dataset, name: str = "rms") -> xr.DataArray:
@@ -114,7 +147,12 @@ def main() -> None:
     parser.add_argument("--units", type=int, default=48)
     parser.add_argument("--windows", type=int, default=2048)
     parser.add_argument("--count", type=int, default=96)
+    parser.add_argument("--models", type=Path, help="folder of bench_lstm.py")
     given = parser.parse_args()
+    if given.models is not None:
+        for name, table in of_models(given.models, given.count):
+            show(name, table)
+        return
     options = {"epochs": given.epochs, "units": given.units}
     with tempfile.TemporaryDirectory() as folder:
         made = archives(given.stores, given.days, given.seeds, Path(folder))
@@ -122,12 +160,17 @@ def main() -> None:
             table = judged(
                 ds, count=given.count, windows_per_epoch=given.windows, **options
             )
-            print(f"\n{name} (simulated), all epochs\n")
-            print("\n".join(rows(table)))
-            print(f"\n{name} (simulated), no firing within 30 s\n")
-            print("\n".join(rows(table, "rms_calm")))
-            print(f"\n{name} (simulated), 10 s ahead from the true history\n")
-            print("\n".join(one_step(table)), flush=True)
+            show(name, table)
+
+
+def show(name: str, table: xr.Dataset) -> None:
+    """Print the tables of one archive, or of several."""
+    print(f"\n{name} (simulated), all epochs\n")
+    print("\n".join(rows(table)))
+    print(f"\n{name} (simulated), no firing within 30 s\n")
+    print("\n".join(rows(table, "rms_calm")))
+    print(f"\n{name} (simulated), 10 s ahead from the true history\n")
+    print("\n".join(one_step(table)), flush=True)
 
 
 if __name__ == "__main__":
