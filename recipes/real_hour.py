@@ -26,17 +26,11 @@ import gracelstm_xr  # noqa: F401  (registers ds.grace)
 
 START = np.datetime64("2005-05-30T00:00:00", "ns")
 STEP = 5.0
-#: Gap length [s] and the starts of the gaps hidden together [s], set by set. Between
-#: 1500 and 2130 s the donor's own reading is missing, behind the figure's legend.
-PLAN = {
-    60: [
-        (200, 600, 1000, 1400, 2200, 2600, 3000, 3400),
-        (400, 800, 1200, 2400, 2800, 3200),
-    ],
-    120: [(200, 900, 2200, 2900), (550, 1300, 2550, 3250)],
-    300: [(200, 2140), (740, 2680), (1190, 3200)],
-    600: [(240,), (850,), (2200,), (2850,)],
-}
+#: Gap lengths [s], and how many gaps are hidden at a time.
+TOGETHER = {60: 8, 120: 4, 300: 2, 600: 1}
+#: First and last second that may be hidden, and the stretch in between where the
+#: donor's own reading is missing, behind the figure's legend.
+FIRST, LAST, LEGEND = 200, 3500, (1500, 2130)
 METHODS = ("linear", "cubic", "transplant", "tracked", "lstm", "best")
 
 
@@ -141,6 +135,15 @@ def read_hour(path: Path) -> xr.Dataset:
     )
 
 
+def plan(length: int) -> list[tuple[int, ...]]:
+    """Starts of gaps, half a length apart or closer, in sets hidden together."""
+    every = range(FIRST, LAST - length + 1, min(length // 2, 100))
+    starts = [s for s in every if s + length <= LEGEND[0] or s >= LEGEND[1]]
+    # every n-th start of the list: far apart within a set
+    sets = -(-len(starts) // TOGETHER[length])
+    return [tuple(starts[k::sets]) for k in range(sets)]
+
+
 def fill_errors(ds: xr.Dataset, length: int, starts: tuple[int, ...]) -> dict:
     """Hide gaps of B, fit on what is left, fill by every method: errors in nm s-2."""
     masked = ds.copy(deep=True)
@@ -152,7 +155,7 @@ def fill_errors(ds: xr.Dataset, length: int, starts: tuple[int, ...]) -> dict:
     )
     # an hour is short: half of it trains, half chooses the method
     model = masked.grace.fit(
-        recipient="B", train=0.5, validation=0.49, embargo=30, window=48, epochs=10,
+        recipient="B", train=0.5, validation=0.49, embargo=30, window=48, epochs=4,
         windows_per_epoch=512, longest_gap=600,
     )  # fmt: skip
     truth = ds["lin_accl"].sel(satellite="B", axis="x").values[hidden]
@@ -169,7 +172,7 @@ def fill_errors(ds: xr.Dataset, length: int, starts: tuple[int, ...]) -> dict:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("file", type=Path, help="digitised hour, CSV")
-    parser.add_argument("--lengths", type=int, nargs="*", default=list(PLAN))
+    parser.add_argument("--lengths", type=int, nargs="*", default=list(TOGETHER))
     options = parser.parse_args(argv)
     if not options.file.exists():
         print(
@@ -182,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{'gap':>6} {'lag [s]':>8}" + "".join(f"{m:>12}" for m in METHODS))
     table = {}
     for length in options.lengths:
-        runs = [fill_errors(ds, length, starts) for starts in PLAN[length]]
+        runs = [fill_errors(ds, length, starts) for starts in plan(length)]
         table[length] = {
             m: float(np.sqrt(np.nanmean(np.concatenate([r[m] for r in runs]) ** 2)))
             for m in METHODS

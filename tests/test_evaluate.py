@@ -231,8 +231,9 @@ def test_verdict_says_who_wins_and_by_how_much(report: xr.Dataset) -> None:
         made[name][at] = value
     other = {**at, "gap_length": 0}
     made["ratio_low"][other], made["ratio_high"][other] = 0.9, 1.1
-    made["coverage"][{"level": 0, **at}] = 0.30
-    made["coverage"][{"level": 1, **at}] = 0.60
+    for end, apart in (("", 0.0), ("_low", -0.1), ("_high", 0.1)):
+        made[f"coverage{end}"][{"level": 0, **at}] = 0.30 + apart
+        made[f"coverage{end}"][{"level": 1, **at}] = 0.60 + apart
     made["sigma_factor"][at] = 2.5
     found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]
     assert len(found) == 1
@@ -240,6 +241,18 @@ def test_verdict_says_who_wins_and_by_how_much(report: xr.Dataset) -> None:
     assert found[0].sigma == "too small"
     assert found[0].advice == "multiply sigma by 2.5"
     assert any("axis x" in t and "by 50 %" in t for t in verdict(made))
+    # few gaps: 0.30 may as well be 0.65
+    for level, high in ((0, 0.65), (1, 0.97)):
+        made["coverage_high"][{"level": level, **at}] = high
+    found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]
+    assert found[0].sigma == "honest"
+    assert found[0].advice == "use fill() as it is"
+    # more within one sigma, fewer within two: no factor mends that
+    made["coverage_low"][{"level": 0, **at}] = 0.75
+    made["coverage_high"][{"level": 1, **at}] = 0.85
+    found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]
+    assert found[0].sigma == "too simple"
+    assert found[0].advice == "use fill() as it is"
     made["ratio_low"][at], made["ratio_high"][at] = 1.1, 1.3
     made["best_baseline"][at] = "ridge"
     found = [f for f in findings(made, "B") if f.axis == "x" and f.length == 300.0]

@@ -10,9 +10,10 @@ from scipy.interpolate import BSpline
 from scipy.signal import welch
 
 from gracelstm_xr.benchmark import GapErrors
-from gracelstm_xr.evaluation.metrics import blocks_of, bootstrap, tables
+from gracelstm_xr.evaluation.metrics import tables
 from gracelstm_xr.evaluation.parts import Part, join_parts, load_part, save_part
 from gracelstm_xr.evaluation.regimes import regimes
+from gracelstm_xr.evaluation.resampling import blocks_of, bootstrap
 from gracelstm_xr.evaluation.solver import absorbed
 from gracelstm_xr.evaluation.spectra import band_rms, noise_floor, spectra
 
@@ -165,6 +166,8 @@ def test_tables_of_known_errors() -> None:
     assert (found["best_baseline"] == "transplant").all()
     np.testing.assert_allclose(found["coverage"].sel(level=0.68), 0.68, atol=0.01)
     np.testing.assert_allclose(found["coverage"].sel(level=0.95), 0.95, atol=0.01)
+    assert (found["coverage_low"] < found["coverage"]).all()
+    assert (found["coverage_high"] > found["coverage"]).all()
     np.testing.assert_allclose(found["sigma_factor"], 1.0, atol=0.02)
     np.testing.assert_allclose(found["rms_solver"], 1e-9)
     np.testing.assert_array_equal(found["lstm_share"], 1.0)

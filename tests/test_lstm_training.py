@@ -22,7 +22,7 @@ from gracelstm_xr.lstm.fitting import load_frame
 from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.stretches import Stretch
 from gracelstm_xr.lstm.track import Track
-from gracelstm_xr.lstm.training import Job, combine, train_member
+from gracelstm_xr.lstm.training import Job, combine, sure_gain, train_member
 
 pytestmark = pytest.mark.lstm
 
@@ -242,6 +242,22 @@ def test_training_learns_and_repeats(job: Job) -> None:
     assert float(loss.min()) < float(loss[0])
     assert all(0 <= g <= 1 for g in network.gain)
     assert max(network.gain) > 0.1
+
+
+def test_a_network_of_no_sure_use_is_switched_off() -> None:
+    rng = np.random.default_rng(5)
+    target, output = rng.standard_normal((2, 4000, 3))
+    # x: half of it right; y: nothing; z: right, but in one block only
+    output[:, 0] = target[:, 0] + rng.standard_normal(4000)
+    block = np.arange(4000) // 100
+    output[:, 2] = np.where(block == 7, target[:, 2], output[:, 2])
+    product, square = output * target, output**2
+    gain = sure_gain(product, square, block)
+    assert gain[0] == pytest.approx(0.5, abs=0.05)
+    np.testing.assert_array_equal(gain[1:], 0.0)
+    # too few independent windows to say anything
+    np.testing.assert_array_equal(sure_gain(product, square, block // 6), 0.0)
+    np.testing.assert_array_equal(sure_gain(product[:0], square[:0], block[:0]), 0.0)
 
 
 def test_the_best_epoch_is_kept(job: Job) -> None:

@@ -10,22 +10,18 @@ import xarray as xr
 
 from gracelstm_xr.baselines import BASELINES
 from gracelstm_xr.benchmark import FILL, GapErrors, score_table
-from gracelstm_xr.evaluation.parts import REVOLUTION, Part
+from gracelstm_xr.evaluation.coverage import sigma_tables
+from gracelstm_xr.evaluation.parts import Part
 from gracelstm_xr.evaluation.regimes import regimes
+from gracelstm_xr.evaluation.resampling import blocks_of, bootstrap, interval, ratio_of
 
-__all__ = ["LEVELS", "REFERENCES", "blocks_of", "bootstrap", "tables"]
+__all__ = ["REFERENCES", "tables"]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-#: Parts of a normal distribution within these multiples of sigma.
-LEVELS = {0.68: 0.994, 0.95: 1.960}
 #: What skill is measured against: the first that the data allow.
 REFERENCES = ("transplant", "harmonic", "linear")
-#: Distance from an observation up to which an error counts as beside it [s].
-BESIDE = 10.0
-#: Resamples of the bootstrap, and the percentiles of its interval.
-RESAMPLES, INTERVAL = 500, (2.5, 97.5)
 DIMS = ("method", "satellite", "axis", "gap_length")
 
 
@@ -45,7 +41,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
         ``rms``, ``mae``, ``p95``, ``rms_low``, ``rms_high``, ``rms_solver``
         [m s-2], ``skill``, ``skill_low``, ``skill_high`` over ``(method, satellite,
         axis, gap_length)``; ``ratio`` of ``fill`` to ``best_baseline`` with its
-        interval, ``coverage``, ``edge_coverage``, ``sigma_factor``,
+        interval, those of `gracelstm_xr.evaluation.coverage.sigma_tables`,
         ``lstm_share`` and ``gap_count``;
         ``regime_rms`` and ``regime_count`` over ``regime`` as well.
     """
@@ -66,13 +62,13 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
                 continue
             squares, counts = _blocks(part.errors, methods, here)
             draws = bootstrap(squares, counts, seed)
-            values = np.sqrt(_ratio(squares.sum(axis=0), counts.sum(axis=0)))
-            skill = 1 - _ratio(values, values[base])
+            values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
+            skill = 1 - ratio_of(values, values[base])
             cells = (
-                *_interval(draws),
+                *interval(draws),
                 _solved(part, methods, here),
                 skill,
-                *_interval(1 - _ratio(draws, draws[:, base : base + 1])),
+                *interval(1 - ratio_of(draws, draws[:, base : base + 1])),
             )
             for name, cell in zip(names, cells, strict=True):
                 made[name][:, s, :, x] = cell
@@ -80,7 +76,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             for end, cell in zip(ratio, found, strict=True):
                 ratio[end][s, :, x] = cell
     _attach(result, made, best, ratio, reference)
-    result.update(_sigma_tables(parts, lengths))
+    result.update(sigma_tables(parts, lengths, seed))
     return result.merge(_regime_tables(parts, methods, lengths))
 
 
@@ -100,8 +96,8 @@ def _against_best(
             continue
         b = known[int(np.argmin(values[known, k]))]
         best[k] = methods[b]
-        found[0, k] = _ratio(values[f, k], values[b, k])
-        found[1:, k] = _interval(_ratio(draws[:, f, k], draws[:, b, k]))
+        found[0, k] = ratio_of(values[f, k], values[b, k])
+        found[1:, k] = interval(ratio_of(draws[:, f, k], draws[:, b, k]))
     return best, found[0], found[1], found[2]
 
 
@@ -140,25 +136,6 @@ def _attach(
     )  # fmt: skip
 
 
-def _ratio(above: Array, below: Array) -> Array:
-    """Quotient, NaN where the lower part is zero or unknown."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        quotient = np.asarray(above) / np.asarray(below)
-    return np.where(np.isfinite(quotient), quotient, np.nan)
-
-
-def blocks_of(errors: GapErrors) -> IntArray:
-    """Number of the bootstrap block of every sample.
-
-    Gaps, or revolutions where gaps are longer than two: hidden days of one span
-    overlap, and what they share is one block.
-    """
-    turn = np.floor(errors.t / REVOLUTION).astype(np.int64)
-    long = errors.length > 2 * REVOLUTION
-    label = np.where(long, turn, -1 - errors.gap)
-    return np.unique(label, return_inverse=True)[1].astype(np.int64)
-
-
 def _blocks(
     errors: GapErrors, methods: list[str], here: npt.NDArray[np.bool_]
 ) -> tuple[Array, Array]:
@@ -180,33 +157,6 @@ def _blocks(
     return squares, counts
 
 
-def bootstrap(squares: Array, counts: Array, seed: int) -> Array:
-    """RMS of resampled blocks, the same blocks for all methods and axes.
-
-    Parameters
-    ----------
-    squares, counts : ndarray, shape (block, method, axis)
-        Sum of squared errors and their number.
-    seed : int
-
-    Returns
-    -------
-    ndarray, shape (resample, method, axis)
-    """
-    rng = np.random.default_rng([seed, 11])
-    number = len(squares)
-    weights = rng.multinomial(number, np.full(number, 1 / number), size=RESAMPLES)
-    above = np.tensordot(weights, squares, axes=1)
-    below = np.tensordot(weights, counts, axes=1)
-    return np.sqrt(_ratio(above, below))
-
-
-def _interval(draws: Array) -> tuple[Array, Array]:
-    known = np.isfinite(draws).any(axis=0)
-    low, high = np.nanpercentile(np.where(known, draws, 0.0), INTERVAL, axis=0)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
-
-
 def _solved(part: Part, methods: list[str], here: npt.NDArray[np.bool_]) -> Array:
     """RMS over the gaps of one length after a solver's parameters, (method, axis)."""
     gaps = np.unique(part.errors.gap)
@@ -217,78 +167,8 @@ def _solved(part: Part, methods: list[str], here: npt.NDArray[np.bool_]) -> Arra
             squares = part.solved[name][wanted]
             good = np.isfinite(squares)
             total = np.where(good, squares, 0.0).sum(axis=0)
-            result[m] = np.sqrt(_ratio(total, good.sum(axis=0)))
+            result[m] = np.sqrt(ratio_of(total, good.sum(axis=0)))
     return result
-
-
-def _sigma_tables(parts: Mapping[str, Part], lengths: Array) -> dict[str, xr.DataArray]:
-    """How many errors lie within sigma, all and beside observations."""
-    shape = (len(parts), 3, len(lengths))
-    within = np.full((len(LEVELS), *shape), np.nan)
-    edges, share, factor = (np.full(shape, np.nan) for _ in range(3))
-    for s, part in enumerate(parts.values()):
-        errors = part.errors
-        if FILL not in errors.errors or errors.sigma is None or errors.code is None:
-            continue
-        ratio = np.abs(errors.errors[FILL]) / errors.sigma
-        beside = errors.distance <= BESIDE
-        for x, length in enumerate(lengths):
-            here = errors.length == length
-            for level, bound in enumerate(LEVELS.values()):
-                within[level, s, :, x] = _part_below(ratio[here], bound)
-            edges[s, :, x] = _part_below(ratio[here & beside], 3.0)
-            factor[s, :, x] = _needed(ratio[here])
-            known = np.isfinite(errors.errors[FILL][here])
-            network = (errors.code[here] == 1) & known
-            share[s, :, x] = _ratio(network.sum(axis=0), known.sum(axis=0))
-    dims = DIMS[1:]
-    return {
-        "coverage": xr.DataArray(
-            within,
-            dims=("level", *dims),
-            coords={"level": list(LEVELS)},
-            attrs={"units": "1", "long_name": "part of the errors within sigma"},
-        ),
-        "edge_coverage": xr.DataArray(
-            edges,
-            dims=dims,
-            attrs={
-                "units": "1",
-                "long_name": "part of the errors beside an observation within 3 sigma",
-            },
-        ),
-        "sigma_factor": xr.DataArray(
-            factor,
-            dims=dims,
-            attrs={
-                "units": "1",
-                "long_name": "what sigma needs to be multiplied by to hold 68 %",
-            },
-        ),
-        "lstm_share": xr.DataArray(
-            share,
-            dims=dims,
-            attrs={
-                "units": "1",
-                "long_name": "part of the samples fill leaves to LSTM",
-            },
-        ),
-    }
-
-
-def _needed(ratio: Array) -> Array:
-    """Factor on sigma that makes 68 % of the errors stay within it, by axis."""
-    result = np.full(3, np.nan)
-    for k in range(3):
-        good = ratio[np.isfinite(ratio[:, k]), k]
-        if len(good):
-            result[k] = np.percentile(good, 68) / LEVELS[0.68]
-    return result
-
-
-def _part_below(ratio: Array, bound: float) -> Array:
-    good = np.isfinite(ratio)
-    return _ratio((good & (ratio <= bound)).sum(axis=0), good.sum(axis=0))
 
 
 def _regime_tables(

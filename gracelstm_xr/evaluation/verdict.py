@@ -10,7 +10,7 @@ import xarray as xr
 
 __all__ = ["Finding", "duration", "findings", "verdict"]
 
-#: Sigma is honest when coverage is within this of what it should be.
+#: Sigma is honest when coverage may be, by its interval, as near to its level.
 HONEST = 0.05
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 
@@ -32,8 +32,10 @@ class Finding:
         Of the two errors, with its 95 % interval.
     within : tuple of float
         Parts of the errors within the 68 % and the 95 % sigma.
+    sure : tuple of pair of float
+        Their 95 % intervals.
     factor : float
-        What sigma would have to be multiplied by to hold 68 %.
+        What sigma would have to be multiplied by to hold both best.
     """
 
     satellite: str
@@ -46,6 +48,7 @@ class Finding:
     low: float
     high: float
     within: tuple[float, float]
+    sure: tuple[tuple[float, float], tuple[float, float]]
     factor: float
 
     @property
@@ -57,13 +60,19 @@ class Finding:
 
     @property
     def sigma(self) -> str:
-        """Whether sigma is honest, ``too small``, ``too large`` or ``unknown``."""
+        """What gaps surely say of sigma.
+
+        ``honest``, ``too small``, ``too large``, ``too simple`` where the errors have
+        longer or shorter tails than one number can hold, or ``unknown``.
+        """
         if not np.isfinite(self.within).all():
             return "unknown"
-        apart = np.array(self.within) - (0.68, 0.95)
-        if (np.abs(apart) <= HONEST).all():
-            return "honest"
-        return "too small" if apart.min() < -HONEST else "too large"
+        pairs = list(zip(self.sure, (0.68, 0.95), strict=True))
+        small = any(high < level - HONEST for (_, high), level in pairs)
+        large = any(low > level + HONEST for (low, _), level in pairs)
+        if small and large:
+            return "too simple"
+        return "too small" if small else "too large" if large else "honest"
 
     @property
     def advice(self) -> str:
@@ -96,7 +105,10 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
             baseline = str(mine["best_baseline"].sel(at).item())
             if not baseline:
                 continue
-            cover = mine["coverage"].sel(at).values
+            cover, low, high = (
+                mine[f"coverage{end}"].sel(at).values for end in ("", "_low", "_high")
+            )
+            sure = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
             numbers = {
                 name: float(mine[name].sel(at))
                 for name in ("ratio", "ratio_low", "ratio_high", "sigma_factor")
@@ -106,7 +118,8 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
                     satellite, str(axis), float(length), float(fill.sel(at)),
                     float(mine["rms"].sel({"method": baseline, **at})), baseline,
                     numbers["ratio"], numbers["ratio_low"], numbers["ratio_high"],
-                    (float(cover[0]), float(cover[1])), numbers["sigma_factor"],
+                    (float(cover[0]), float(cover[1])), (sure[0], sure[1]),
+                    numbers["sigma_factor"],
                 )
             )  # fmt: skip
     return found
@@ -157,10 +170,10 @@ def _of_sigma(letter: str, found: list[Finding]) -> str:
     known = [f for f in found if f.sigma != "unknown"]
     honest = [f for f in known if f.sigma == "honest"]
     text = (
-        f"Satellite {letter}: sigma is honest (within 5 points of 68 % and 95 %) in "
-        f"{len(honest)} of {len(known)} cases"
+        f"Satellite {letter}: sigma holds 68 % and 95 % to 5 points, as far as these "
+        f"gaps can tell, in {len(honest)} of {len(known)} cases"
     )
-    for state in ("too small", "too large"):
+    for state in ("too small", "too large", "too simple"):
         lengths = dict.fromkeys(f.length for f in known if f.sigma == state)
         if lengths:
             text += f"; {state} on some axis {_where(lengths)}"

@@ -35,7 +35,7 @@ HOPELESS = 25.0
 FEWEST_GAPS = 6
 #: Standard errors by which methods must differ to be told apart, and a blend be
 #: better than its first method.
-SURE = 1.0
+SURE = 2.0
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from gracelstm_xr.lstm.conditions import Conditions, Grid
 
 __all__ = [
     "LEVELS",
+    "UNIT",
     "Spread",
     "binned",
     "corrections",

@@ -30,9 +30,14 @@ from gracelstm_xr.threads import one_blas_thread
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Job", "Member", "combine", "train_all", "train_member"]
+__all__ = ["Job", "Member", "combine", "sure_gain", "train_all", "train_member"]
 
+Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+#: Fewest independent blocks of windows, and standard errors, by which a network must
+#: have been of use on held-out gaps to be used.
+FEWEST_BLOCKS, SURE = 8, 2.0
 Report = Callable[[int, str], None]
 
 #: Two networks trained at once in one process would only share its cores.
@@ -289,23 +294,57 @@ def combine(job: Job, members: Sequence[Member]) -> tuple[TrainedNetwork, xr.Dat
     -------
     TrainedNetwork
         Its gain is the factor per axis, 0 to 1, that makes the mean output best on the
-        validation gaps: a network that has learnt nothing lasting is switched off.
+        validation gaps: a network that has not surely learnt anything lasting is
+        switched off.
     xarray.Dataset
         History over ``(member, epoch)``.
     """
     held = job.held()
     mean = np.mean([m.output.astype(np.float64) for m in members], axis=0)
-    product, square = np.zeros(3), np.full(3, 1e-12)
+    product, square = np.zeros((2, len(held.owner), 3))
     size = job.settings.batch_size
     for number in range(held.batches):
         _, y = held.batch(number)
-        output = mean[number * size : (number + 1) * size]
+        part = slice(number * size, (number + 1) * size)
         target, weight = y[..., :3], y[..., 3:]
-        product += (weight * target * output).sum(axis=(0, 1))
-        square += (weight * output**2).sum(axis=(0, 1))
-    a, b, c = np.clip(product / square, 0.0, 1.0).tolist()
+        product[part] = (weight * target * mean[part]).sum(axis=1)
+        square[part] = (weight * mean[part] ** 2).sum(axis=1)
+    # windows that begin within one window's length share most of what they hold
+    block = np.stack([held.owner, held.starts // job.settings.window], axis=1)
+    place = np.unique(block, axis=0, return_inverse=True)[1].ravel()
+    a, b, c = sure_gain(product, square, place).tolist()
     network = TrainedNetwork(tuple(m.network for m in members), (a, b, c))
     return network, _history([m.rows for m in members])
+
+
+def sure_gain(product: Array, square: Array, block: IntArray) -> Array:
+    """Factor on an output that makes it best, 0 where that may be chance.
+
+    Parameters
+    ----------
+    product, square : ndarray, shape (w, 3)
+        Sums of target times output and of the squared output, per window and axis.
+    block : ndarray of int64, shape (w,)
+        Windows of different blocks are independent.
+
+    Returns
+    -------
+    ndarray, shape (3,)
+        From 0 to 1. Its error comes from leaving out one block at a time.
+    """
+    number = int(block.max(initial=-1)) + 1
+    if number < FEWEST_BLOCKS:
+        return np.zeros(3)
+    up, down = (
+        np.stack([np.bincount(block, v[:, k], number) for k in range(3)], axis=1)
+        for v in (product, square)
+    )
+    whole = np.maximum(down.sum(axis=0), 1e-12)
+    gain = up.sum(axis=0) / whole
+    left = (up.sum(axis=0) - up) / np.maximum(whole - down, 1e-12)
+    variance = (number - 1) / number * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
+    sure = gain > SURE * np.sqrt(variance)
+    return np.where(sure, np.clip(gain, 0.0, 1.0), 0.0)
 
 
 def _history(members: Sequence[list[dict[str, float]]]) -> xr.Dataset:
