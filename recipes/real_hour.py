@@ -155,7 +155,7 @@ def fill_errors(ds: xr.Dataset, length: int, starts: tuple[int, ...]) -> dict:
     )
     # an hour is short: half of it trains, half chooses the method
     model = masked.grace.fit(
-        recipient="B", train=0.5, validation=0.49, embargo=30, window=48, epochs=4,
+        recipient="B", train=0.5, validation=0.49, embargo=30, window=48, epochs=2,
         windows_per_epoch=512, longest_gap=600,
     )  # fmt: skip
     truth = ds["lin_accl"].sel(satellite="B", axis="x").values[hidden]

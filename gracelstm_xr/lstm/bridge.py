@@ -25,12 +25,15 @@ REACH = 300.0
 #: Distances from an edge of the observations used [s]: ACC1B is low-passed at 35 mHz,
 #: one every 4 s says all; a wandering level is seen as well from one in 20 s.
 NEAR, FAR = (60.0, 4.0), 20.0
-#: Longest lag of the covariance [s]; the spectrum has half as many lines per Hz.
+#: Longest lag of the covariance where the series is long enough [s].
 LONGEST_LAG = 2 * REACH
 #: Above this frequency ACC1B holds nothing: what is there is noise of reading [Hz].
 CUT = 0.042
 #: Smallest variance of that noise, as part of the whole.
 FLOOR = 1e-4
+#: This over the number of samples is a smallest part, too: from few of them nothing is
+#: known so well that a series could be carried far.
+FEW = 2.0
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ class Bridge:
             power[:, k] = _lines(_covariance(residual[:, k], lags))
             high = frequency > CUT
             white = power[high, k].mean() if high.any() else 0.0
-            noise[k] = max(lags * white, FLOOR * power[:, k].sum())
+            floor = max(FLOOR, FEW / max(np.isfinite(residual[:, k]).sum(), 1))
+            noise[k] = max(lags * white, floor * power[:, k].sum())
             power[:, k] = np.where(high, 0.0, np.maximum(power[:, k] - white, 0.0))
         return cls(frequency, power, noise)
 
@@ -85,7 +89,12 @@ class Bridge:
         angle = 2 * np.pi * np.abs(lag)[..., None] * self.frequency[used]
         value = np.cos(angle) @ self.power[used, axis]
         # lines repeat after twice the longest lag, the tapered covariance does not
-        return np.where(np.abs(lag) < LONGEST_LAG, value, 0.0)
+        return np.where(np.abs(lag) < self.longest, value, 0.0)
+
+    @property
+    def longest(self) -> float:
+        """Longest lag of the covariance [s]: short series have but short ones."""
+        return round(0.5 / self.frequency[1], 6) if len(self.frequency) > 1 else 0.0
 
     def estimate(
         self, t: Array, residual: Array, visible: BoolArray, wanted: BoolArray
@@ -128,7 +137,10 @@ class Bridge:
         own = self.covariance(seen[:, None] - seen[None, :], axis)
         own += self.noise[axis] * np.eye(len(seen))
         across = self.covariance(t[:, None] - seen[None, :], axis)
-        return np.asarray(across @ np.linalg.solve(own, values))
+        # what was cut off may leave directions with less variance than the noise
+        power, vectors = np.linalg.eigh(own)
+        power = np.maximum(power, self.noise[axis])
+        return np.asarray(across @ (vectors @ ((vectors.T @ values) / power)))
 
 
 #: Leads nowhere.

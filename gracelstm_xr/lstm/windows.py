@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.features import features, satellite_pairs
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.timebase import axis_of
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["windows"]
 
+IntArray = npt.NDArray[np.int64]
+
 
 def windows(
     ds: xr.Dataset,
@@ -24,11 +27,13 @@ def windows(
     window: int = 288,
     stride: int = 72,
     step: float = 10.0,
+    across_gaps: bool = False,
 ) -> xr.DataArray:
     """Show the series and its covariates in overlapping windows, lazily.
 
     Training cuts its windows from the same numbers by position; nothing here is ever
-    held whole.
+    held whole. To leave out windows with a gap, ``lin_accl`` of the satellite is read
+    once, chunk by chunk; nothing is read with ``across_gaps=True``.
 
     Parameters
     ----------
@@ -40,6 +45,8 @@ def windows(
         Steps per window, and between the starts of two windows.
     step : float
         Time between steps [s], a multiple of the sampling of ``ds``.
+    across_gaps : bool, default False
+        Give windows that touch a gap, or a sample that `clean` condemned, as well.
 
     Returns
     -------
@@ -51,6 +58,8 @@ def windows(
     ------
     GraceError
         When the data are shorter than a window.
+    NotEnoughDataError
+        When every window touches a gap.
     """
     import dask.array as da
     import xarray as xr
@@ -79,7 +88,12 @@ def windows(
             f"of {window}: open more data or ask for a shorter window"
         )
     views = da.lib.stride_tricks.sliding_window_view(table, window, axis=0)[::stride]
-    first = axis.start + np.arange(views.shape[0]) * stride * ratio * axis.step
+    starts = np.arange(views.shape[0]) * stride
+    if not across_gaps:
+        series = own.isel(satellite=0).transpose("time", "axis")
+        whole = _whole(series, starts * ratio, (window - 1) * ratio + 1)
+        views, starts = views[whole], starts[whole]
+    first = axis.start + starts * ratio * axis.step
     return xr.DataArray(
         views.transpose(0, 2, 1),
         dims=("window", "lag", "feature"),
@@ -95,3 +109,20 @@ def windows(
         name="windows",
         attrs={"long_name": f"series and covariates of satellite {pair.recipient}"},
     )
+
+
+def _whole(series: xr.DataArray, starts: IntArray, length: int) -> IntArray:
+    """Positions in ``starts`` of the stretches without a missing sample.
+
+    Axes that were never observed do not count.
+    """
+    known = series.notnull().values
+    observed = known[:, known.any(axis=0)]
+    missing = np.concatenate([[0], np.cumsum(~observed.all(axis=1))])
+    whole = np.flatnonzero(missing[starts + length] == missing[starts])
+    if not observed.shape[1] or not len(whole):
+        raise NotEnoughDataError(
+            f"found no stretch of {length} samples without a gap, expected at least "
+            "one: ask for a shorter window, fill first, or pass across_gaps=True"
+        )
+    return whole
