@@ -19,6 +19,7 @@ from gracelstm_xr.evaluation.parts import Part
 from gracelstm_xr.evaluation.plan import planned, worked
 from gracelstm_xr.evaluation.regimes import DISTURBED
 from gracelstm_xr.evaluation.spectra import noise_floor, spectra
+from gracelstm_xr.evaluation.verdict import verdict
 from gracelstm_xr.hiding import GAP_LENGTHS
 from gracelstm_xr.timebase import EPOCH
 
@@ -102,7 +103,8 @@ def evaluate(
         `gracelstm_xr.evaluation.metrics.tables` (skill, intervals, regimes, errors
         after a gravity solver's parameters), of
         `gracelstm_xr.evaluation.spectra.spectra` and of
-        `gracelstm_xr.evaluation.controls.control_tables`.
+        `gracelstm_xr.evaluation.controls.control_tables`. The attribute ``verdict``
+        says in a few sentences, one a line, what they mean.
 
     Raises
     ------
@@ -142,6 +144,7 @@ def evaluate(
         "evaluation_stop": gps_label(chosen[1]),
         "evaluation_data": seen or "not seen by the fit",
         "seed": seed,
+        "verdict": "\n".join(verdict(result)),
     }
     return result
 

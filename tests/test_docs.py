@@ -17,7 +17,7 @@ PAGES = sorted(DOCS.glob("*.md"))
 
 def test_pages_are_there() -> None:
     expected = {"api", "contributing", "index", "method", "user-guide", "whats-new"}
-    assert expected | {"clusters-and-buckets"} <= {p.stem for p in PAGES}
+    assert expected | {"clusters-and-buckets", "tutorials"} <= {p.stem for p in PAGES}
 
 
 def test_recipes_and_extras_named_exist() -> None:
@@ -28,6 +28,12 @@ def test_recipes_and_extras_named_exist() -> None:
     extras = tomllib.loads((root / "pyproject.toml").read_text())["project"]
     for name in re.findall(r"gracelstm-xr\[([a-z0-9]+)\]", text):
         assert name in extras["optional-dependencies"], name
+
+
+def test_every_notebook_is_listed_and_there() -> None:
+    text = (DOCS / "tutorials.md").read_text()
+    listed = re.findall(r"\]\(\.\./recipes/([a-z_0-9]+\.ipynb)\)", text)
+    assert listed == sorted(p.name for p in (DOCS.parent / "recipes").glob("*.ipynb"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

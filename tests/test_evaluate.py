@@ -44,6 +44,8 @@ def test_report_says_what_it_is(report: xr.Dataset) -> None:
     assert report.attrs["seed"] == 4
     assert report.attrs["evaluation_start"].startswith("2008-01-02T17")
     assert report["rms"].attrs["units"] == "m s-2"
+    assert report.attrs["verdict"].splitlines() == verdict(report)
+    assert "Satellite B, axis x: fill() is" in report.attrs["verdict"]
 
 
 @pytest.mark.parametrize(

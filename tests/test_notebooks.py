@@ -9,7 +9,14 @@ from pathlib import Path
 import pytest
 from notebooks import NOTEBOOKS, execute, texts
 
-NAMES = ["01_load_and_look", "03_train"]
+NAMES = [
+    "01_load_and_look",
+    "02_preprocess",
+    "03_train",
+    "04_analyse_and_fill",
+    "05_forecast",
+    "06_transplant",
+]
 #: Places on the machine where a notebook ran, and what libraries log.
 NOISE = re.compile(
     r"/(?:tmp|home|root|work|Users|var|private|opt)/|Warning|WARNING|Traceback|absl"
