@@ -28,15 +28,12 @@ RIVALS = ("persistence", "linear", "ar", "harmonic")
 STARTS = {"grace": "2008-01-01", "grace-fo": "2019-05-01"}
 
 
-def judged(
-    ds: xr.Dataset, *, leads: Sequence[float] = LEADS, count: int = 96, **settings: Any
-) -> xr.Dataset:
+def judged(ds: xr.Dataset, *, count: int = 96, **settings: Any) -> xr.Dataset:
     """Fit to the second satellite alone, and make hindcasts on the test span."""
     from gracelstm_xr.lstm import fit, hindcast
 
     own = ds.sel(satellite=ds["satellite"].values[-1:])
-    model = fit(own, **settings)
-    return hindcast(own, model, leads=leads, count=count)
+    return hindcast(own, fit(own, **settings), leads=LEADS, count=count)
 
 
 def ratios(table: xr.Dataset, name: str = "rms") -> xr.DataArray:
