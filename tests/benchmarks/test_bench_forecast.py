@@ -15,7 +15,7 @@ from gracelstm_xr.lstm import FittedModel, hindcast
 def test_table_of_forecasts(twin: xr.Dataset, model: FittedModel) -> None:
     table = hindcast(twin, model, leads=[60.0, 1200.0], count=6)
     lines = list(rows(table))
-    assert lines[0] == "| method | 60 s | 20 min |"
+    assert lines[0] == "| method | 1 min | 20 min |"
     assert set(RIVALS) < set(table["method"].values.tolist())
     assert all(row.count("|") == 4 for row in lines)
     assert len(list(one_step(table))) == 2 + table.sizes["method"]

@@ -1,30 +1,65 @@
-"""The training benchmark in small: memory does not grow, the loop keeps up."""
+"""What feeds the training holds no windows, and no more for a longer archive."""
 
 from __future__ import annotations
 
-from typing import Any
+import tracemalloc
+from dataclasses import replace
 
+import numpy as np
 import pytest
-from bench_training import measure_growth, measure_speed
+import xarray as xr
 
-pytestmark = [pytest.mark.benchmark, pytest.mark.slow, pytest.mark.lstm]
-SMALL: dict[str, Any] = {
-    "epochs": 2,
-    "windows_per_epoch": 64,
-    "units": 8,
-    "window": 36,
-    "patience": None,
-    "seed": 1,
-}
+from gracelstm_xr.frames import Frame
+from gracelstm_xr.lstm import FittedModel, batches
+from gracelstm_xr.lstm.fitting import load_frame
+from gracelstm_xr.lstm.stretches import stretches
+from gracelstm_xr.lstm.track import CONTEXT
 
-
-def test_memory_does_not_grow_with_the_archive() -> None:
-    short, long = measure_growth([48, 288], SMALL)
-    # the series of the 240 days more take 299 MB
-    assert long - short < 100
+DAY = 86_400
+#: Stretches an epoch visits here, and the bytes a stretch may take.
+VISITED, STRETCH = 2, 12_000_000
 
 
-def test_no_slower_than_windows_in_memory() -> None:
-    # one of several rounds: the cores are shared with other tests, and the goal of
-    # 0.95 is measured alone
-    assert measure_speed(256, rounds=3, step=10, units=16)[-1] > 0.7
+class Repeated:
+    """Day frames of any span: one frame again and again."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+
+    def load(self, name: str, span: tuple[float, float]) -> Frame:
+        t = np.arange(span[0], span[1], 10.0)
+        index = np.arange(len(t)) % len(self.frame)
+        return Frame(**(self.frame.take(index).arrays() | {"t": t}))
+
+
+@pytest.mark.benchmark
+@pytest.mark.slow
+@pytest.mark.lstm
+def test_memory_of_the_feeder(
+    twin: xr.Dataset, model: FittedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "PER_EPOCH", VISITED)
+    recipient, settings = model.recipients["B"], replace(model.settings, epochs=1)
+    frame = load_frame(twin, recipient.pair, model.split.train).every(10.0)[0]
+    held, peak = [], []
+    for days in (40, 400):
+        parts = stretches((0.0, float(days * DAY)), CONTEXT)
+        source = batches.Source(
+            Repeated(frame),  # type: ignore[arg-type]
+            {"B": recipient.tracks[0]},
+            parts,
+            settings,
+            plan=batches.visits(len(parts), settings, 0),
+            stream=1,
+            windows=16_384,
+        )
+        tracemalloc.start()
+        epoch = source.epoch(0)
+        held.append(tracemalloc.get_traced_memory()[0])
+        x, y = epoch.batch(epoch.batches - 1)
+        peak.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # all windows of the epoch in memory would take several times as much
+    assert epoch.batches * (x.nbytes + y.nbytes) > 3 * VISITED * STRETCH
+    assert max(held) < VISITED * STRETCH
+    assert peak[1] < 1.2 * peak[0]
