@@ -5,13 +5,18 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR ?= demo
 
-.PHONY: demo test lint types clean
+.PHONY: demo test test-jax lint types clean
 
 demo: $(STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# not part of CI: adds JAX to the environment
+test-jax: $(STAMP)
+	$(BIN)/python -m pip install --quiet jax
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadfile -m lstm
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

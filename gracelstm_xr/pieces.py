@@ -32,7 +32,10 @@ def cut(
         One array of pieces per variable, with its dimensions. Compute all pieces in
         one call: a model fitted within the graph is then fitted once.
     """
-    import dask
+    import dask.array as da
+    from dask.array.optimization import optimize
+    from dask.core import flatten
+    from dask.highlevelgraph import HighLevelGraph
 
     wanted: list[Any] = []
     listed = list(names)
@@ -44,12 +47,16 @@ def cut(
             wanted.append(variable.chunk(chunks, name=False).data)  # type: ignore[arg-type]
         else:
             wanted.append(variable.chunk(chunks).data)
-    # together: on their own the variables would lose the tasks they share
-    best = dask.optimize(*wanted)
-    return {
-        name: np.asarray(array.to_delayed(optimize_graph=False), dtype=object)
-        for name, array in zip(listed, best, strict=True)
-    }
+    # as one graph: dask.optimize would take every array on its own, and then the
+    # tasks they share are computed once for each
+    whole = HighLevelGraph.merge(*(array.__dask_graph__() for array in wanted))
+    keys = [key for array in wanted for key in flatten(array.__dask_keys__())]
+    best = optimize(whole, keys)
+    found = {}
+    for name, array in zip(listed, wanted, strict=True):
+        again = da.Array(best, array.name, array.chunks, dtype=array.dtype)
+        found[name] = np.asarray(again.to_delayed(optimize_graph=False), dtype=object)
+    return found
 
 
 def piece_at(pieces: npt.NDArray[Any], dims: tuple[Any, ...], **place: int) -> Any:

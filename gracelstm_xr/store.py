@@ -41,6 +41,7 @@ from gracelstm_xr.manifest import (
     write_record,
 )
 from gracelstm_xr.packing import quantisation_step, write_part
+from gracelstm_xr.pieces import cut, piece_at
 from gracelstm_xr.remote import unbroken
 from gracelstm_xr.shard import gaps_in
 from gracelstm_xr.site import PASSING
@@ -246,7 +247,7 @@ class _Job:
 
         write = dask.delayed(_write_shard, pure=False)
         names = [n for n, v in self.ds.data_vars.items() if "time" in v.dims]
-        blocks = {name: self._blocks(name) for name in names}
+        blocks = cut(self.ds, names, {"satellite": 1, "time": self.shard})
         has_satellites = "satellite" in self.ds.dims
         letters = self.ds["satellite"].values.tolist() if has_satellites else [""]
         tasks: list[Any] = []
@@ -262,11 +263,8 @@ class _Job:
                     dims = self.ds[name].dims
                     if "satellite" not in dims and j > 0:
                         continue
-                    place = {"time": i, "satellite": j}
                     where = {"time": span, "satellite": slice(j, j + 1)}
-                    parts[name] = blocks[name][
-                        tuple(place.get(str(d), 0) for d in dims)
-                    ]
+                    parts[name] = piece_at(blocks[name], dims, time=i, satellite=j)
                     places[name] = tuple(where.get(str(d), slice(None)) for d in dims)
                 record = (f"{shard}-{satellite}", satellite, self.token, self.run)
                 name = cluster.task_name("zarr", self.run, len(tasks))
@@ -281,12 +279,6 @@ class _Job:
                     )
                 )
         return tasks
-
-    def _blocks(self, name: Any) -> Any:
-        sizes = {"satellite": 1, "time": self.shard}
-        variable = self.ds[name].variable
-        cut = variable.chunk({d: sizes.get(str(d), -1) for d in variable.dims})
-        return cut.data.to_delayed()
 
     def _complete(self, records: Sequence[ShardRecord]) -> None:
         """Say that every shard is written, and give the store its name."""

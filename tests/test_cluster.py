@@ -1,4 +1,4 @@
-"""Ingest and fill on real schedulers and workers over TCP, some of which die."""
+"""Ingest on real schedulers and workers over TCP, some of which die."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import xarray as xr
 from test_ingest import DAYS, fill_folder, tree
 
 import gracelstm_xr as gx
@@ -284,26 +282,3 @@ def test_workers_that_die_again_and_again(tmp_path: Path) -> None:
             GraceError, match=r"^2 workers of tcp://\S+ died in the same"
         ):
             run(tasks)
-
-
-@pytest.mark.lstm
-def test_fill_on_workers(
-    cluster: Cluster, twin: xr.Dataset, model: Any, tmp_path: Path
-) -> None:
-    from distributed import Client
-
-    # a cut around two gaps keeps the test short
-    twin.isel(time=slice(36_000, 43_200)).grace.to_zarr(tmp_path / "in.zarr")
-    ds = gx.open_store(tmp_path / "in.zarr")
-    workers = [cluster.worker(), cluster.worker()]
-    with Client(cluster.address):
-        ds.grace.fill(model).grace.to_zarr(tmp_path / "there.zarr")
-    assert all(worker.poll() is None for worker in workers)
-    here = ds.grace.fill(model).load()
-    there = gx.open_store(tmp_path / "there.zarr").load()
-    for name in ("lin_accl_filled_sigma", "lin_accl_fill_method"):
-        np.testing.assert_array_equal(here[name], there[name])
-    np.testing.assert_allclose(
-        here["lin_accl_filled"], there["lin_accl_filled"], rtol=1e-14, atol=0
-    )
-    assert len(np.unique(here["lin_accl_fill_method"])) > 1

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pickle
+import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
+from test_cluster import Cluster
 
 import gracelstm_xr as gx
-from gracelstm_xr.lstm import FittedModel, fill
+from gracelstm_xr import days
+from gracelstm_xr.lstm import FittedModel, fill, forecast
+from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.manifest import read_records
 
 pytestmark = pytest.mark.lstm
 NAMES = ["lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method"]
@@ -109,3 +118,129 @@ def test_names_follow_from_what_goes_in(store: Path, model: FittedModel) -> None
     assert name(one, model) == name(two, model)
     two["lin_accl"][1, 1500, 0] = 0.0
     assert name(one, model) != name(two, model)
+
+
+def test_the_model_travels_once(store: Path, model: FittedModel) -> None:
+    """One node of the graph holds the weights, and all other tasks are small."""
+    ds = gx.open_store(store).chunk(time=86_400)
+    weights = sum(len(m) for n in model.networks.values() for m in n.members)
+    for made in (fill(ds, model)[NAMES], forecast(ds, model, horizon="90min")):
+        (lazy,) = dask.optimize(made)
+        tasks = dict(lazy.__dask_graph__()).values()
+        sizes = sorted(len(pickle.dumps(task)) for task in tasks)
+        assert len(sizes) > 50
+        assert sizes[-1] > weights
+        assert sizes[-2] < 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_the_same_bits_on_workers_of_which_one_dies(
+    store: Path,
+    model: FittedModel,
+    expected: xr.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from distributed import Client
+
+    def count_loads() -> None:
+        from gracelstm_xr.lstm import trained
+
+        keep, trained.loads = trained.load_network, []
+
+        def counted(content: bytes) -> Any:
+            trained.loads.append(content)
+            return keep(content)
+
+        trained.load_network = counted
+
+    def loads() -> list[bytes]:
+        from gracelstm_xr.lstm import trained
+
+        return trained.loads
+
+    def die_filling() -> None:
+        from gracelstm_xr.lstm.recipient import Recipient
+
+        def die(*_: Any, **__: Any) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Recipient.fill = die
+
+    monkeypatch.setattr(days, "GROUP", 1)  # a task per day
+    ds = gx.open_store(store).chunk(time=86_400)
+    span = slice(0, 3 * 86_400)
+    lazy = fill(ds, model)[NAMES].sel(satellite="B").isel(time=span)
+    ahead = forecast(ds, model, horizon="20min")
+    near = ahead.compute(scheduler="synchronous")
+    with (
+        contextlib.closing(Cluster(tmp_path)) as cluster,
+        Client(cluster.address) as client,
+    ):
+        workers = [cluster.worker(), cluster.worker()]
+        client.wait_for_workers(2, timeout=60)
+        client.run(count_loads)
+        same_bits(lazy.compute(), expected.isel(time=span))
+        xr.testing.assert_identical(ahead.compute(), near)
+        # every network at most once per process, whatever the number of tasks
+        for found in client.run(loads).values():
+            assert 1 <= len(found) == len(set(found)) <= len(model.networks)
+        assert all(worker.poll() is None for worker in workers)
+        client.run(die_filling, workers=[next(iter(client.nthreads()))])
+        same_bits(lazy.compute(), expected.isel(time=span))
+        dead = [worker.poll() for worker in workers]
+        assert sorted(dead, key=str) == [-signal.SIGKILL, None]
+
+
+KILLED = """
+import os, signal, sys
+import dask
+import gracelstm_xr as gx
+from gracelstm_xr import days, store
+source, model, out, *names = sys.argv[1:]
+keep, count = store.write_record, 0
+def written(group, record):
+    global count
+    keep(group, record)
+    count += record.name.endswith("-B")
+    if count == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+store.write_record, days.GROUP = written, 1
+ds = gx.open_store(source).grace.fill(gx.load_model(model))[names]
+with dask.config.set(scheduler="synchronous"):
+    ds.grace.to_zarr(out, shard_days=1)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_fill_goes_on(
+    store: Path,
+    model: FittedModel,
+    expected: xr.Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Days that were written are not filled again, and the others once."""
+    path, out = model.save(tmp_path / "m.gracelstm"), tmp_path / "out.zarr"
+    dead = subprocess.run(
+        [sys.executable, "-c", KILLED, store, path, out, *NAMES], timeout=300
+    )
+    assert dead.returncode == -signal.SIGKILL
+    assert not out.exists()
+    part = zarr.open_group(out.with_name(".out.zarr.part"), mode="r")
+    done = [name for name in read_records(part) if name.endswith("-B")]
+    assert len(done) == 2
+    keep, count = Recipient.fill, 0
+
+    def counted(*args: Any, **options: Any) -> Any:
+        nonlocal count
+        count += 1
+        return keep(*args, **options)
+
+    monkeypatch.setattr(Recipient, "fill", counted)
+    monkeypatch.setattr(days, "GROUP", 1)
+    fill(gx.open_store(store), model)[NAMES].grace.to_zarr(out, shard_days=1)
+    # four of the five days have gaps
+    assert count == 4 - sum(not name.startswith("2008-01-05") for name in done)
+    same_bits(gx.open_store(out).sel(satellite="B").load(), expected)

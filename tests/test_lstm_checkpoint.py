@@ -33,14 +33,17 @@ OPTIONS: dict[str, Any] = {
     "embargo": 600.0,
     "seed": 3,
 }
-#: Fits in a process of its own; says each epoch, or is interrupted after some.
+#: Fits in a process of its own; says each epoch. After some it is killed at once, or
+#: interrupted in the midst of the next one.
 SCRIPT = """
-import json, os, signal, sys
+import json, os, signal, sys, threading
 import gracelstm_xr as gx
 from gracelstm_xr.lstm import checkpoint, fit, fitting, training
 fitting._calibrated = lambda ds, model, progress: model
-store, folder, out, options, stop = sys.argv[1:]
+store, folder, out, options, stop, number = sys.argv[1:]
 count = 0
+def end():
+    os.kill(os.getpid(), int(number))
 keep = checkpoint.write_state
 def told(path, state):
     global count
@@ -48,7 +51,7 @@ def told(path, state):
     count += 1
     print("epoch", flush=True)
     if count == int(stop):
-        os.kill(os.getpid(), signal.SIGKILL)
+        end() if int(number) == signal.SIGKILL else threading.Timer(0.05, end).start()
 training.write_state = told
 model = fit(gx.open_store(store), checkpoint=folder, **json.loads(options))
 model.save(out)
@@ -87,14 +90,20 @@ def whole(ds: xr.Dataset) -> FittedModel:
     return fit(ds, **OPTIONS)
 
 
-def run(store: Path, folder: Path, out: Path, stop: int) -> tuple[int, int]:
-    """Exit status and epochs told by a process that dies after ``stop`` of them."""
+def run(
+    store: Path,
+    folder: Path,
+    out: Path,
+    stop: int,
+    end: signal.Signals = signal.SIGKILL,
+) -> tuple[int, int]:
+    """Exit status and epochs told by a process that gets a signal after ``stop``."""
     done = subprocess.run(
         [
             sys.executable,
             "-c",
             SCRIPT,
-            *map(str, (store, folder, out, json.dumps(OPTIONS), stop)),
+            *map(str, (store, folder, out, json.dumps(OPTIONS), stop, int(end))),
         ],
         stdout=subprocess.PIPE,
         timeout=400,
@@ -124,14 +133,17 @@ def test_a_killed_fit_goes_on_to_the_same_model(
     store: Path, whole: FittedModel, tmp_path: Path
 ) -> None:
     folder, out = tmp_path / "state", tmp_path / "m.gracelstm"
-    # in the second epoch of the first track, then in the second track
+    # in the second epoch of the first track, then by Ctrl-C in the second track
     assert run(store, folder, out, 2) == (-signal.SIGKILL, 2)
     stamps = {p: p.stat().st_mtime_ns for p in (folder / "days").iterdir()}
     assert stamps
-    assert run(store, folder, out, 6) == (-signal.SIGKILL, 6)
+    status, told = run(store, folder, out, 6, signal.SIGINT)
+    assert status == -signal.SIGINT
+    assert 6 <= told < 10
     assert not out.exists()
-    # the process told 2 + 6 epochs of 12 so far
-    assert run(store, folder, out, 0) == (0, 4)
+    assert {p.suffix for p in folder.iterdir()} == {".json", ".npz", ""}
+    # of 12 epochs none is lost or done again
+    assert run(store, folder, out, 0) == (0, 10 - told)
     # covariates were made once
     assert {p: p.stat().st_mtime_ns for p in (folder / "days").iterdir()} == stamps
     assert_same(load_model(out), whole)
@@ -255,15 +267,38 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.mark.slow
 @pytest.mark.distributed
 def test_an_ensemble_on_workers_is_the_same(
-    cluster: str, ds: xr.Dataset, whole: FittedModel
+    cluster: str, ds: xr.Dataset, whole: FittedModel, tmp_path: Path
 ) -> None:
+    """One of the two workers is killed as it trains; another goes on for it."""
     from distributed import Client
+
+    last, folder = tmp_path / "last", tmp_path / "state"
+    last.mkdir()
+
+    def die_training() -> None:
+        from gracelstm_xr.lstm import training
+
+        keep = training.write_state
+
+        def told(path: Path, state: State) -> None:
+            keep(path, state)
+            if len(state.rows) == 2:
+                keep(last / path.name, state)
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        training.write_state = told
 
     here = fit(ds, **OPTIONS, ensemble=2)
     with Client(cluster) as client:
         client.wait_for_workers(2, timeout=60)
-        there = fit(ds, **OPTIONS, ensemble=2)
+        first = next(iter(client.nthreads()))
+        client.run(die_training, workers=[first])
+        there = fit(ds, **OPTIONS, ensemble=2, checkpoint=folder)
+        assert first not in client.nthreads()
     assert_same(here, there)
+    # what the dead worker had done was not done again
+    (dead,) = last.iterdir()
+    assert read_state(folder / dead.name).rows[:2] == read_state(dead).rows
     assert here.history.sizes == {"track": 2, "member": 2, "epoch": 6}
     for track, network in here.networks.items():
         # the first member is the network of the fit without an ensemble

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr import conventions
-from gracelstm_xr.blocks import gps_seconds
+from gracelstm_xr.blocks import as_dask, gps_axis, seconds_of, shared_node, token_of
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.frames import alone_without_twin, frame_inputs
 from gracelstm_xr.gaps import usable
@@ -213,22 +213,25 @@ def _one(
     import dask
     import dask.array as da
 
-    axis = axis_of(ds)
+    first, step, count = gps_axis(ds)
     recipient = model.recipients[name]
-    step = float(axis.step / np.timedelta64(1, "s"))
     behind = CONTEXT + early * step
     if recipient.forecast is None:
         behind += OVER + size * step
-    wide = slice(max(axis.size - round(behind / step), 0), axis.size)
+    low = max(count - round(behind / step), 0)
     inputs = frame_inputs(ds, alone_without_twin(ds, recipient.pair))
-    arrays = {key: array.isel(time=wide).data for key, array in inputs.items()}
-    task = dask.delayed(_block, pure=False)(
-        gps_seconds(ds, wide),
-        arrays,
-        dask.delayed(model, pure=False),
+    sources = {
+        key: as_dask(array.isel(time=slice(low, None))) for key, array in inputs.items()
+    }
+    token = token_of(_block, sources, ds, model, name, early, size)
+    task = dask.delayed(_block)(
+        (first, step, low, count),
+        sources,
+        shared_node(model),
         name,
         early,
         size,
+        dask_key_name=f"forecast-{token}",
     )
     kinds = dict.fromkeys(OUTPUTS[:2], np.float64) | {OUTPUTS[2]: np.uint8}
     return xr.Dataset(
@@ -243,7 +246,7 @@ def _one(
 
 
 def _block(
-    t: Array,
+    times: tuple[float, float, int, int],
     arrays: Mapping[str, npt.NDArray[Any]],
     model: FittedModel,
     name: str,
@@ -251,6 +254,7 @@ def _block(
     size: int,
 ) -> dict[str, npt.NDArray[Any]]:
     """Forecast of one satellite, observations where there are some."""
+    t = seconds_of(*times)
     recipient = model.recipients[name]
     native = float(t[1] - t[0])
     wanted = t[-1] + native * np.arange(1 - early, size + 1)

@@ -146,10 +146,37 @@ def through_dask(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
     }
 
 
+def counted(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
+    """Fill B: days that were filled, windows predicted, and seconds it took."""
+    from gracelstm_xr.lstm import recipient, trained
+
+    kinds = {"days": recipient.Recipient, "windows": trained.TrainedNetwork}
+    kept = recipient.Recipient.fill, trained.TrainedNetwork.predict
+    found: dict[str, list[int]] = {kind: [] for kind in kinds}
+
+    def filled(self: Any, *args: Any, **options: Any) -> Any:
+        found["days"].append(1)
+        return kept[0](self, *args, **options)
+
+    def predicted(self: Any, windows: Any) -> Any:
+        found["windows"].append(len(windows))
+        return kept[1](self, windows)
+
+    recipient.Recipient.fill = filled  # type: ignore[method-assign]
+    trained.TrainedNetwork.predict = predicted  # type: ignore[method-assign]
+    try:
+        lazy = fill(ds, model)[FILLED].sel(satellite="B")
+        begun = time.perf_counter()
+        lazy.sum().compute(scheduler="threads", num_workers=2)
+        spent = time.perf_counter() - begun
+    finally:
+        recipient.Recipient.fill = kept[0]  # type: ignore[method-assign]
+        trained.TrainedNetwork.predict = kept[1]  # type: ignore[method-assign]
+    return {"seconds": spent, **{kind: sum(n) for kind, n in found.items()}}
+
+
 def few_gaps(ds: xr.Dataset, model: FittedModel, days: int) -> dict[str, float]:
     """An archive with one percent missing against the same nearly all missing."""
-    from gracelstm_xr.lstm import trained
-
     whole = repeated(ds, days)
     cases = {
         "1 % missing": with_gaps(whole, 4, 36_000, 39_600),
@@ -157,21 +184,9 @@ def few_gaps(ds: xr.Dataset, model: FittedModel, days: int) -> dict[str, float]:
         "none missing": whole,
     }
     found = {}
-    original = trained.TrainedNetwork.predict
     for name, case in cases.items():
-        count: list[int] = []
-
-        def counted(self: Any, windows: Any, count: list[int] = count) -> Any:
-            count.append(len(windows))
-            return original(self, windows)
-
-        trained.TrainedNetwork.predict = counted  # type: ignore[method-assign]
-        lazy = fill(case, model)[FILLED].sel(satellite="B")
-        begun = time.perf_counter()
-        lazy.sum().compute(scheduler="threads", num_workers=2)
-        found[f"{name}, s per day"] = (time.perf_counter() - begun) / days
-        found[f"{name}, windows per day"] = sum(count) / days
-    trained.TrainedNetwork.predict = original  # type: ignore[method-assign]
+        for kind, value in counted(case, model).items():
+            found[f"{name}, {kind} per day"] = value / days
     return found
 
 
