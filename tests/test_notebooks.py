@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from notebooks import NOTEBOOKS, execute, texts
 
-NAMES = ["01_load_and_look", "03_train"]
+NAMES = ["01_load_and_look", "03_train", "07_dask_cluster", "08_paper"]
 #: Places on the machine where a notebook ran, and what libraries log.
 NOISE = re.compile(
     r"/(?:tmp|home|root|work|Users|var|private|opt)/|Warning|WARNING|Traceback|absl"
