@@ -16,6 +16,8 @@ NAMES = [
     "04_analyse_and_fill",
     "05_forecast",
     "06_transplant",
+    "07_dask_cluster",
+    "08_paper",
 ]
 #: Places on the machine where a notebook ran, and what libraries log.
 NOISE = re.compile(
