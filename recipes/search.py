@@ -57,7 +57,9 @@ def score(store: str, settings: dict[str, Any]) -> float:
     # a trial stays on its worker
     with dask.config.set(scheduler="threads"):
         rms = gx.open_store(store).grace.fit(**settings).scores["rms"]
-    return float((rms.sel(method="lstm") / rms.sel(method="ridge")).mean())
+    # xarray takes method= for itself
+    ratio = rms.sel({"method": "lstm"}) / rms.sel({"method": "ridge"})
+    return float(ratio.mean())
 
 
 def open_study(path: str | None, facts: str) -> optuna.Study:
