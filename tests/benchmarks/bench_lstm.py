@@ -40,6 +40,8 @@ RANGES = {
 }
 #: Methods that are judged: the network, what it starts from, and what fill() puts.
 JUDGED = ("tracked", "bridge", "lstm", "tracked_single", "lstm_single", "fill")
+#: What a single satellite without its twin has to beat.
+RIVALS = ("harmonic", "previous_orbit")
 #: Variables that say how many threads a process may use.
 THREADS = (
     "OPENBLAS_NUM_THREADS",
@@ -249,16 +251,41 @@ def averages(groups: dict[str, xr.Dataset], regime: str) -> Iterator[str]:
         )
 
 
+def covered(groups: dict[str, xr.Dataset]) -> Iterator[str]:
+    """Markdown table of the coverage of sigma by length, mean of axes and groups."""
+    lengths = next(iter(groups.values()))["gap_length"].values
+    yield "| within | " + " | ".join(duration(float(x)) for x in lengths) + " |"
+    yield "|---" * (len(lengths) + 1) + "|"
+    found = xr.concat([t["coverage"] for t in groups.values()], dim="group")
+    for level in found["level"].values:
+        part = found.sel(level=level).mean(("group", "axis")).values
+        cells = " | ".join(f"{100 * c:.0f} %" for c in part)
+        yield f"| {100 * level:.0f} % sigma | {cells} |"
+
+
+def alone(groups: dict[str, xr.Dataset]) -> Iterator[str]:
+    """Markdown table: the single track over the better of its two rivals."""
+    lengths = next(iter(groups.values()))["gap_length"].values
+    yield "| archives, axis | " + " | ".join(duration(float(x)) for x in lengths) + " |"
+    yield "|---" * (len(lengths) + 1) + "|"
+    for name, table in groups.items():
+        errors = errors_of(table, "all")
+        best = errors.sel({"method": list(RIVALS)}).min("method")
+        ratio = (errors.sel({"method": "lstm_single"}) / best).values
+        for k, axis in enumerate("xyz"):
+            cells = " | ".join(f"{v:.2f}" for v in ratio[k])
+            yield f"| {name}, {axis} | {cells} |"
+
+
 def against(groups: dict[str, xr.Dataset]) -> Iterator[str]:
     """Ratios to the two methods a single satellite has to beat."""
-    rivals = ("harmonic", "previous_orbit")
-    yield "| gap | axis | " + " | ".join(f"fill / {r}" for r in rivals) + " |"
+    yield "| gap | axis | " + " | ".join(f"fill / {r}" for r in RIVALS) + " |"
     yield "|---|---|---|---|"
     lengths = next(iter(groups.values()))["gap_length"].values
     for x, length in enumerate(lengths):
         for k, axis in enumerate("xyz"):
             cells = []
-            for rival in rivals:
+            for rival in RIVALS:
                 ratio = [
                     float(e.sel({"method": "fill"})) / float(e.sel({"method": rival}))
                     for e in (
@@ -309,9 +336,14 @@ def tables(options: argparse.Namespace) -> Iterator[str]:
         ):
             yield f"\nRatio to the best baseline, mean, {epochs(regime)}\n"
             yield from averages(groups, regime)
+    yield "\nErrors within sigma, mean\n"
+    yield from covered(groups)
     if options.single:
         yield "\nRatio to harmonic and previous orbit, mean\n"
         yield from against(groups)
+    else:
+        yield "\n`lstm_single` over the better of harmonic and previous orbit\n"
+        yield from alone(groups)
     for name, table in groups.items():
         for regime in REGIMES[:2]:
             yield f"\nSimulated {name}, {epochs(regime)}\n"
