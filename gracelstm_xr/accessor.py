@@ -372,8 +372,7 @@ class GraceAccessor:
         Returns
         -------
         xarray.Dataset
-            ``lin_accl_forecast``, its sigma [m s-2] and method; time runs past the
-            data.
+            ``lin_accl_forecast``, its sigma [m s-2] and method, past the data.
         """
         from gracelstm_xr.lstm import forecast
 

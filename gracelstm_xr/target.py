@@ -18,12 +18,22 @@ from gracelstm_xr.remote import check_place, files_at, is_url, reached, storage
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Target", "beside"]
+__all__ = ["Target", "beside", "write_text"]
 
 
 def beside(path: Path) -> Path:
     """Return an unused hidden name in the folder of `path`, for unfinished output."""
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file that appears under its name only when complete."""
+    work = beside(path.absolute())
+    try:
+        work.write_text(text, encoding="utf-8")
+        work.replace(path)
+    finally:
+        work.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from gracelstm_xr.cli.config import read_config
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.evaluation.text import score_table
 from gracelstm_xr.remote import is_url
-from gracelstm_xr.target import beside
+from gracelstm_xr.target import write_text
 
 __all__ = [
     "export",
@@ -110,7 +110,7 @@ def gaps(arguments: Namespace) -> None:
     table = find_gaps(ds, min_length=_duration(arguments.min_length))
     rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
     if arguments.csv:
-        _write_text(Path(arguments.csv), rows.to_csv(index=False))
+        write_text(Path(arguments.csv), rows.to_csv(index=False))
     if rows.empty:
         say(f"no gaps of {arguments.min_length} or longer")
         return
@@ -343,12 +343,3 @@ def _netcdf_name(ds: xr.Dataset) -> str:
         "gracefo" if {"C", "D"} & set(map(str, ds["satellite"].values)) else "grace"
     )
     return f"{mission}_{first}_{last}.nc"
-
-
-def _write_text(path: Path, text: str) -> None:
-    work = beside(path.absolute())
-    try:
-        work.write_text(text, encoding="utf-8")
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ import xarray as xr
 from gracelstm_xr.evaluation.page import badge, page, paragraph, section, table
 from gracelstm_xr.evaluation.text import score_table
 from gracelstm_xr.evaluation.verdict import duration, findings, verdict
-from gracelstm_xr.target import beside
+from gracelstm_xr.target import beside, write_text
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -57,20 +57,11 @@ def write_report(score: xr.Dataset, model: FittedModel, folder: Path) -> list[Pa
     work = beside(paths[0])
     score.to_netcdf(work)
     work.replace(paths[0])
-    _write(paths[1], json.dumps(_plain(score.to_dict()), indent=1))
-    _write(paths[2], "\n".join([score_table(score), "", *verdict(score)]) + "\n")
+    write_text(paths[1], json.dumps(_plain(score.to_dict()), indent=1))
+    write_text(paths[2], "\n".join([score_table(score), "", *verdict(score)]) + "\n")
     paths.insert(0, folder / "report.html")
-    _write(paths[0], html(score, model))
+    write_text(paths[0], html(score, model))
     return paths
-
-
-def _write(path: Path, text: str) -> None:
-    work = beside(path.absolute())
-    try:
-        work.write_text(text, encoding="utf-8")
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
 
 
 def _plain(value: Any) -> Any:
