@@ -17,7 +17,10 @@ def test_real_hour_beats_interpolation():
     if not HOUR.exists():
         pytest.skip("the digitised hour is not beside the checkout")
     done = subprocess.run(
-        [sys.executable, ROOT / "recipes/real_hour.py", HOUR, "--lengths", "300"],
+        [
+            *(sys.executable, ROOT / "recipes/real_hour.py", HOUR),
+            *("--lengths", "300", "--most", "3"),
+        ],
         capture_output=True,
         text=True,
         check=False,
