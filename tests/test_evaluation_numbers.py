@@ -173,6 +173,29 @@ def test_tables_of_known_errors() -> None:
     np.testing.assert_array_equal(found["lstm_share"], 1.0)
 
 
+def test_methods_are_compared_where_both_have_an_estimate() -> None:
+    """In a hole of the twin only some methods have one, and a hard time of it."""
+    part, whole = long_gaps(), tables({"B": long_gaps()}, 0)
+    errors = part.errors.errors
+    hole = np.arange(len(part.activity)) % 3 == 0
+    errors["fill"][hole] *= 50
+    errors["transplant"][hole] = np.nan
+    found = tables({"B": part}, 0).isel(satellite=0, gap_length=0)
+    whole = whole.isel(satellite=0, gap_length=0)
+    assert (found["rms"].sel({"method": "fill"}) > 10e-9).all()
+    for name in ("ratio", "ratio_low", "ratio_high"):
+        np.testing.assert_allclose(found[name], whole[name], atol=0.05)
+    for name in ("skill", "skill_low", "skill_high"):
+        at = {"method": "fill"}
+        np.testing.assert_allclose(found[name].sel(at), whole[name].sel(at), atol=0.05)
+    assert (found["skill_low"] <= found["skill"]).all()
+    assert (found["skill"] <= found["skill_high"]).all()
+    errors["transplant"][:] = np.nan
+    empty = tables({"B": part}, 0).isel(satellite=0, gap_length=0)
+    assert (empty["best_baseline"] != "transplant").all()
+    assert empty["skill"].isnull().all()
+
+
 def test_regimes_of_made_samples() -> None:
     part = long_gaps()
     found = regimes(part)

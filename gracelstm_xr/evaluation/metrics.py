@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ from gracelstm_xr.evaluation.parts import Part
 from gracelstm_xr.evaluation.regimes import regimes
 from gracelstm_xr.evaluation.resampling import blocks_of, bootstrap, interval, ratio_of
 
-__all__ = ["REFERENCES", "tables"]
+__all__ = ["REFERENCES", "paired", "tables"]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -41,8 +42,8 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
         ``rms``, ``mae``, ``p95``, ``rms_low``, ``rms_high``, ``rms_solver``
         [m s-2], ``skill``, ``skill_low``, ``skill_high`` over ``(method, satellite,
         axis, gap_length)``; ``ratio`` of ``fill`` to ``best_baseline`` with its
-        interval, those of `gracelstm_xr.evaluation.coverage.sigma_tables`,
-        ``lstm_share`` and ``gap_count``;
+        interval, as `paired` has them; ``gap_count``, and what
+        `gracelstm_xr.evaluation.coverage.sigma_tables` gives;
         ``regime_rms`` and ``regime_count`` over ``regime`` as well.
     """
     result = score_table({name: part.errors for name, part in parts.items()})
@@ -63,16 +64,20 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             squares, counts = _blocks(part.errors, methods, here)
             draws = bootstrap(squares, counts, seed)
             values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
-            skill = 1 - ratio_of(values, values[base])
+            against = [
+                paired(part.errors.take(here), m, methods[base], seed) for m in methods
+            ]
+            skill, low, high = (1 - np.array(v) for v in zip(*against, strict=True))
             cells = (
                 *interval(draws),
                 _solved(part, methods, here),
-                skill,
-                *interval(1 - ratio_of(draws, draws[:, base : base + 1])),
+                *(skill, high, low),
             )
             for name, cell in zip(names, cells, strict=True):
                 made[name][:, s, :, x] = cell
-            best[s, :, x], *found = _against_best(methods, values, draws)
+            best[s, :, x], *found = _against_best(
+                part.errors.take(here), methods, values, seed
+            )
             for end, cell in zip(ratio, found, strict=True):
                 ratio[end][s, :, x] = cell
     _attach(result, made, best, ratio, reference)
@@ -81,7 +86,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
 
 
 def _against_best(
-    methods: list[str], values: Array, draws: Array
+    errors: GapErrors, methods: list[str], values: Array, seed: int
 ) -> tuple[npt.NDArray[np.str_], Array, Array, Array]:
     """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
     best = np.full(3, "", dtype="<U16")
@@ -94,11 +99,49 @@ def _against_best(
         known = [b for b in baselines if np.isfinite(values[b, k])]
         if not known or not np.isfinite(values[f, k]):
             continue
-        b = known[int(np.argmin(values[known, k]))]
-        best[k] = methods[b]
-        found[0, k] = ratio_of(values[f, k], values[b, k])
-        found[1:, k] = interval(ratio_of(draws[:, f, k], draws[:, b, k]))
+        best[k] = methods[known[int(np.argmin(values[known, k]))]]
+        found[:, k] = np.array(paired(errors, FILL, str(best[k]), seed))[:, k]
     return best, found[0], found[1], found[2]
+
+
+def paired(
+    errors: GapErrors, method: str, other: str, seed: int
+) -> tuple[Array, Array, Array]:
+    """RMS of a method over that of another, by axis, with its 95 % interval.
+
+    Both are taken where both have an estimate: where the twin has a hole only some
+    methods do, and these samples are the harder ones.
+
+    Parameters
+    ----------
+    errors : GapErrors
+        Of one gap length.
+    method, other : str
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    ratio, low, high : ndarray, shape (3,)
+        NaN where no sample has both.
+    """
+    if method not in errors.errors or other not in errors.errors:
+        return np.full(3, np.nan), np.full(3, np.nan), np.full(3, np.nan)
+    one, two = errors.errors[method], errors.errors[other]
+    both = np.isfinite(one) & np.isfinite(two)
+    common = {
+        "one": np.where(both, one, np.nan),
+        "two": np.where(both, two, np.nan),
+    }
+    squares, counts = _blocks(
+        replace(errors, errors=common), list(common), np.ones(len(both), dtype=bool)
+    )
+    values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
+    draws = bootstrap(squares, counts, seed)
+    return (
+        ratio_of(values[0], values[1]),
+        *interval(ratio_of(draws[:, 0], draws[:, 1])),
+    )
 
 
 def _attach(

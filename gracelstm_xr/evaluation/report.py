@@ -173,7 +173,8 @@ def _findings(score: xr.Dataset, letter: str) -> str:
     ]  # fmt: skip
     head = ["gap", "axis", f"fill [{UNIT}]", f"best baseline [{UNIT}]", "ratio (95 %)",
             "fill is", "68 %", "95 %", "sigma", "what to do"]  # fmt: skip
-    return table(head, rows, caption="fill() against the best of all baselines, RMS")
+    caption = "fill() against the best baseline, RMS; ratio where both have an estimate"
+    return table(head, rows, caption=caption)
 
 
 def _all_methods(score: xr.Dataset, letter: str) -> str:
