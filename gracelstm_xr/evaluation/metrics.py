@@ -61,12 +61,11 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             here = part.errors.length == length
             if not here.any():
                 continue
-            squares, counts = _blocks(part.errors, methods, here)
+            errors = part.errors.take(here)
+            squares, counts = _blocks(errors, methods)
             draws = bootstrap(squares, counts, seed)
             values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
-            against = [
-                paired(part.errors.take(here), m, methods[base], seed) for m in methods
-            ]
+            against = [paired(errors, m, methods[base], seed) for m in methods]
             skill, low, high = (1 - np.array(v) for v in zip(*against, strict=True))
             cells = (
                 *interval(draws),
@@ -75,9 +74,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             )
             for name, cell in zip(names, cells, strict=True):
                 made[name][:, s, :, x] = cell
-            best[s, :, x], *found = _against_best(
-                part.errors.take(here), methods, values, seed
-            )
+            best[s, :, x], *found = _against_best(errors, methods, values, seed)
             for end, cell in zip(ratio, found, strict=True):
                 ratio[end][s, :, x] = cell
     _attach(result, made, best, ratio, reference)
@@ -133,9 +130,7 @@ def paired(
         "one": np.where(both, one, np.nan),
         "two": np.where(both, two, np.nan),
     }
-    squares, counts = _blocks(
-        replace(errors, errors=common), list(common), np.ones(len(both), dtype=bool)
-    )
+    squares, counts = _blocks(replace(errors, errors=common), list(common))
     values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
     draws = bootstrap(squares, counts, seed)
     return (
@@ -179,19 +174,16 @@ def _attach(
     )  # fmt: skip
 
 
-def _blocks(
-    errors: GapErrors, methods: list[str], here: npt.NDArray[np.bool_]
-) -> tuple[Array, Array]:
+def _blocks(errors: GapErrors, methods: list[str]) -> tuple[Array, Array]:
     """Sum of squares and number of errors, shape (block, method, axis) each."""
-    part = errors.take(here)
-    block = blocks_of(part)
+    block = blocks_of(errors)
     number = int(block.max()) + 1
     squares = np.zeros((number, len(methods), 3))
     counts = np.zeros((number, len(methods), 3))
     for m, name in enumerate(methods):
-        if name not in part.errors:
+        if name not in errors.errors:
             continue
-        error = part.errors[name]
+        error = errors.errors[name]
         good = np.isfinite(error)
         for k in range(3):
             square = np.where(good[:, k], error[:, k], 0.0) ** 2
