@@ -299,9 +299,10 @@ def _token(ds: xr.Dataset) -> str:
     """Stands for the values of a Dataset; equal for lazy arrays of equal names."""
     from dask.base import tokenize
 
-    variables = {**ds.data_vars, **ds.drop_vars("time").coords}
+    variables = {str(n): v for n, v in ds.drop_vars("time").variables.items()}
     values = [
-        (str(n), getattr(v.data, "name", None) or v.data) for n, v in variables.items()
+        (name, getattr(variable.data, "name", None) or variable.data)
+        for name, variable in sorted(variables.items())
     ]
     return str(tokenize(values, str(axis_of(ds))))
 

@@ -248,4 +248,9 @@ def _dataset(
             f"{where} holds an array that cannot be opened ({error}); write the "
             "store again"
         ) from error
-    return ds
+    # Zarr lists arrays in the order in which storage answers, another every time
+    return xr.Dataset(
+        {name: ds.data_vars[name] for name in sorted(map(str, ds.data_vars))},
+        {name: ds.coords[name] for name in sorted(map(str, ds.coords))},
+        ds.attrs,
+    )

@@ -40,6 +40,30 @@ def test_round_trip_is_identical(
     assert entries(tmp_path) == ["a.zarr"]
 
 
+def test_the_order_is_that_of_the_data_model(
+    two_days: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever storage answers first."""
+    import asyncio
+    import random
+
+    from zarr.storage import LocalStore
+
+    to_zarr(two_days, tmp_path / "a.zarr")
+    get = LocalStore.get
+
+    async def late(*args: Any, **options: Any) -> Any:
+        await asyncio.sleep(random.random() / 100)
+        return await get(*args, **options)
+
+    monkeypatch.setattr(LocalStore, "get", late)
+    orders = {
+        (tuple(ds.data_vars), tuple(ds.coords))
+        for ds in (open_store(tmp_path / "a.zarr") for _ in range(10))
+    }
+    assert len(orders) == 1
+
+
 def test_plain_xarray_reads_the_same(two_days: xr.Dataset, tmp_path: Path) -> None:
     to_zarr(two_days, tmp_path / "a.zarr")
     plain = xr.open_zarr(tmp_path / "a.zarr", consolidated=False).load()
@@ -178,7 +202,14 @@ def test_an_interrupted_write_goes_on(
         return write(*arguments)
 
     monkeypatch.setattr(store, "_write_shard", counted)
-    to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    # the same Dataset, whatever the order of its variables
+    turned = xr.Dataset(
+        {name: ds.data_vars[name] for name in reversed(list(ds.data_vars))},
+        {name: ds.coords[name] for name in reversed(list(ds.coords))},
+        ds.attrs,
+    )
+    assert list(turned.coords) != list(ds.coords)
+    to_zarr(turned, tmp_path / "a.zarr", shard_days=1)
     assert "2008-01-02-B" in written
     assert len(written) < 4
     assert entries(tmp_path) == ["a.zarr"]
