@@ -60,9 +60,9 @@ class GapErrors:
         ``ds.grace.fill`` puts there; absent without a calibration.
     truth : ndarray, shape (m, 3), or None
         What was hidden [m s-2].
-    thruster : ndarray of bool, shape (m,), or None
-        Within 30 s of a firing of the recipient, or of the donor at the lag; None
-        without thruster data.
+    firing : ndarray, shape (m,), or None
+        Time to the nearest firing of the recipient, or of the donor at the lag [s];
+        infinite where there is none within ten minutes, None without thruster data.
     shadow : ndarray of bool, shape (m,), or None
         Within 70 s of penumbra: entry into or exit from shadow; None without orbit.
     latitude_argument : ndarray, shape (m,), or None
@@ -79,11 +79,16 @@ class GapErrors:
     gap: IntArray
     errors: dict[str, Array]
     truth: Array | None = None
-    thruster: BoolArray | None = None
+    firing: Array | None = None
     shadow: BoolArray | None = None
     latitude_argument: Array | None = None
     sigma: Array | None = None
     code: npt.NDArray[np.uint8] | None = None
+
+    @property
+    def thruster(self) -> BoolArray | None:
+        """Within 30 s of a firing; None without thruster data."""
+        return None if self.firing is None else np.asarray(self.firing <= FIRING)
 
     def take(self, index: BoolArray | IntArray | slice) -> GapErrors:
         """Samples at ``index``."""
@@ -141,8 +146,7 @@ def gap_benchmark(
         Gap lengths [s]; those above half of the span are left out. ``inf`` hides all
         that the recipient observed in ``frame``, context included.
     count : int
-        Gaps wanted per length, four times as many below 200 s; fewer where the span
-        has no room.
+        Gaps wanted per length, see `gracelstm_xr.hiding.hidden_rounds`.
     seed : int
     truth : ndarray, shape (n, 3), optional
         Compare with this instead of the observations [m s-2].
@@ -248,7 +252,7 @@ def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:
     """What is known of the samples: firings, penumbra, argument of latitude."""
     result: dict[str, Any] = {}
     if frame.firing is not None:
-        result["thruster"] = frame.firing[index] <= FIRING
+        result["firing"] = frame.firing[index]
     if frame.shadow is not None:
         lit = np.where(np.isfinite(frame.shadow), frame.shadow, 1.0)
         crossing = (lit > 0) & (lit < 1)

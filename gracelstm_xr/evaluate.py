@@ -70,8 +70,8 @@ def evaluate(
         Gap lengths [s]; those above half of the span are left out. ``inf`` hides all
         the recipient observed, the context of the span included.
     count : int
-        Gaps per length and satellite, where there is room; four times as many below
-        200 s.
+        Gaps per length and satellite, where there is room; up to four times as many
+        where the span holds them side by side.
     seed : int
         Decides the positions, the same for every method, and the bootstrap.
     span : pair of str, optional

@@ -30,8 +30,8 @@ LONGEST_PART = 0.5
 MARGIN = 600.0
 #: Time left visible at the ends of every observed stretch [s].
 EDGE = 60.0
-#: Gap length below which four times as many gaps are taken [s].
-SHORT = 200.0
+#: Up to this many times the wanted number of gaps are taken where there is room.
+MORE = 4
 #: Gap length from which a round takes only some of the gaps [s].
 LONG = 1000.0
 #: From this length on [s] errors are kept every `THIN` seconds: ACC1B is low-passed
@@ -105,7 +105,8 @@ def hidden_rounds(
         Gap lengths [s]; those above half of the span are left out. `EVERYTHING`
         gives one round that hides all of ``t``.
     count : int
-        Gaps per length, four times as many below 200 s; fewer where there is no room.
+        Gaps per length; up to four times as many where the span has room for them
+        side by side, fewer where it has none.
     seed : int
     """
     step = float(t[1] - t[0])
@@ -114,8 +115,12 @@ def hidden_rounds(
     budget = HIDDEN_PART * allowed.sum() * step
     longest = LONGEST_PART * (span[1] - span[0])
     usable = sorted((x for x in set(lengths) if x <= longest), reverse=True)
-    # short gaps are cheap, and a firing in some of them decides their error
-    left = {x: count * (4 if x < SHORT else 1) for x in usable}
+    # errors differ from gap to gap: a firing, a pole, a storm
+    room = allowed.sum() * step
+    left = {
+        x: int(np.clip(room // (x + 2 * _margin(x)), count, MORE * count))
+        for x in usable
+    }
     rng = np.random.default_rng([seed, 7])
     if EVERYTHING in lengths and allowed.any():
         yield np.array([[0, len(t)]], dtype=np.int64)
@@ -157,6 +162,11 @@ def _closed(observed: BoolArray, most: int) -> BoolArray:
     return result
 
 
+def _margin(length: float) -> float:
+    """Visible time left beside a hidden gap of some length [s]."""
+    return min(MARGIN, max(EDGE, 3 * length))
+
+
 def _one_round(
     allowed: BoolArray,
     closed: BoolArray,
@@ -170,7 +180,7 @@ def _one_round(
     chosen: list[IntArray] = []
     for length, wanted in left.items():
         size = max(round(length / step), 1)
-        margin = max(round(min(MARGIN, max(EDGE, 3 * length)) / step), 1)
+        margin = max(round(_margin(length) / step), 1)
         alone = length > budget
         # long gaps crowd out the rest: take a quarter of them at a time
         share = wanted if length < LONG else -(-wanted // 4)

@@ -90,7 +90,7 @@ def long_gaps(seed: int = 0, count: int = 6, size: int = 4320) -> Part:
     return Part(
         GapErrors(
             t=t, length=np.full(n, 10.0 * size), distance=np.full(n, 100.0), gap=gap,
-            errors=errors, truth=truth, thruster=gap % 2 == 0, shadow=gap > 3,
+            errors=errors, truth=truth, firing=40.0 * (gap % 2), shadow=gap > 3,
             latitude_argument=np.radians(t / 15.6667 % 360),
             sigma=np.full((n, 3), 1e-9), code=np.ones((n, 3), dtype=np.uint8),
         ),

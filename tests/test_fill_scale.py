@@ -160,13 +160,22 @@ def test_the_same_bits_on_workers_of_which_one_dies(
 
         return trained.loads
 
-    def die_filling() -> None:
+    def arm(marker: str) -> None:
+        """Let whichever process is the first to fill or to forecast die there."""
+        from gracelstm_xr.lstm import forecasting
         from gracelstm_xr.lstm.recipient import Recipient
 
-        def die(*_: Any, **__: Any) -> None:
-            os.kill(os.getpid(), signal.SIGKILL)
+        def armed(keep: Any) -> Any:
+            def at_work(*args: Any, **options: Any) -> Any:
+                with contextlib.suppress(FileExistsError):
+                    os.close(os.open(marker, os.O_CREAT | os.O_EXCL))
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return keep(*args, **options)
 
-        Recipient.fill = die
+            return at_work
+
+        Recipient.fill = armed(Recipient.fill)
+        forecasting._extend = armed(forecasting._extend)
 
     monkeypatch.setattr(days, "GROUP", 1)  # a task per day
     ds = gx.open_store(store).chunk(time=86_400)
@@ -187,10 +196,16 @@ def test_the_same_bits_on_workers_of_which_one_dies(
         for found in client.run(loads).values():
             assert 1 <= len(found) == len(set(found)) <= len(model.networks)
         assert all(worker.poll() is None for worker in workers)
-        client.run(die_filling, workers=[next(iter(client.nthreads()))])
-        same_bits(lazy.compute(), expected.isel(time=span))
-        dead = [worker.poll() for worker in workers]
-        assert sorted(dead, key=str) == [-signal.SIGKILL, None]
+        for work, wanted in ((lazy, expected.isel(time=span)), (ahead, near)):
+            before = [worker.poll() for worker in workers].count(None)
+            client.run(arm, str(tmp_path / f"{work.sizes['time']} steps"))
+            xr.testing.assert_equal(work.compute(), wanted)
+            after = [worker.poll() for worker in workers]
+            assert before == 2
+            assert after.count(None) == 1
+            assert set(after) == {None, -signal.SIGKILL}
+            workers.append(cluster.worker())
+            client.wait_for_workers(2, timeout=60)
 
 
 KILLED = """
@@ -198,14 +213,14 @@ import os, signal, sys
 import dask
 import gracelstm_xr as gx
 from gracelstm_xr import days, store
-source, model, out, *names = sys.argv[1:]
+source, model, out, end, *names = sys.argv[1:]
 keep, count = store.write_record, 0
 def written(group, record):
     global count
     keep(group, record)
     count += record.name.endswith("-B")
     if count == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), int(end))
 store.write_record, days.GROUP = written, 1
 ds = gx.open_store(source).grace.fill(gx.load_model(model))[names]
 with dask.config.set(scheduler="synchronous"):
@@ -214,7 +229,9 @@ with dask.config.set(scheduler="synchronous"):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_fill_goes_on(
+    end: signal.Signals,
     store: Path,
     model: FittedModel,
     expected: xr.Dataset,
@@ -224,9 +241,10 @@ def test_a_killed_fill_goes_on(
     """Days that were written are not filled again, and the others once."""
     path, out = model.save(tmp_path / "m.gracelstm"), tmp_path / "out.zarr"
     dead = subprocess.run(
-        [sys.executable, "-c", KILLED, store, path, out, *NAMES], timeout=300
-    )
-    assert dead.returncode == -signal.SIGKILL
+        [sys.executable, "-c", KILLED, store, path, out, str(int(end)), *NAMES],
+        timeout=300, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert dead.returncode == -end
     assert not out.exists()
     part = zarr.open_group(out.with_name(".out.zarr.part"), mode="r")
     done = [name for name in read_records(part) if name.endswith("-B")]

@@ -33,6 +33,15 @@ def test_ten_gaps_of_a_day_fit_into_three_days() -> None:
         assert T[r[:, 1]].max() <= SPAN[1] - 60
 
 
+@pytest.mark.parametrize(
+    ("length", "expected"), [(60, 40), (1800, 40), (10_800, 21), (43_200, 10)]
+)
+def test_more_gaps_where_they_fit_side_by_side(length: int, expected: int) -> None:
+    """Three days hold 21 gaps of three hours with ten minutes on either side."""
+    found = rounds((float(length),), np.ones(N, dtype=bool), count=10)
+    assert sum(len(r) for r in found) == expected
+
+
 def test_lengths_above_half_the_span_are_left_out() -> None:
     found = rounds((2 * 86_400.0, 600.0), np.ones(N, dtype=bool), count=2)
     assert {int(b - a) for r in found for a, b in r} == {600}
@@ -51,7 +60,7 @@ def test_long_gaps_may_lie_over_small_holes_and_short_ones_not() -> None:
         observed[hole : hole + 30] = False
     found = rounds((43_200.0, 1800.0), observed, count=4)
     sizes = np.concatenate([np.diff(r, axis=1).ravel() for r in found])
-    assert (sizes == 43_200).sum() == 4
+    assert (sizes == 43_200).sum() == 5
     for r in found:
         for first, past in r:
             if past - first == 1800:

@@ -9,7 +9,13 @@ import pytest
 
 from gracelstm_xr.benchmark import GapErrors
 from gracelstm_xr.lstm.calibration import Calibration, calibrate, capped
-from gracelstm_xr.lstm.conditions import FARTHEST, Conditions, Grid
+from gracelstm_xr.lstm.conditions import (
+    FARTHEST,
+    Conditions,
+    Grid,
+    along_orbit,
+    nearness,
+)
 from gracelstm_xr.lstm.sigma import LEVELS, binned, fair_scale
 
 LENGTHS = (60.0, 400.0, 2400.0)
@@ -37,9 +43,12 @@ def filled(errors: GapErrors, found: Calibration) -> tuple[np.ndarray, np.ndarra
     """Errors of the best informed pool's blend, and its sigma."""
     pool, shape = found.pools[0], (len(errors.t), 3)
     value, sigma = np.empty(shape), np.empty(shape)
-    firing = np.zeros(shape[0]) if errors.thruster is None else errors.thruster * 1.0
+    firing = np.zeros(shape[0]) if errors.firing is None else nearness(errors.firing)
     at = Conditions(
-        capped(errors.length), np.minimum(errors.distance, FARTHEST), firing
+        capped(errors.length),
+        np.minimum(errors.distance, FARTHEST),
+        firing,
+        along_orbit(errors.latitude_argument),
     )
     for k in range(3):
         value[:, k], _ = pool.blend(errors.errors, at, k)
@@ -96,7 +105,7 @@ def test_sigma_follows_distance_length_and_firings() -> None:
         firing = (e.t // 100) % 3 == 0
         factor = np.sqrt(e.distance) * (e.length / 600) ** 0.3 * (1 + 3 * firing)
         errors = {"lstm": e.errors["lstm"] * factor[:, None]}
-        return replace(e, errors=errors, thruster=firing)
+        return replace(e, errors=errors, firing=np.where(firing, 0.0, np.inf))
 
     found = calibrate(grown(3))
     assert found is not None
@@ -120,6 +129,39 @@ def test_sigma_follows_distance_length_and_firings() -> None:
     assert np.isfinite(sigma).all()
     assert (sigma > 0).all()
     for part in (other.thruster, ~np.asarray(other.thruster)):
+        got = coverage(value[part], sigma[part])
+        assert got[0] == pytest.approx(0.68, abs=0.05)
+        assert got[1] == pytest.approx(0.95, abs=0.05)
+
+
+def test_sigma_follows_the_latitude() -> None:
+    """Of errors that are three times as large at the poles."""
+
+    def polar(seed: int) -> GapErrors:
+        e = made(seed, {"lstm": 1.0})
+        turn = np.random.default_rng(seed).uniform(0, 2 * np.pi, len(e.t))
+        factor = 1 + 2 * np.sin(turn) ** 2
+        errors = {"lstm": e.errors["lstm"] * factor[:, None]}
+        return replace(e, errors=errors, latitude_argument=turn)
+
+    found = calibrate(polar(8))
+    assert found is not None
+    for spread in (found.pools[0].spread, found.spreads["lstm"]):
+        at = Conditions(
+            *(np.full(4, x) for x in (600.0, 200.0, 0.0)),
+            np.array([2.0, 45.0, 88.0, np.nan]),
+        )
+        sigma = spread.at(at, 0)
+        np.testing.assert_allclose(sigma[:3], [1.1e-9, 2e-9, 2.9e-9], rtol=0.15)
+        # where the orbit is unknown: as if it were any latitude
+        anywhere = spread.at(Conditions(at.length, at.distance, at.firing), 0)
+        assert sigma[3] == anywhere[0]
+        assert sigma[0] < sigma[3] < sigma[2]
+    other = polar(9)
+    value, sigma = filled(other, found)
+    latitude = along_orbit(other.latitude_argument)
+    assert latitude is not None
+    for part in (latitude < 20, latitude > 70):
         got = coverage(value[part], sigma[part])
         assert got[0] == pytest.approx(0.68, abs=0.05)
         assert got[1] == pytest.approx(0.95, abs=0.05)

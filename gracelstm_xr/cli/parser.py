@@ -282,7 +282,7 @@ def _evaluate(commands: Any) -> None:
         type=_positive,
         default=10,
         metavar="N",
-        help="gaps per length (default 10)",
+        help="gaps per length (default 10); up to four times as many where they fit",
     )
     parser.add_argument(
         "--lengths",

@@ -121,6 +121,9 @@ class Bridge:
             if not self.power[:, k].any():
                 continue
             known = visible[:, k] & np.isfinite(residual[:, k])
+            # at whole steps, which are all that occur; the last is beyond its reach
+            count = int(np.ceil(self.longest / step))
+            table = self.covariance(step * np.arange(count + 1.0), k)
             for first, past in runs(~visible[:, k]):
                 here = _felt(first, past, step)
                 here = here[wanted[here]]
@@ -128,15 +131,19 @@ class Bridge:
                 at = at[known[at]]
                 if len(here) == 0 or len(at) == 0:
                     continue
-                value = self._mean(t[at], residual[at, k], t[here], k)
+                value = self._mean(table, at, residual[at, k], here, k)
                 away = np.minimum(here - first + 1, past - here) * step
                 result[here, k] = value * _fade(away)
         return result
 
-    def _mean(self, seen: Array, values: Array, t: Array, axis: int) -> Array:
-        own = self.covariance(seen[:, None] - seen[None, :], axis)
+    def _mean(
+        self, table: Array, seen: IntArray, values: Array, at: IntArray, axis: int
+    ) -> Array:
+        own, across = (
+            table[np.minimum(np.abs(x[:, None] - seen), len(table) - 1)]
+            for x in (seen, at)
+        )
         own += self.noise[axis] * np.eye(len(seen))
-        across = self.covariance(t[:, None] - seen[None, :], axis)
         # what was cut off may leave directions with less variance than the noise
         power, vectors = np.linalg.eigh(own)
         power = np.maximum(power, self.noise[axis])

@@ -10,8 +10,23 @@ import numpy.typing as npt
 
 from gracelstm_xr.benchmark import FILL, GapErrors
 from gracelstm_xr.lstm.choice import COMPLETE, LEAST, Held, Sums, choose
-from gracelstm_xr.lstm.conditions import DISTANCES, FARTHEST, Conditions, Grid
-from gracelstm_xr.lstm.sigma import Spread, corrections, sigma_table, widening
+from gracelstm_xr.lstm.conditions import (
+    DISTANCES,
+    FARTHEST,
+    LATITUDES,
+    Conditions,
+    Grid,
+    along_orbit,
+    nearness,
+)
+from gracelstm_xr.lstm.sigma import (
+    Spread,
+    corrections,
+    latitude_table,
+    polar_factor,
+    sigma_table,
+    widening,
+)
 
 __all__ = ["Calibration", "Pool", "calibrate"]
 
@@ -140,14 +155,12 @@ def calibrate(errors: GapErrors) -> Calibration | None:
         pools.append(_pool(part, group, length[rows], found.take(rows), grid))
     spreads = {}
     for name in names:
-        table = np.stack(
-            [
-                sigma_table(errors.errors[name][:, k], errors.gap, length, found, grid)
-                for k in range(3)
-            ],
-            axis=-1,
-        )
-        spreads[name] = Spread(grid, table)
+        made = [
+            _scale(errors.errors[name][:, k], errors.gap, length, found, grid)
+            for k in range(3)
+        ]
+        sigma, polar = (np.stack(parts, axis=-1) for parts in zip(*made, strict=True))
+        spreads[name] = Spread(grid, sigma, polar)
     return Calibration(tuple(pools), spreads)
 
 
@@ -181,9 +194,10 @@ def capped(length: Array) -> Array:
 
 def _conditions(errors: GapErrors, length: Array) -> Conditions:
     firing = np.zeros(len(errors.t))
-    if errors.thruster is not None:
-        firing = errors.thruster.astype(np.float64)
-    return Conditions(length, np.minimum(errors.distance, FARTHEST), firing)
+    if errors.firing is not None:
+        firing = nearness(errors.firing)
+    latitude = along_orbit(errors.latitude_argument)
+    return Conditions(length, np.minimum(errors.distance, FARTHEST), firing, latitude)
 
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
@@ -211,6 +225,7 @@ def _pool(
 ) -> Pool:
     shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
     sigma = np.zeros((2, len(grid.lengths), len(grid.distances), 3))
+    polar = np.ones((len(grid.lengths), len(LATITUDES), 3))
     every = np.stack([errors.errors[name] for name in names], axis=2)
     near = _contenders(every, length)
     names = [name for name, use in zip(names, near, strict=True) if use]
@@ -219,10 +234,11 @@ def _pool(
     helds = [Held(every[:, k], errors.gap, length, found, fresh) for k in range(3)]
     kept = _shortlist([choose(Sums(held, grid)) for held in helds])
     for k, held in enumerate(helds):
-        shares[:, :, :, k, kept], sigma[..., k] = _axis(held.keep(kept), grid)
+        made = _axis(held.keep(kept), grid)
+        shares[:, :, :, k, kept], sigma[..., k], polar[..., k] = made
     used = shares.max(axis=(0, 1, 2, 3)) > 0
     methods = tuple(name for name, use in zip(names, used, strict=True) if use)
-    return Pool(methods, grid, shares[..., used], Spread(grid, sigma))
+    return Pool(methods, grid, shares[..., used], Spread(grid, sigma, polar))
 
 
 def _contenders(every: Array, length: Array) -> BoolArray:
@@ -254,11 +270,14 @@ def _fresh(t: Array, length: Array) -> Array:
     return result
 
 
-def _axis(held: Held, grid: Grid) -> tuple[Array, Array]:
-    """Shares and sigma of one axis, sigma corrected by gaps neither was made from."""
+def _axis(held: Held, grid: Grid) -> tuple[Array, Array, Array]:
+    """Shares, sigma and its factor over latitude on one axis.
+
+    Sigma is corrected by gaps that none of the three was made from.
+    """
     sums = Sums(held, grid)
     shares = choose(sums)
-    table = _table(held, shares, grid)
+    table, polar = _table(held, shares, grid)
     place = np.unique(held.gap, return_inverse=True)[1]
     fold = _folds(sums.length)
     ratio = np.full(len(held.gap), np.nan)
@@ -267,19 +286,40 @@ def _axis(held: Held, grid: Grid) -> tuple[Array, Array]:
         if not mine.any() or (fold[place] < 0).all():
             continue
         others = choose(sums, without=fold == part)
-        scale = _table(held.take(~mine), others, grid)
+        scale, factor = _table(held.take(~mine), others, grid)
         asked = held.take(mine)
         error = _blended(asked.errors, grid.at(others, asked.found))
-        if (scale > 0).all():
-            ratio[mine] = np.abs(error) / np.exp(grid.at(np.log(scale), asked.found))
-    factor = corrections(ratio, held.gap, held.length, grid.lengths)
-    factor *= widening(sums.length, sums.fresh, grid.lengths)
-    return shares, table * factor[:, None]
+        ratio[mine] = _relative(error, scale, factor, asked.found, grid)
+    wider = corrections(ratio, held.gap, held.length, grid.lengths)
+    wider *= widening(sums.length, sums.fresh, grid.lengths)
+    return shares, table * wider[:, None], polar
 
 
-def _table(held: Held, shares: Array, grid: Grid) -> Array:
+def _table(held: Held, shares: Array, grid: Grid) -> tuple[Array, Array]:
     error = _blended(held.errors, grid.at(shares, held.found))
-    return sigma_table(error, held.gap, held.length, held.found, grid)
+    return _scale(error, held.gap, held.length, held.found, grid)
+
+
+def _scale(
+    error: Array, gap: IntArray, length: Array, found: Conditions, grid: Grid
+) -> tuple[Array, Array]:
+    """Sigma over length and distance, and its factor over length and latitude."""
+    table = sigma_table(error, gap, length, found, grid)
+    flat = np.ones((len(grid.lengths), len(LATITUDES)))
+    ratio = _relative(error, table, flat, found, grid)
+    polar = latitude_table(ratio, gap, length, found, grid)
+    even = error / polar_factor(grid, polar, found)
+    return sigma_table(even, gap, length, found, grid), polar
+
+
+def _relative(
+    error: Array, table: Array, polar: Array, found: Conditions, grid: Grid
+) -> Array:
+    """Absolute errors in units of sigma; NaN where there is none."""
+    if not (table > 0).all():
+        return np.full(len(error), np.nan)
+    scale = np.exp(grid.at(np.log(table), found)) * polar_factor(grid, polar, found)
+    return np.asarray(np.abs(error) / scale)
 
 
 def _blended(errors: Array, share: Array) -> Array:

@@ -1,4 +1,4 @@
-"""What decides how well a missing sample can be known: its gap, and firings nearby."""
+"""What decides how well a missing sample can be known: gap, firings, latitude."""
 
 from __future__ import annotations
 
@@ -10,7 +10,15 @@ import numpy.typing as npt
 from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import edge_distance
 
-__all__ = ["DISTANCES", "FARTHEST", "Conditions", "Grid", "nearness"]
+__all__ = [
+    "DISTANCES",
+    "FARTHEST",
+    "LATITUDES",
+    "Conditions",
+    "Grid",
+    "along_orbit",
+    "nearness",
+]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -19,8 +27,11 @@ IntArray = npt.NDArray[np.int64]
 #: Distances from an observation count up to this [s]; every fill sees as far.
 FARTHEST = 172_800.0
 #: Time from a firing up to which a sample is fully affected, and beyond which not at
-#: all [s]: the low-pass of ACC1B spreads a firing over some 30 s and reaches 70 s.
-FIRING = (30.0, 60.0)
+#: all [s]: errors next to simulated firings fall by a constant factor per second in
+#: between, as the response of the ACC1B low-pass to a firing does.
+FIRING = (5.0, 40.0)
+#: Latitudes along the orbit that are told apart [deg].
+LATITUDES = tuple(11.25 * k for k in range(9))
 #: Distances from the nearest observation that are told apart [s].
 DISTANCES = (
     *(1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 120.0, 300.0, 1000.0, 3000.0),
@@ -41,11 +52,15 @@ class Conditions:
         To the nearest observation [s], at most `FARTHEST`.
     firing : ndarray, shape (m,)
         1 next to a firing of either satellite, 0 far from it.
+    latitude : ndarray, shape (m,), or None
+        Angle from the equator along the orbit [deg], 0 to 90; NaN where the orbit is
+        unknown, None without one.
     """
 
     length: Array
     distance: Array
     firing: Array
+    latitude: Array | None = None
 
     @classmethod
     def of(cls, frame: Frame, missing: BoolArray, index: IntArray) -> Conditions:
@@ -68,15 +83,28 @@ class Conditions:
         firing = np.zeros(len(index))
         if frame.firing is not None:
             firing = nearness(frame.firing[index])
-        return cls(length, np.minimum(left, right), firing)
+        latitude = along_orbit(frame.latitude_argument, index)
+        return cls(length, np.minimum(left, right), firing, latitude)
 
     def take(self, rows: BoolArray | IntArray) -> Conditions:
         """Some of the samples."""
-        return Conditions(self.length[rows], self.distance[rows], self.firing[rows])
+        latitude = None if self.latitude is None else self.latitude[rows]
+        return Conditions(
+            self.length[rows], self.distance[rows], self.firing[rows], latitude
+        )
+
+
+def along_orbit(
+    argument: Array | None, index: IntArray | slice = slice(None)
+) -> Array | None:
+    """Angle from the equator [deg] for an argument of latitude [rad]."""
+    if argument is None:
+        return None
+    return np.rad2deg(np.arcsin(np.abs(np.sin(argument[index]))))
 
 
 def nearness(seconds: Array) -> Array:
-    """1 up to 30 s from a firing, falling to 0 at 60 s."""
+    """1 up to 5 s from a firing, falling to 0 at 40 s."""
     away = np.nan_to_num(seconds, nan=np.inf, posinf=1e9)
     near, far = FIRING
     return np.asarray(np.clip((far - away) / (far - near), 0.0, 1.0))
@@ -122,6 +150,33 @@ class Grid:
                     share = (part * a * b).reshape(-1, *tail)
                     total += share * table[regime, r, c]
         return total
+
+    def polar(self, table: Array, found: Conditions) -> Array:
+        """Interpolate a table in the logarithm of the length and in latitude.
+
+        Parameters
+        ----------
+        table : ndarray, shape (l, p)
+            Over `LATITUDES`.
+        found : Conditions
+
+        Returns
+        -------
+        ndarray, shape (m,)
+            NaN where the latitude is unknown.
+        """
+        if found.latitude is None:
+            return np.full(len(found.length), np.nan)
+        rows, up = _between(self.lengths, found.length)
+        next_ = np.minimum(rows + 1, len(self.lengths) - 1)
+        place = np.interp(found.latitude, LATITUDES, np.arange(len(LATITUDES)))
+        known = np.isfinite(place)
+        low = np.where(known, place, 0.0).astype(np.int64)
+        high = np.minimum(low + 1, len(LATITUDES) - 1)
+        out = np.where(known, place, 0.0) - low
+        here = (1 - up) * table[rows, low] + up * table[next_, low]
+        there = (1 - up) * table[rows, high] + up * table[next_, high]
+        return np.where(known, (1 - out) * here + out * there, np.nan)
 
     def nearest(self, distance: Array) -> IntArray:
         """Node of distance closest in ratio."""

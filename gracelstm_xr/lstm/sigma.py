@@ -3,7 +3,8 @@
 Errors have heavy tails: next to firings, in storms. Their RMS covers too much at one
 sigma and too little at two. The scale used here is the one whose larger miss of the
 two coverages is smallest; tables of it over gap length and distance, next to firings
-and away from them, are corrected per length by errors they were not made from.
+and away from them, times a factor over length and latitude, are corrected per length by
+errors they were not made from.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.lstm.conditions import Conditions, Grid
+from gracelstm_xr.lstm.conditions import LATITUDES, Conditions, Grid
 
 __all__ = [
     "LEVELS",
@@ -22,6 +23,8 @@ __all__ = [
     "binned",
     "corrections",
     "fair_scale",
+    "latitude_table",
+    "polar_factor",
     "sigma_table",
     "widening",
 ]
@@ -34,6 +37,8 @@ IntArray = npt.NDArray[np.int64]
 LEVELS = {0.68: 0.9945, 0.95: 1.9600}
 #: Widths of the kernels that borrow from other lengths and distances [log].
 LENGTH_WIDTH, DISTANCE_WIDTH = 0.6, 0.5
+#: Width of the kernel that borrows from other latitudes [deg].
+LATITUDE_WIDTH = 12.0
 #: Weight of a sample in the other regime, beside one in the same.
 OTHER = 0.02
 #: Bins of the logarithm of an error, the bounds of the levels a whole number apart.
@@ -56,17 +61,27 @@ class Spread:
     sigma : ndarray, shape (2, l, d, 3)
         Far from firings and next to one [m s-2]; positive, 0 on an axis where
         nothing is known.
+    polar : ndarray, shape (l, p, 3)
+        Factor on it over `LATITUDES`.
     """
 
     grid: Grid
     sigma: Array
+    polar: Array
 
     def at(self, found: Conditions, axis: int) -> Array:
         """1-sigma [m s-2] under given conditions; NaN where nothing is known."""
         table = self.sigma[..., axis]
         if not (table > 0).all():
             return np.full(len(found.length), np.nan)
-        return np.asarray(np.exp(self.grid.at(np.log(table), found)))
+        scale = np.exp(self.grid.at(np.log(table), found))
+        return np.asarray(scale * polar_factor(self.grid, self.polar[..., axis], found))
+
+
+def polar_factor(grid: Grid, table: Array, found: Conditions) -> Array:
+    """Factor on sigma at the latitudes of samples; 1 where they are unknown."""
+    factor = np.exp(grid.polar(np.log(table), found))
+    return np.where(np.isfinite(factor), factor, 1.0)
 
 
 def sigma_table(
@@ -128,6 +143,43 @@ def sigma_table(
         if a > 0 and 2 * grid.distances[b] <= grid.lengths[a]:
             result[:, a, b] = result[:, a - 1, b]
     return np.maximum(np.maximum.accumulate(result, axis=2), SMALLEST)
+
+
+def latitude_table(
+    ratio: Array, gap: IntArray, length: Array, found: Conditions, grid: Grid
+) -> Array:
+    """Factor on sigma over gap length and latitude along the orbit.
+
+    Along-track errors are largest where the density of the air is least alike for the
+    two satellites, toward the poles.
+
+    Parameters
+    ----------
+    ratio : ndarray, shape (m,)
+        Absolute error over a sigma that does not know the latitude; NaN where unknown.
+    gap, length, found, grid
+        As in `sigma_table`.
+
+    Returns
+    -------
+    ndarray, shape (l, p)
+        Over `LATITUDES`; 1 where nothing is known.
+    """
+    shape = (len(grid.lengths), len(LATITUDES))
+    if found.latitude is None:
+        return np.ones(shape)
+    good = np.isfinite(ratio) & np.isfinite(found.latitude)
+    row = np.searchsorted(grid.lengths, length[good])
+    column = np.rint(found.latitude[good] / LATITUDES[1]).astype(np.int64)
+    weight = _even(gap[good], length[good])
+    counts = _counted(shape, (row, column), _bin(ratio[good] * UNIT), weight)
+    x, latitude = np.log(grid.lengths), np.array(LATITUDES)
+    across = _kernel(x[:, None] - x, LENGTH_WIDTH)
+    along = _kernel(latitude[:, None] - latitude, LATITUDE_WIDTH)
+    smooth = np.einsum("ab,bdn->adn", across, counts)
+    smooth = np.einsum("cd,adn->acn", along, smooth)
+    factor = fair_scale(smooth) / UNIT
+    return np.where(factor > 0, factor, 1.0)
 
 
 def corrections(ratio: Array, gap: IntArray, length: Array, lengths: Array) -> Array:

@@ -67,7 +67,7 @@ def track_estimates(
     margin = settings.window * settings.step
     span = (frame.t[index[0]] - margin, frame.t[index[-1]] + margin)
     start = track.start(thin, seen, within=span)
-    fine = _to_native(places, len(frame))
+    fine = _to_native(places)
     result: dict[str, Array] = {}
     if JOINED in kinds:
         result[JOINED] = _joined(track, start, frame, visible, index, fine)
@@ -112,12 +112,17 @@ def _joined(
     return np.asarray(base[index])
 
 
-def _to_native(places: slice, n: int) -> Callable[[Array, IntArray], Array]:
+def _to_native(places: slice) -> Callable[[Array, IntArray], Array]:
     """Interpolation of nodes at the working step to positions of the frame."""
+    first, ratio = places.start or 0, places.step or 1
 
     def fine(nodes: Array, index: IntArray) -> Array:
-        whole = upsample(nodes, places.step or 1, reach=REACH)
-        position = np.clip(index - (places.start or 0), 0, len(whole) - 1)
+        """Of increasing positions; nodes that none of them feels are left alone."""
+        low, past = ((index[[0, -1]] - first) // ratio).tolist()
+        low = min(max(low - 2 * REACH, 0), len(nodes) - 1)
+        near = nodes[low : max(past + 2 * REACH, low + 1)]
+        whole = upsample(near, ratio, reach=REACH)
+        position = np.clip(index - first - low * ratio, 0, len(whole) - 1)
         return np.asarray(whole[position])
 
     return fine
