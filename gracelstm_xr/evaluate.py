@@ -71,7 +71,7 @@ def evaluate(
         the recipient observed, the context of the span included.
     count : int
         Gaps per length and satellite, where there is room; up to four times as many
-        where the span holds them side by side.
+        where the span holds them side by side, and below 200 s.
     seed : int
         Decides the positions, the same for every method, and the bootstrap.
     span : pair of str, optional

@@ -30,8 +30,9 @@ LONGEST_PART = 0.5
 MARGIN = 600.0
 #: Time left visible at the ends of every observed stretch [s].
 EDGE = 60.0
-#: Up to this many times the wanted number of gaps are taken where there is room.
-MORE = 4
+#: Up to this many times the wanted number of gaps are taken where there is room, and
+#: below this length [s] always: short gaps are cheap.
+MORE, SHORT = 4, 200.0
 #: Gap length from which a round takes only some of the gaps [s].
 LONG = 1000.0
 #: From this length on [s] errors are kept every `THIN` seconds: ACC1B is low-passed
@@ -106,7 +107,7 @@ def hidden_rounds(
         gives one round that hides all of ``t``.
     count : int
         Gaps per length; up to four times as many where the span has room for them
-        side by side, fewer where it has none.
+        side by side, and below 200 s; fewer where it has none.
     seed : int
     """
     step = float(t[1] - t[0])
@@ -116,9 +117,9 @@ def hidden_rounds(
     longest = LONGEST_PART * (span[1] - span[0])
     usable = sorted((x for x in set(lengths) if x <= longest), reverse=True)
     # errors differ from gap to gap: a firing, a pole, a storm
-    room = allowed.sum() * step
+    room = {x: allowed.sum() * step // (x + 2 * _margin(x)) for x in usable}
     left = {
-        x: int(np.clip(room // (x + 2 * _margin(x)), count, MORE * count))
+        x: int(np.clip(room[x], count, MORE * count)) if x >= SHORT else MORE * count
         for x in usable
     }
     rng = np.random.default_rng([seed, 7])
