@@ -221,7 +221,7 @@ def test_report_is_one_page_that_needs_nothing(
         np.testing.assert_array_equal(back["rms"], report["rms"])
         assert back.attrs["evaluation_data"] == "not seen by the fit"
     plain = json.loads((tmp_path / "report" / "scores.json").read_text())
-    assert plain["data_vars"]["gap_count"]["data"] == [[8, 2]]
+    assert plain["data_vars"]["gap_count"]["data"] == [[8, 8]]
 
 
 def test_verdict_says_who_wins_and_by_how_much(report: xr.Dataset) -> None:

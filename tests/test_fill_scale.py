@@ -214,6 +214,8 @@ import dask
 import gracelstm_xr as gx
 from gracelstm_xr import days, store
 source, model, out, end, *names = sys.argv[1:]
+# a job in the background of a shell ignores Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 keep, count = store.write_record, 0
 def written(group, record):
     global count
