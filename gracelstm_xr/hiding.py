@@ -113,15 +113,16 @@ def hidden_rounds(
     step = float(t[1] - t[0])
     allowed = _allowed(t, observed, span, step)
     closed = _allowed(t, _closed(observed, round(HOLE / step)), span, step)
-    budget = HIDDEN_PART * allowed.sum() * step
+    free = allowed.sum() * step
+    budget = HIDDEN_PART * free
     longest = LONGEST_PART * (span[1] - span[0])
     usable = sorted((x for x in set(lengths) if x <= longest), reverse=True)
     # errors differ from gap to gap: a firing, a pole, a storm
-    room = {x: allowed.sum() * step // (x + 2 * _margin(x)) for x in usable}
-    left = {
-        x: int(np.clip(room[x], count, MORE * count)) if x >= SHORT else MORE * count
-        for x in usable
-    }
+    left = dict.fromkeys(usable, MORE * count)
+    for x in usable:
+        if x >= SHORT:
+            room = int(free // (x + 2 * _margin(x)))
+            left[x] = min(max(room, count), MORE * count)
     rng = np.random.default_rng([seed, 7])
     if EVERYTHING in lengths and allowed.any():
         yield np.array([[0, len(t)]], dtype=np.int64)

@@ -40,7 +40,7 @@ def test_round_trip_is_identical(
     assert entries(tmp_path) == ["a.zarr"]
 
 
-def test_the_order_is_that_of_the_data_model(
+def test_the_order_is_always_the_same(
     two_days: xr.Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever storage answers first."""

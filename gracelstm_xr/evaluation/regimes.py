@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.evaluation.parts import Part
+from gracelstm_xr.lstm.conditions import along_orbit
 
 __all__ = ["DISTURBED", "regimes"]
 
@@ -40,8 +41,8 @@ def regimes(part: Part) -> dict[str, BoolArray]:
         found |= {"firing": errors.thruster, "no firing": ~errors.thruster}
     if errors.shadow is not None:
         found |= {"shadow crossing": errors.shadow, "no crossing": ~errors.shadow}
-    if errors.latitude_argument is not None:
-        angle = np.degrees(np.arcsin(np.abs(np.sin(errors.latitude_argument))))
+    angle = along_orbit(errors.latitude_argument)
+    if angle is not None:
         for low, high in BANDS:
             inside = (angle >= low) & ((angle < high) | (high == 90))
             found[f"latitude {low}-{high}"] = np.asarray(inside)

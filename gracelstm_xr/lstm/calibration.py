@@ -306,6 +306,8 @@ def _scale(
     """Sigma over length and distance, and its factor over length and latitude."""
     table = sigma_table(error, gap, length, found, grid)
     flat = np.ones((len(grid.lengths), len(LATITUDES)))
+    if found.latitude is None:
+        return table, flat
     ratio = _relative(error, table, flat, found, grid)
     polar = latitude_table(ratio, gap, length, found, grid)
     even = error / polar_factor(grid, polar, found)
