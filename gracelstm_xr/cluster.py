@@ -308,13 +308,17 @@ def _address(cluster: Any) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Keep the client from logging tracebacks of what is told in one line anyway."""
-    log = logging.getLogger("distributed.client")
-    level = log.level
-    log.setLevel(logging.CRITICAL)
+    # each has a level of its own; the other logs of distributed follow the first
+    names = ("distributed", "distributed.client", "tornado.application")
+    logs = [logging.getLogger(name) for name in names]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 @contextmanager

@@ -288,6 +288,7 @@ class Target:
         StoreError
             Somebody else has made a store of that name meanwhile.
         """
+        self.tidy()
         if self.work == self.final:
             return
         from gracelstm_xr.exchange import exchange
@@ -340,7 +341,7 @@ class Target:
         fs.pipe_file(f"{path}/zarr.json", json.dumps(blank).encode())
 
     def tidy(self) -> None:
-        """Remove the temporary files that a killed writer has left on disk."""
+        """Remove the temporary files that a killed writer or worker left on disk."""
         if not self.remote:
             for path in Path(self.work).rglob("*.partial"):
                 path.unlink(missing_ok=True)

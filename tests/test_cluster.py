@@ -131,6 +131,39 @@ def shards_done(store: Path) -> int:
     )
 
 
+#: Tells a scheduler one thing after the other, while it is killed.
+TELLING = """
+import os, signal, sys, time
+from gracelstm_xr import cluster
+with cluster.client(scheduler=sys.argv[1]) as session:
+    for n in range(20_000):
+        session.submit(len, (n,))
+        if n == 2_000:
+            os.kill(int(sys.argv[2]), signal.SIGKILL)
+        if session.status != "running":
+            break
+    time.sleep(1)
+    print(session.status)
+"""
+
+
+def test_a_scheduler_that_dies_while_it_is_told_something_is_not_logged(
+    cluster: Cluster,
+) -> None:
+    scheduler = str(cluster.processes[0].pid)
+    done = subprocess.run(
+        [sys.executable, "-c", TELLING, cluster.address, scheduler],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout != "running\n"
+    assert done.stderr == ""
+
+
 def test_a_killed_worker_changes_no_byte(
     cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,6 +217,29 @@ def test_an_interrupted_write_goes_on(
     assert "manifest" not in entries(tmp_path / "a.zarr")
 
 
+def test_what_a_lost_worker_left_is_not_published(
+    make_grid: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Zarr writes beside the name of a file; a worker can die before it moves it."""
+    from gracelstm_xr import store
+
+    write = store._write_shard
+    left = []
+
+    def killed_then_repeated(target: Any, *arguments: Any) -> Any:
+        record = write(target, *arguments)
+        left.append(Path(target.work, "time", f"zarr.{len(left):032x}.partial"))
+        left[-1].write_bytes(b"")
+        return record
+
+    monkeypatch.setattr(store, "_write_shard", killed_then_repeated)
+    ds = make_grid(size=2 * DAY)
+    to_zarr(ds, tmp_path / "a.zarr", shard_days=1)
+    assert left
+    assert list(tmp_path.rglob("*.partial")) == []
+    xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), ds)
+
+
 def test_another_dataset_does_not_go_on_with_it(make_grid: Any, tmp_path: Path) -> None:
     import dask
 
