@@ -25,6 +25,9 @@ ENVIRONMENT = {
     "SOURCE_DATE_EPOCH": "1700000000",
     "OPENBLAS_NUM_THREADS": "1",
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
+    "DASK_DISTRIBUTED__WORKER__PRELOAD": str(
+        Path(__file__).with_name("slow_shards.py")
+    ),
 }
 #: Runs the command with shards of one day, and looks for workers every second.
 COMMAND = """
@@ -50,13 +53,17 @@ class Cluster:
             "scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1",
             "--scheduler-file", str(self.file),
         )  # fmt: skip
-        wait_until(self.file.exists)
+        # the file is there before what it says is
+        wait_until(lambda: self.file.exists() and self._told())
 
     @property
     def address(self) -> str:
-        found = re.search(r'"address": "(tcp://[^"]+)"', self.file.read_text())
+        found = self._told()
         assert found
         return found[1]
+
+    def _told(self) -> re.Match[str] | None:
+        return re.search(r'"address": "(tcp://[^"]+)"', self.file.read_text())
 
     def worker(self) -> subprocess.Popen[bytes]:
         return self._start(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from datasets import make_grid
+from test_cluster import Cluster
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.lstm import FittedModel, fit, load_model
@@ -245,23 +246,10 @@ def test_a_folder_is_claimed_once(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Scheduler and two workers, processes of their own that speak TCP."""
-    folder = tmp_path_factory.mktemp("cluster")
-    file = folder / "scheduler.json"
-    tool = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-    tool += ["--port", "0", "--no-dashboard", "--host", "127.0.0.1"]
-    started = [subprocess.Popen([*tool, "--scheduler-file", str(file)])]
-    try:
-        while not file.exists():
-            time.sleep(0.1)
-        tool = [sys.executable, "-m", "distributed.cli.dask_worker", "--nthreads", "1"]
-        tool += ["--nworkers", "2", "--no-dashboard", "--host", "127.0.0.1"]
-        tool += ["--local-directory", str(folder), "--scheduler-file", str(file)]
-        started.append(subprocess.Popen(tool))
-        yield json.loads(file.read_text())["address"]
-    finally:
-        for process in reversed(started):
-            process.terminate()
-            process.wait(30)
+    with contextlib.closing(Cluster(tmp_path_factory.mktemp("cluster"))) as found:
+        for _ in range(2):
+            found.worker()
+        yield found.address
 
 
 @pytest.mark.slow

@@ -175,13 +175,22 @@ def test_the_lock(s3: S3Server, url: str, monkeypatch: pytest.MonkeyPatch) -> No
     # of a machine that works, whatever its clock says
     monkeypatch.setattr(lock, "BEAT", 1.0)
     fs.pipe_file(path, json.dumps(elsewhere).encode())
-    beat = threading.Timer(
-        0.3,
-        lambda: fs.pipe_file(path, json.dumps({**elsewhere, "time": 1}).encode()),
-    )
-    beat.start()
-    with pytest.raises(StoreError, match="on elsewhere"), lock.remote_lock(url):
-        pass
+    done = threading.Event()
+
+    def beats() -> None:
+        count = 0
+        while not done.wait(0.1):
+            count += 1
+            fs.pipe_file(path, json.dumps({**elsewhere, "time": count}).encode())
+
+    other = threading.Thread(target=beats)
+    other.start()
+    try:
+        with pytest.raises(StoreError, match="on elsewhere"), lock.remote_lock(url):
+            pass
+    finally:
+        done.set()
+        other.join()
     # of another one that has taken over meanwhile
     fs.rm_file(path)
     monkeypatch.setattr(lock, "BEAT", 0.1)
