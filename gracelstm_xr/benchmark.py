@@ -63,6 +63,8 @@ class GapErrors:
     firing : ndarray, shape (m,), or None
         Time to the nearest firing of the recipient, or of the donor at the lag [s];
         infinite where there is none within ten minutes, None without thruster data.
+    thrust : ndarray, shape (m,), or None
+        Filtered on-time of the recipient's thrusters [ms s-1]; None without their data.
     shadow : ndarray of bool, shape (m,), or None
         Within 70 s of penumbra: entry into or exit from shadow; None without orbit.
     latitude_argument : ndarray, shape (m,), or None
@@ -80,6 +82,7 @@ class GapErrors:
     errors: dict[str, Array]
     truth: Array | None = None
     firing: Array | None = None
+    thrust: Array | None = None
     shadow: BoolArray | None = None
     latitude_argument: Array | None = None
     sigma: Array | None = None
@@ -253,6 +256,9 @@ def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:
     result: dict[str, Any] = {}
     if frame.firing is not None:
         result["firing"] = frame.firing[index]
+    thrust = frame.thrust_at(index)
+    if thrust is not None:
+        result["thrust"] = thrust
     if frame.shadow is not None:
         lit = np.where(np.isfinite(frame.shadow), frame.shadow, 1.0)
         crossing = (lit > 0) & (lit < 1)

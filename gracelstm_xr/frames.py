@@ -132,6 +132,12 @@ class Frame:
         """Samples at ``index``."""
         return self.apply(lambda values: values[index])
 
+    def thrust_at(self, index: slice | npt.NDArray[np.int64]) -> Array | None:
+        """On-time of all own pairs together [ms s-1], filtered; None without data."""
+        if self.own_thrust is None:
+            return None
+        return np.asarray(np.abs(self.own_thrust[index]).sum(axis=1))
+
     def every(self, step: float) -> tuple[Frame, slice]:
         """Samples on whole multiples of ``step`` seconds.
 

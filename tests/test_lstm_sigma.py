@@ -210,6 +210,23 @@ def test_a_network_that_is_worse_is_not_used() -> None:
     assert found.pools[0].methods == ("ridge",)
 
 
+def test_a_method_that_fails_at_firings_serves_away_from_them() -> None:
+    e = made(15, {"polynomial": 1.0, "bridge": 5.0})
+    firing = e.gap % 3 == 0
+    errors = dict(e.errors)
+    errors["polynomial"] = errors["polynomial"] * np.where(firing, 100.0, 1.0)[:, None]
+    found = calibrate(replace(e, errors=errors, firing=np.where(firing, 0.0, np.inf)))
+    assert found is not None
+    pool = found.pools[0]
+    share = {}
+    for firing_ in (0.0, 1.0):
+        one = Conditions(*(np.array([x]) for x in (60.0, 20.0, firing_)))
+        part = pool.grid.at(pool.shares[:, :, :, 0], one)[0]
+        share[firing_] = dict(zip(pool.methods, part, strict=True))
+    assert share[0.0]["polynomial"] > 0.9
+    assert share[1.0]["bridge"] > 0.9
+
+
 def test_independent_errors_are_averaged_by_their_power() -> None:
     # best weights of independent estimates are inverse to their variances: 4 / 5, 1 / 5
     found = calibrate(made(9, {"ridge": 2.0, "lstm": 1.0}))

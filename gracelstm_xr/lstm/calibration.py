@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,7 +14,6 @@ from gracelstm_xr.lstm.choice import COMPLETE, LEAST, Held, Sums, choose
 from gracelstm_xr.lstm.conditions import (
     DISTANCES,
     FARTHEST,
-    LATITUDES,
     Conditions,
     Grid,
     along_orbit,
@@ -22,8 +22,8 @@ from gracelstm_xr.lstm.conditions import (
 from gracelstm_xr.lstm.sigma import (
     Spread,
     corrections,
-    latitude_table,
-    polar_factor,
+    factor_at,
+    factor_table,
     sigma_table,
     widening,
 )
@@ -33,6 +33,9 @@ __all__ = ["Calibration", "Pool", "calibrate"]
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+
+#: Sigma over length and distance on one axis, and its factors by covariate.
+Scale = tuple[Array, dict[str, Array]]
 
 #: Methods that need nothing but the series itself.
 ALONE = ("hold", "linear", "cubic", "polynomial", "ar")
@@ -159,8 +162,7 @@ def calibrate(errors: GapErrors) -> Calibration | None:
             _scale(errors.errors[name][:, k], errors.gap, length, found, grid)
             for k in range(3)
         ]
-        sigma, polar = (np.stack(parts, axis=-1) for parts in zip(*made, strict=True))
-        spreads[name] = Spread(grid, sigma, polar)
+        spreads[name] = _spread(made, grid)
     return Calibration(tuple(pools), spreads)
 
 
@@ -197,7 +199,8 @@ def _conditions(errors: GapErrors, length: Array) -> Conditions:
     if errors.firing is not None:
         firing = nearness(errors.firing)
     latitude = along_orbit(errors.latitude_argument)
-    return Conditions(length, np.minimum(errors.distance, FARTHEST), firing, latitude)
+    distance = np.minimum(errors.distance, FARTHEST)
+    return Conditions(length, distance, firing, latitude, errors.thrust)
 
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
@@ -224,28 +227,42 @@ def _pool(
     grid: Grid,
 ) -> Pool:
     shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
-    sigma = np.zeros((2, len(grid.lengths), len(grid.distances), 3))
-    polar = np.ones((len(grid.lengths), len(LATITUDES), 3))
     every = np.stack([errors.errors[name] for name in names], axis=2)
-    near = _contenders(every, length)
+    near = _contenders(every, length, found.firing > 0.5)
     names = [name for name, use in zip(names, near, strict=True) if use]
     every, shares = every[..., near], shares[..., near]
     fresh = _fresh(errors.t, length)
     helds = [Held(every[:, k], errors.gap, length, found, fresh) for k in range(3)]
     kept = _shortlist([choose(Sums(held, grid)) for held in helds])
+    scales = []
     for k, held in enumerate(helds):
-        made = _axis(held.keep(kept), grid)
-        shares[:, :, :, k, kept], sigma[..., k], polar[..., k] = made
+        shares[:, :, :, k, kept], scale = _axis(held.keep(kept), grid)
+        scales.append(scale)
     used = shares.max(axis=(0, 1, 2, 3)) > 0
     methods = tuple(name for name, use in zip(names, used, strict=True) if use)
-    return Pool(methods, grid, shares[..., used], Spread(grid, sigma, polar))
+    return Pool(methods, grid, shares[..., used], _spread(scales, grid))
 
 
-def _contenders(every: Array, length: Array) -> BoolArray:
-    """Methods that come near the best one for some length and axis."""
+def _spread(scales: Sequence[Scale], grid: Grid) -> Spread:
+    """Of all axes, from that of each."""
+    tables, factors = zip(*scales, strict=True)
+    return Spread(
+        grid,
+        np.stack(tables, axis=-1),
+        {name: np.stack([f[name] for f in factors], axis=-1) for name in factors[0]},
+    )
+
+
+def _contenders(every: Array, length: Array, firing: BoolArray) -> BoolArray:
+    """Methods that come near the best one somewhere.
+
+    For some length and axis, next to firings or away from them.
+    """
     near = np.zeros(every.shape[2], dtype=bool)
-    for wanted in np.unique(length):
-        part = every[length == wanted]
+    for wanted, regime in itertools.product(np.unique(length), (False, True)):
+        part = every[(length == wanted) & (firing == regime)]
+        if len(part) == 0:
+            continue
         known = np.isfinite(part)
         square = np.where(known, part, 0.0) ** 2
         mean = square.sum(axis=0) / np.maximum(known.sum(axis=0), 1)
@@ -270,14 +287,14 @@ def _fresh(t: Array, length: Array) -> Array:
     return result
 
 
-def _axis(held: Held, grid: Grid) -> tuple[Array, Array, Array]:
-    """Shares, sigma and its factor over latitude on one axis.
+def _axis(held: Held, grid: Grid) -> tuple[Array, Scale]:
+    """Shares, sigma and its factors on one axis.
 
     Sigma is corrected by gaps that none of the three was made from.
     """
     sums = Sums(held, grid)
     shares = choose(sums)
-    table, polar = _table(held, shares, grid)
+    table, factors = _table(held, shares, grid)
     place = np.unique(held.gap, return_inverse=True)[1]
     fold = _folds(sums.length)
     ratio = np.full(len(held.gap), np.nan)
@@ -286,42 +303,45 @@ def _axis(held: Held, grid: Grid) -> tuple[Array, Array, Array]:
         if not mine.any() or (fold[place] < 0).all():
             continue
         others = choose(sums, without=fold == part)
-        scale, factor = _table(held.take(~mine), others, grid)
+        scale = _table(held.take(~mine), others, grid)
         asked = held.take(mine)
         error = _blended(asked.errors, grid.at(others, asked.found))
-        ratio[mine] = _relative(error, scale, factor, asked.found, grid)
+        ratio[mine] = _relative(error, scale, asked.found, grid)
     wider = corrections(ratio, held.gap, held.length, grid.lengths)
     wider *= widening(sums.length, sums.fresh, grid.lengths)
-    return shares, table * wider[:, None], polar
+    return shares, (table * wider[:, None], factors)
 
 
-def _table(held: Held, shares: Array, grid: Grid) -> tuple[Array, Array]:
+def _table(held: Held, shares: Array, grid: Grid) -> Scale:
     error = _blended(held.errors, grid.at(shares, held.found))
     return _scale(error, held.gap, held.length, held.found, grid)
 
 
 def _scale(
     error: Array, gap: IntArray, length: Array, found: Conditions, grid: Grid
-) -> tuple[Array, Array]:
-    """Sigma over length and distance, and its factor over length and latitude."""
+) -> Scale:
+    """Sigma over length and distance, and its factors over covariates that are known.
+
+    Each factor is made from what sigma and the factors before it leave.
+    """
     table = sigma_table(error, gap, length, found, grid)
-    flat = np.ones((len(grid.lengths), len(LATITUDES)))
-    if found.latitude is None:
-        return table, flat
-    ratio = _relative(error, table, flat, found, grid)
-    polar = latitude_table(ratio, gap, length, found, grid)
-    even = error / polar_factor(grid, polar, found)
-    return sigma_table(even, gap, length, found, grid), polar
+    factors: dict[str, Array] = {}
+    for name in found.covariates():
+        ratio = _relative(error, (table, factors), found, grid)
+        factors[name] = factor_table(ratio, gap, length, found, grid, name)
+    if not factors:
+        return table, factors
+    even = error / factor_at(grid, factors, found)
+    return sigma_table(even, gap, length, found, grid), factors
 
 
-def _relative(
-    error: Array, table: Array, polar: Array, found: Conditions, grid: Grid
-) -> Array:
+def _relative(error: Array, scale: Scale, found: Conditions, grid: Grid) -> Array:
     """Absolute errors in units of sigma; NaN where there is none."""
+    table, factors = scale
     if not (table > 0).all():
         return np.full(len(error), np.nan)
-    scale = np.exp(grid.at(np.log(table), found)) * polar_factor(grid, polar, found)
-    return np.asarray(np.abs(error) / scale)
+    sigma = np.exp(grid.at(np.log(table), found)) * factor_at(grid, factors, found)
+    return np.asarray(np.abs(error) / sigma)
 
 
 def _blended(errors: Array, share: Array) -> Array:

@@ -102,8 +102,8 @@ def choose(sums: Sums, *, without: BoolArray | None = None) -> Array:
         if without is not None:
             near, wide = np.where(without, 0.0, near), np.where(without, 0.0, wide)
         for column in range(len(distances)):
-            usable = sums.worthwhile(row, column)
             for regime in (0, 1):
+                usable = sums.worthwhile(row, column, regime)
                 seen = sums.at(column, regime, wide, usable)
                 if usable.any() and len(seen[0]):
                     gram, gaps = seen
@@ -179,10 +179,12 @@ class Sums:
                 self.gram[at][np.ix_(where, where)] = e.T @ e
         self.scale = self._scale()
 
-    def worthwhile(self, row: int, column: int) -> BoolArray:
+    def worthwhile(self, row: int, column: int, regime: int) -> BoolArray:
         """Methods with an estimate, and not far worse than the best, at a node."""
-        here = self.row == row
-        sums = np.einsum("grmm->m", np.nan_to_num(self.gram[here, column]))
+        here = np.nan_to_num(self.gram[self.row == row, column])
+        sums = np.einsum("gmm->m", here[:, regime])
+        if not sums.any():
+            sums = np.einsum("grmm->m", here)
         usable: BoolArray = self.complete[row]
         best = sums[usable].min(initial=np.inf)
         if not np.isfinite(best) or best <= 0:

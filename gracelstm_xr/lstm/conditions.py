@@ -11,10 +11,11 @@ from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import edge_distance
 
 __all__ = [
+    "COVARIATES",
     "DISTANCES",
     "FARTHEST",
-    "LATITUDES",
     "Conditions",
+    "Covariate",
     "Grid",
     "along_orbit",
     "nearness",
@@ -30,13 +31,47 @@ FARTHEST = 172_800.0
 #: all [s]: errors next to simulated firings fall by a constant factor per second in
 #: between, as the response of the ACC1B low-pass to a firing does.
 FIRING = (5.0, 40.0)
-#: Latitudes along the orbit that are told apart [deg].
-LATITUDES = tuple(11.25 * k for k in range(9))
 #: Distances from the nearest observation that are told apart [s].
 DISTANCES = (
     *(1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 120.0, 300.0, 1000.0, 3000.0),
     *(10_000.0, 30_000.0, FARTHEST),
 )
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """Something beside gap and firing that errors depend on.
+
+    Attributes
+    ----------
+    nodes : tuple of float
+        Values that are told apart, increasing.
+    width : float
+        Width of the kernel by which nodes borrow from each other, in nodes.
+    ratios : bool
+        Interpolated in the logarithm.
+    """
+
+    nodes: tuple[float, ...]
+    width: float
+    ratios: bool = False
+
+    def place(self, values: Array) -> Array:
+        """Where values stand among the nodes, by their number; NaN where unknown."""
+        nodes = np.array(self.nodes)
+        number = np.arange(len(nodes), dtype=np.float64)
+        if self.ratios:
+            values, nodes = np.log(np.maximum(values, nodes[0])), np.log(nodes)
+        return np.asarray(np.interp(values, nodes, number))
+
+
+#: Covariates by name, in the order in which their factors on sigma are taken off:
+#: latitude along the orbit [deg], and on-time of the own thrusters as the
+#: accelerometer sees it [ms s-1].
+COVARIATES = {
+    "latitude": Covariate(tuple(11.25 * k for k in range(9)), 1.07),
+    "thrust": Covariate((0.01, 0.1, 0.3, 1.0, 3.0, 6.0, 12.0, 25.0), 0.7, ratios=True),
+}
 
 
 @dataclass(frozen=True)
@@ -55,12 +90,16 @@ class Conditions:
     latitude : ndarray, shape (m,), or None
         Angle from the equator along the orbit [deg], 0 to 90; NaN where the orbit is
         unknown, None without one.
+    thrust : ndarray, shape (m,), or None
+        On-time of the own thrusters, convolved with the response of the ACC1B low-pass
+        [ms s-1]; None without thruster data.
     """
 
     length: Array
     distance: Array
     firing: Array
     latitude: Array | None = None
+    thrust: Array | None = None
 
     @classmethod
     def of(cls, frame: Frame, missing: BoolArray, index: IntArray) -> Conditions:
@@ -84,14 +123,20 @@ class Conditions:
         if frame.firing is not None:
             firing = nearness(frame.firing[index])
         latitude = along_orbit(frame.latitude_argument, index)
-        return cls(length, np.minimum(left, right), firing, latitude)
+        distance = np.minimum(left, right)
+        return cls(length, distance, firing, latitude, frame.thrust_at(index))
 
     def take(self, rows: BoolArray | IntArray) -> Conditions:
         """Some of the samples."""
-        latitude = None if self.latitude is None else self.latitude[rows]
+        beside = {name: values[rows] for name, values in self.covariates().items()}
         return Conditions(
-            self.length[rows], self.distance[rows], self.firing[rows], latitude
+            self.length[rows], self.distance[rows], self.firing[rows], **beside
         )
+
+    def covariates(self) -> dict[str, Array]:
+        """Those of `COVARIATES` that are known, by name."""
+        found = {name: getattr(self, name) for name in COVARIATES}
+        return {name: values for name, values in found.items() if values is not None}
 
 
 def along_orbit(
@@ -151,28 +196,31 @@ class Grid:
                     total += share * table[regime, r, c]
         return total
 
-    def polar(self, table: Array, found: Conditions) -> Array:
-        """Interpolate a table in the logarithm of the length and in latitude.
+    def beside(self, table: Array, found: Conditions, name: str) -> Array:
+        """Interpolate a table in the logarithm of the length and in a covariate.
 
         Parameters
         ----------
         table : ndarray, shape (l, p)
-            Over `LATITUDES`.
+            Over the nodes of the covariate.
         found : Conditions
+        name : str
+            Of the covariate.
 
         Returns
         -------
         ndarray, shape (m,)
-            NaN where the latitude is unknown.
+            NaN where the covariate is unknown.
         """
-        if found.latitude is None:
+        values = found.covariates().get(name)
+        if values is None:
             return np.full(len(found.length), np.nan)
         rows, up = _between(self.lengths, found.length)
         next_ = np.minimum(rows + 1, len(self.lengths) - 1)
-        place = np.interp(found.latitude, LATITUDES, np.arange(len(LATITUDES)))
+        place = COVARIATES[name].place(values)
         known = np.isfinite(place)
         low = np.where(known, place, 0.0).astype(np.int64)
-        high = np.minimum(low + 1, len(LATITUDES) - 1)
+        high = np.minimum(low + 1, table.shape[1] - 1)
         out = np.where(known, place, 0.0) - low
         here = (1 - up) * table[rows, low] + up * table[next_, low]
         there = (1 - up) * table[rows, high] + up * table[next_, high]

@@ -3,18 +3,19 @@
 Errors have heavy tails: next to firings, in storms. Their RMS covers too much at one
 sigma and too little at two. The scale used here is the one whose larger miss of the
 two coverages is smallest; tables of it over gap length and distance, next to firings
-and away from them, times a factor over length and latitude, are corrected per length by
-errors they were not made from.
+and away from them, times factors over length and a covariate each (latitude, thrust),
+are corrected per length by errors they were not made from.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.lstm.conditions import LATITUDES, Conditions, Grid
+from gracelstm_xr.lstm.conditions import COVARIATES, Conditions, Grid
 
 __all__ = [
     "LEVELS",
@@ -22,9 +23,9 @@ __all__ = [
     "Spread",
     "binned",
     "corrections",
+    "factor_at",
+    "factor_table",
     "fair_scale",
-    "latitude_table",
-    "polar_factor",
     "sigma_table",
     "widening",
 ]
@@ -37,8 +38,6 @@ IntArray = npt.NDArray[np.int64]
 LEVELS = {0.68: 0.9945, 0.95: 1.9600}
 #: Widths of the kernels that borrow from other lengths and distances [log].
 LENGTH_WIDTH, DISTANCE_WIDTH = 0.6, 0.5
-#: Width of the kernel that borrows from other latitudes [deg].
-LATITUDE_WIDTH = 12.0
 #: Weight of a sample in the other regime, beside one in the same.
 OTHER = 0.02
 #: Bins of the logarithm of an error, the bounds of the levels a whole number apart.
@@ -61,13 +60,13 @@ class Spread:
     sigma : ndarray, shape (2, l, d, 3)
         Far from firings and next to one [m s-2]; positive, 0 on an axis where
         nothing is known.
-    polar : ndarray, shape (l, p, 3)
-        Factor on it over `LATITUDES`.
+    factors : dict of str to ndarray, shape (l, p, 3)
+        On it, by covariate, over the nodes of each.
     """
 
     grid: Grid
     sigma: Array
-    polar: Array
+    factors: dict[str, Array]
 
     def at(self, found: Conditions, axis: int) -> Array:
         """1-sigma [m s-2] under given conditions; NaN where nothing is known."""
@@ -75,13 +74,30 @@ class Spread:
         if not (table > 0).all():
             return np.full(len(found.length), np.nan)
         scale = np.exp(self.grid.at(np.log(table), found))
-        return np.asarray(scale * polar_factor(self.grid, self.polar[..., axis], found))
+        factors = {name: values[..., axis] for name, values in self.factors.items()}
+        return np.asarray(scale * factor_at(self.grid, factors, found))
 
 
-def polar_factor(grid: Grid, table: Array, found: Conditions) -> Array:
-    """Factor on sigma at the latitudes of samples; 1 where they are unknown."""
-    factor = np.exp(grid.polar(np.log(table), found))
-    return np.where(np.isfinite(factor), factor, 1.0)
+def factor_at(grid: Grid, factors: Mapping[str, Array], found: Conditions) -> Array:
+    """Product of all factors on sigma; a covariate that is unknown counts as 1.
+
+    Parameters
+    ----------
+    grid : Grid
+    factors : mapping of str to ndarray, shape (l, p)
+        By covariate.
+    found : Conditions
+        Of m samples.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+    """
+    total = np.ones(len(found.length))
+    for name, table in factors.items():
+        factor = np.exp(grid.beside(np.log(table), found, name))
+        total *= np.where(np.isfinite(factor), factor, 1.0)
+    return total
 
 
 def sigma_table(
@@ -145,37 +161,45 @@ def sigma_table(
     return np.maximum(np.maximum.accumulate(result, axis=2), SMALLEST)
 
 
-def latitude_table(
-    ratio: Array, gap: IntArray, length: Array, found: Conditions, grid: Grid
+def factor_table(
+    ratio: Array,
+    gap: IntArray,
+    length: Array,
+    found: Conditions,
+    grid: Grid,
+    name: str,
 ) -> Array:
-    """Factor on sigma over gap length and latitude along the orbit.
+    """Factor on sigma over gap length and a covariate.
 
     Along-track errors are largest where the density of the air is least alike for the
-    two satellites, toward the poles.
+    two satellites, toward the poles; what is left of a firing grows with its on-time.
 
     Parameters
     ----------
     ratio : ndarray, shape (m,)
-        Absolute error over a sigma that does not know the latitude; NaN where unknown.
+        Absolute error over a sigma that does not know the covariate; NaN where unknown.
     gap, length, found, grid
         As in `sigma_table`.
+    name : str
+        Of the covariate, one that ``found`` has.
 
     Returns
     -------
     ndarray, shape (l, p)
-        Over `LATITUDES`; 1 where nothing is known.
+        Over its nodes; 1 where nothing is known.
     """
-    shape = (len(grid.lengths), len(LATITUDES))
-    if found.latitude is None:
-        return np.ones(shape)
-    good = np.isfinite(ratio) & np.isfinite(found.latitude)
+    covariate = COVARIATES[name]
+    number = np.arange(len(covariate.nodes), dtype=np.float64)
+    shape = (len(grid.lengths), len(number))
+    place = covariate.place(found.covariates()[name])
+    good = np.isfinite(ratio) & np.isfinite(place)
     row = np.searchsorted(grid.lengths, length[good])
-    column = np.rint(found.latitude[good] / LATITUDES[1]).astype(np.int64)
+    column = np.rint(place[good]).astype(np.int64)
     weight = _even(gap[good], length[good])
     counts = _counted(shape, (row, column), _bin(ratio[good] * UNIT), weight)
-    x, latitude = np.log(grid.lengths), np.array(LATITUDES)
+    x = np.log(grid.lengths)
     across = _kernel(x[:, None] - x, LENGTH_WIDTH)
-    along = _kernel(latitude[:, None] - latitude, LATITUDE_WIDTH)
+    along = _kernel(number[:, None] - number, covariate.width)
     smooth = np.einsum("ab,bdn->adn", across, counts)
     smooth = np.einsum("cd,adn->acn", along, smooth)
     factor = fair_scale(smooth) / UNIT
