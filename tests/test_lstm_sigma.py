@@ -49,6 +49,7 @@ def filled(errors: GapErrors, found: Calibration) -> tuple[np.ndarray, np.ndarra
         np.minimum(errors.distance, FARTHEST),
         firing,
         along_orbit(errors.latitude_argument),
+        errors.thrust,
     )
     for k in range(3):
         value[:, k], _ = pool.blend(errors.errors, at, k)
@@ -162,6 +163,34 @@ def test_sigma_follows_the_latitude() -> None:
     latitude = along_orbit(other.latitude_argument)
     assert latitude is not None
     for part in (latitude < 20, latitude > 70):
+        got = coverage(value[part], sigma[part])
+        assert got[0] == pytest.approx(0.68, abs=0.05)
+        assert got[1] == pytest.approx(0.95, abs=0.05)
+
+
+def test_sigma_follows_the_thrust_of_a_firing() -> None:
+    """Of firings alike in time, some eight times as strong and as hard to fill."""
+
+    def fired(seed: int) -> GapErrors:
+        e = made(seed, {"lstm": 1.0})
+        strong = e.gap % 2 == 0
+        errors = {"lstm": e.errors["lstm"] * np.where(strong, 4.0, 0.5)[:, None]}
+        thrust = np.where(strong, 12.0, 1.5)
+        return replace(e, errors=errors, firing=np.zeros(len(e.t)), thrust=thrust)
+
+    found = calibrate(fired(18))
+    assert found is not None
+    at = Conditions(
+        *(np.full(3, x) for x in (600.0, 200.0, 1.0)),
+        thrust=np.array([1.5, 12.0, np.nan]),
+    )
+    for spread in (found.pools[0].spread, found.spreads["lstm"]):
+        sigma = spread.at(at, 0)
+        np.testing.assert_allclose(sigma[:2], [0.5e-9, 4e-9], rtol=0.25)
+        assert sigma[0] < sigma[2] < sigma[1]
+    other = fired(19)
+    value, sigma = filled(other, found)
+    for part in (other.thrust == 12.0, other.thrust == 1.5):
         got = coverage(value[part], sigma[part])
         assert got[0] == pytest.approx(0.68, abs=0.05)
         assert got[1] == pytest.approx(0.95, abs=0.05)
