@@ -150,6 +150,50 @@ def test_learns_what_was_put_in() -> None:
     assert (np.diff(made.sigma, axis=0) >= 0).all()
 
 
+def test_firings_ahead_do_not_decide_the_choice() -> None:
+    """A seventh of the epochs fires: errors of 30 hide which of two methods is better."""
+    rng = np.random.default_rng(4)
+    samples = []
+    for sample in _samples(40, rng):
+        calm = rng.random(len(sample.truth)) > 1 / 7
+        burst = np.where(calm[:, None], 0.0, 30 * rng.standard_normal(3))
+        # carried on, persistence would be good by chance where it fires
+        hold = burst * (rng.random((len(burst), 1)) < 0.6)
+        methods = sample.ahead.methods | {"hold": hold}
+        made = replace(sample.ahead, methods=methods)
+        truth = sample.truth + burst
+        samples.append(replace(sample, ahead=made, truth=truth, calm=calm))
+    made = learn(samples, STEP)
+    assert made is not None
+    assert (made.choice[3:] == "seasonal").all()
+
+
+def test_sigma_at_short_leads_knows_the_firings_of_longer_ones() -> None:
+    """None of the first minute of few hindcasts happens to be next to a firing."""
+    rng = np.random.default_rng(5)
+    samples = []
+    for sample in _samples(12, rng):
+        calm = rng.random(len(sample.truth)) > 0.4
+        calm[:8] = True
+        burst = np.where(
+            calm[:, None], 0.0, 2 * rng.standard_normal(sample.truth.shape)
+        )
+        samples.append(replace(sample, truth=sample.truth + burst, calm=calm))
+    made = learn(samples, STEP)
+    assert made is not None
+    # 63 % of errors are of 0.1 to 0.3, the others of 2
+    assert (made.sigma[made.leads <= 60] > 0.4).all()
+
+
+def test_weighted_spread_is_that_of_repeated_errors() -> None:
+    rng = np.random.default_rng(6)
+    error, weight = rng.standard_t(3, 5000), rng.integers(1, 4, 5000)
+    repeated = np.repeat(error, weight)
+    assert spread(error, weight.astype(float)) == pytest.approx(
+        spread(repeated), rel=0.01
+    )
+
+
 def test_too_few_to_learn_from() -> None:
     assert learn(_samples(1, np.random.default_rng(0)), STEP) is None
 

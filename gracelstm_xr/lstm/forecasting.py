@@ -43,6 +43,8 @@ LONGEST = 86_400.0
 #: Where a model has no calibration: past forecasts it is learnt from on the spot, and
 #: the time they are spread over [s].
 HINDCASTS, OVER = 12, 86_400.0
+#: Steps beyond the horizon: the last three of a forecast lack what lies behind them.
+SPARE = 6
 #: Observed steps whose values shape the interpolation after the last one.
 JOINT = 8
 OUTPUTS = ("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_forecast_method")
@@ -289,7 +291,7 @@ def _extend(
 ) -> Outcome:
     """Forecast at the times ``wanted`` after the sample ``last``."""
     step = model.settings.step
-    steps = int(np.ceil((wanted[-1] - t[last]) / step)) + 1
+    steps = int(np.ceil((wanted[-1] - t[last]) / step)) + SPARE
     pair = facing(t, arrays, recipient.pair)
     frame, cut = origin_frame(t, arrays, pair, last, steps, step)
     predict = model.predict if SINGLE in model.networks else None

@@ -30,6 +30,8 @@ PRIOR = 5.0
 #: Lead time from which errors tell how they go with activity [s], the power expected,
 #: and the spread of the logarithm of activity that says as much as that.
 SETTLED, EXPECTED, TOLD = 60.0, 0.7, 0.3
+#: Errors next to firings come from lead times up to this many times longer or shorter.
+FAR = 30.0
 #: How much better than the next simpler method one must be to be chosen.
 BETTER = 0.99
 #: Order of methods, simplest first.
@@ -107,7 +109,7 @@ def learn(samples: Sequence[Sample], step: float) -> ForecastCalibration | None:
             if f == fold
         ]
     whole = _weighted(full, share, leads, process, step)
-    choice = _choice(errors, share)
+    choice = _choice(errors, [s.calm for s in samples], share)
     return _finished(whole, choice, errors, full, lead)
 
 
@@ -182,23 +184,39 @@ def _errors(made: ForecastCalibration, sample: Sample, lead: Array) -> dict[str,
     return {name: value - sample.truth for name, value in found.items()}
 
 
-def _choice(errors: Sequence[dict[str, Array]], share: Array) -> npt.NDArray[np.str_]:
-    """Method of least error per tabulated lead time and axis."""
+def _choice(
+    errors: Sequence[dict[str, Array]], calm: Sequence[BoolArray], share: Array
+) -> npt.NDArray[np.str_]:
+    """Method of least error per tabulated lead time and axis.
+
+    By the product of the RMS of all epochs and of those away from firings: no method
+    knows of a firing ahead, and a few of them outweigh all else; yet some methods carry
+    on a firing that is over. The lead times beside have half a say.
+    """
     names = [n for n in ORDER if n in errors[0]]
-    rms = np.full((len(names), share.shape[1], 3), np.inf)
+    beside = np.eye(share.shape[1], k=1) + np.eye(share.shape[1], k=-1)
+    share = share @ (np.eye(share.shape[1]) + beside / 2)
+    size = np.full((len(names), share.shape[1], 3), np.inf)
     for row, name in enumerate(names):
-        total, weight = np.zeros((2, share.shape[1], 3))
-        for found in errors:
-            known = np.isfinite(found[name])
-            total += share.T @ np.where(known, found[name], 0.0) ** 2
-            weight += share.T @ known
-        some = weight > 0
-        rms[row][some] = np.sqrt(total[some] / weight[some])
-    best = np.zeros(rms.shape[1:], dtype=np.int64)
+        found = np.stack([e[name] for e in errors])
+        known = np.isfinite(found)
+        every = _rms(found, known, share)
+        still = _rms(found, known & np.stack(calm)[:, :, None], share)
+        size[row] = every * np.where(np.isfinite(still), still, every)
+    best = np.zeros(size.shape[1:], dtype=np.int64)
     for row in range(1, len(names)):
-        now = np.take_along_axis(rms, best[None], axis=0)[0]
-        best[rms[row] < BETTER * now] = row
+        now = np.take_along_axis(size, best[None], axis=0)[0]
+        best[size[row] < BETTER**2 * now] = row
     return np.array(names)[best]
+
+
+def _rms(errors: Array, use: BoolArray, share: Array) -> Array:
+    """RMS over hindcasts per tabulated lead time and axis; infinite without any."""
+    square = np.where(use, errors, 0.0) ** 2
+    total = np.einsum("hl,shk->lk", share, square)
+    weight = share.T @ use.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(weight > 0, np.sqrt(total / weight), np.inf)
 
 
 def _finished(
@@ -220,8 +238,11 @@ def _finished(
     sigma = np.zeros((len(made.leads), 3))
     for row in range(len(made.leads)):
         near = share[:, row] >= 0.5
+        wide = np.abs(np.log(lead / made.leads[row])) <= np.log(FAR)
         for k in range(3):
-            sigma[row, k] = spread(scaled[:, near, k])
+            still = scaled[:, near, k][calm[:, near]]
+            fired = scaled[:, wide, k][~calm[:, wide]]
+            sigma[row, k] = _mixed(still, fired, float(1 - calm.mean()))
     for k in range(3):
         known = np.isfinite(sigma[:, k])
         if known.any():
@@ -253,17 +274,45 @@ def _response(errors: Array, activity: Array, calm: BoolArray) -> tuple[Array, A
     return usual, power
 
 
-def spread(errors: Array) -> float:
+def _mixed(still: Array, fired: Array, part: float) -> float:
+    """`spread` where a ``part`` of the epochs is next to firings.
+
+    These are the same at any lead time, and at short ones there are few of them: they
+    come from a wider range of lead times.
+    """
+    still, fired = still[np.isfinite(still)], fired[np.isfinite(fired)]
+    weight = np.concatenate(
+        [
+            np.full(len(still), (1 - part) / max(len(still), 1)),
+            np.full(len(fired), part / max(len(fired), 1)),
+        ]
+    )
+    return spread(np.concatenate([still, fired]), weight)
+
+
+def spread(errors: Array, weight: Array | None = None) -> float:
     """Sigma that comes nearest to 68.3 and 95.4 % coverage at one and two sigma.
 
     Errors have longer tails than a normal distribution where thrusters fire: the
     larger of the two misses is made as small as it can be.
+
+    Parameters
+    ----------
+    errors : ndarray
+        [m s-2]; NaN where unknown.
+    weight : ndarray, optional
+        Of each, all alike by default.
     """
-    size = np.sort(np.abs(errors[np.isfinite(errors)]))
+    weight = np.ones(errors.shape) if weight is None else weight
+    known = np.isfinite(errors) & (weight > 0)
+    size, weight = np.abs(errors[known]), weight[known]
     if len(size) == 0:
         return float("nan")
-    tried = np.quantile(size, np.linspace(0.5, 0.99, 99))
-    one = np.searchsorted(size, tried, side="right") / len(size)
-    two = np.searchsorted(size, 2 * tried, side="right") / len(size)
+    order = np.argsort(size)
+    size, part = size[order], np.cumsum(weight[order]) / weight.sum()
+    tried = np.interp(np.linspace(0.5, 0.99, 99), part, size)
+    below = np.concatenate([[0.0], part])
+    one = below[np.searchsorted(size, tried, side="right")]
+    two = below[np.searchsorted(size, 2 * tried, side="right")]
     miss = np.maximum(np.abs(one - 0.683), np.abs(two - 0.954))
     return float(max(tried[miss.argmin()], 1e-13))
