@@ -151,7 +151,7 @@ def test_learns_what_was_put_in() -> None:
 
 
 def test_firings_ahead_do_not_decide_the_choice() -> None:
-    """A seventh of the epochs fires: errors of 30 hide which of two methods is better."""
+    """A seventh of the epochs fires: errors of 30 hide which method is better."""
     rng = np.random.default_rng(4)
     samples = []
     for sample in _samples(40, rng):
