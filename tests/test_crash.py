@@ -237,7 +237,9 @@ def test_a_computed_dataset_goes_on_too(
     for number in [*sorted(draw.sample(range(1, done["events"]), 5)), done["events"]]:
         store = tmp_path / str(number) / "a.zarr"
         dead = forks("copy", store=str(store), kill=number, **request)
-        assert dead["status"] == -signal.SIGKILL
+        # two threads that make the same folders do it in a few changes more or less
+        over = dead["status"] == 0 and number > done["events"] - 6
+        assert over or dead["status"] == -signal.SIGKILL
         if store.exists():  # killed after it had its name
             assert tree(store) == expected
             continue
