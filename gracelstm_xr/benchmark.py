@@ -24,6 +24,7 @@ __all__ = [
     "GapErrors",
     "gap_benchmark",
     "join_errors",
+    "join_scores",
     "rounds_of",
     "score_round",
     "score_table",
@@ -131,6 +132,7 @@ def gap_benchmark(
     seed: int = 0,
     truth: Array | None = None,
     methods: set[str] | None = None,
+    most: int | None = None,
 ) -> GapErrors:
     """Hide gaps in a span, fill them with every method, and take the errors.
 
@@ -155,6 +157,8 @@ def gap_benchmark(
         Compare with this instead of the observations [m s-2].
     methods : set of str, optional
         Score these only; all of the recipient's by default.
+    most : int, optional
+        Keep about so many samples of a gap, evenly spread.
 
     Returns
     -------
@@ -166,7 +170,7 @@ def gap_benchmark(
         [
             score_round(
                 frame, span, hidden, recipient, predict, settings,
-                truth=truth, methods=methods,
+                truth=truth, methods=methods, most=most,
             )
             for hidden in rounds
         ]
@@ -200,12 +204,13 @@ def score_round(
     *,
     truth: Array | None = None,
     methods: set[str] | None = None,
+    most: int | None = None,
 ) -> GapErrors:
     """Errors of all methods in the gaps of one round.
 
     Parameters
     ----------
-    frame, span, recipient, predict, settings, truth, methods
+    frame, span, recipient, predict, settings, truth, methods, most
         As in `gap_benchmark`.
     hidden : ndarray of int64, shape (gap, 2)
         First and one-past-last sample of each gap; one that spans the whole frame
@@ -220,6 +225,8 @@ def score_round(
         kept = thinned(frame.t, hidden[number])
         inside = (frame.t[kept] >= span[0]) & (frame.t[kept] < span[1])
         kept = kept[inside & np.isfinite(reference[kept]).any(axis=1)]
+        if most is not None:
+            kept = kept[:: max(-(-len(kept) // most), 1)]
         rows.append(kept)
         whole = past - first == len(frame)
         sizes.append(np.full(len(kept), np.inf if whole else (past - first) * step))
@@ -290,6 +297,13 @@ def join_errors(parts: Sequence[GapErrors]) -> GapErrors:
     )
     errors = {n: np.concatenate([p.errors[n] for p in parts]) for n in names}
     return GapErrors(errors=errors, **joined)
+
+
+def join_scores(tables: Sequence[xr.Dataset]) -> xr.Dataset:
+    """One table from several `score_table` of a satellite each."""
+    import xarray as xr
+
+    return xr.concat(tables, dim="satellite", join="outer", fill_value={"gap_count": 0})
 
 
 def score_table(tables: Mapping[str, GapErrors]) -> xr.Dataset:

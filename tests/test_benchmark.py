@@ -10,6 +10,7 @@ from gracelstm_xr.benchmark import (
     GapErrors,
     gap_benchmark,
     join_errors,
+    join_scores,
     score_table,
 )
 from gracelstm_xr.frames import Frame
@@ -47,6 +48,38 @@ def test_one_seed_one_set_of_gaps(
         np.testing.assert_array_equal(errors.errors[name], again.errors[name])
     other = score(model, frame, 2)
     assert set(other.t) != set(errors.t)
+
+
+def test_a_gap_may_be_thinned(
+    model: FittedModel, frame: Frame, errors: GapErrors
+) -> None:
+    thin = score(model, frame, 1, most=70)
+    for number in np.unique(errors.gap):
+        whole, part = errors.gap == number, thin.gap == number
+        assert len(set(errors.length[whole]) | set(thin.length[part])) == 1
+        # every k-th sample from the first, the fewest k that keeps 70 or less
+        stride = -(-int(whole.sum()) // 70)
+        np.testing.assert_array_equal(errors.t[whole][::stride], thin.t[part])
+        for name, values in errors.errors.items():
+            np.testing.assert_allclose(
+                values[whole][::stride], thin.errors[name][part], rtol=0, atol=1e-16
+            )
+    assert len(thin.t) < len(errors.t)
+
+
+def test_scores_of_satellites_are_joined(errors: GapErrors) -> None:
+    long = float(errors.length.max())
+    some = errors.take(errors.length < long)
+    alone = score_table({"A": errors})
+    joined = join_scores([alone, score_table({"B": some})])
+    assert list(joined["satellite"].values) == ["A", "B"]
+    xr.testing.assert_identical(
+        joined.sel(satellite="A"), score_table({"A": errors}).sel(satellite="A")
+    )
+    last = joined.sel(satellite="B", gap_length=long)
+    assert int(last["gap_count"]) == 0
+    assert joined["gap_count"].dtype == np.int64
+    assert last["rms"].isnull().all()
 
 
 def test_gaps_stay_inside_the_span_and_the_data(

@@ -107,13 +107,13 @@ def test_any_key_missing(members: dict[str, bytes], tmp_path: Path) -> None:
     text = json.loads(members["model.json"])
     every = checked(text)
     assert len(every) > 200
-    # networks, recipients, baselines, factors: one entry less is another model
+    # networks, recipients, baselines: one entry less is another model
     entries = {
         ("networks", "single"), ("networks", "twin"), ("recipients", "B"),
         *(("recipients", "B", "baselines", n)
           for n in text["recipients"]["B"]["baselines"]),
     }  # fmt: skip
-    for place in [p for p in every if p not in entries and "factors" not in p[-2:-1]]:
+    for place in [p for p in every if p not in entries]:
         broken = copy.deepcopy(text)
         del at(broken, place[:-1])[place[-1]]
         path = written(tmp_path / "x.gracelstm", changed_text(members, broken))
@@ -159,13 +159,13 @@ def test_any_array(members: dict[str, bytes], tmp_path: Path, what: str) -> None
         one_line(written(tmp_path / "x.gracelstm", broken), "expected")
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3])
 def test_a_file_of_an_older_format(
     members: dict[str, bytes], tmp_path: Path, version: int
 ) -> None:
     text = json.loads(members["model.json"]) | {"format_version": version}
     path = written(tmp_path / "x.gracelstm", changed_text(members, text))
-    one_line(path, f"format version {version}, expected 3: fit again")
+    one_line(path, f"format version {version}, expected 4: fit again")
 
 
 def test_names_that_lead_elsewhere(members: dict[str, bytes], tmp_path: Path) -> None:

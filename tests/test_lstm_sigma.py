@@ -10,6 +10,7 @@ import pytest
 from gracelstm_xr.benchmark import GapErrors
 from gracelstm_xr.lstm.calibration import Calibration, calibrate, capped
 from gracelstm_xr.lstm.conditions import (
+    CHECKED,
     FARTHEST,
     Conditions,
     Grid,
@@ -53,7 +54,7 @@ def filled(errors: GapErrors, found: Calibration) -> tuple[np.ndarray, np.ndarra
     )
     for k in range(3):
         value[:, k], _ = pool.blend(errors.errors, at, k)
-        sigma[:, k] = pool.spread.at(at, k)
+        sigma[:, k] = pool.sigma(errors.errors, at, k)
     return value, sigma
 
 
@@ -194,6 +195,82 @@ def test_sigma_follows_the_thrust_of_a_firing() -> None:
         got = coverage(value[part], sigma[part])
         assert got[0] == pytest.approx(0.68, abs=0.05)
         assert got[1] == pytest.approx(0.95, abs=0.05)
+
+
+def witnessed(seed: int) -> GapErrors:
+    """Gaps that are easy or hard; only how far the methods are apart tells which."""
+    e = made(seed, {"transplant": 9.0, "bridge": 1.0, "bridge_single": 1.0})
+    hard = np.random.default_rng(seed).permutation(e.gap.max() + 1)[e.gap] % 4 == 0
+    size = np.where(hard, 6.0, 0.5)[:, None]
+    names = ("bridge", "bridge_single")
+    errors = e.errors | {name: size * e.errors[name] for name in names}
+    errors["polynomial"] = 4e-8 * np.random.default_rng(seed).normal(size=(len(e.t), 3))
+    return replace(e, errors=errors, truth=hard[:, None] * np.ones(3))
+
+
+def test_sigma_follows_how_far_methods_are_apart() -> None:
+    found = calibrate(witnessed(20))
+    assert found is not None
+    pool = found.pools[0]
+    assert pool.witnesses == {
+        "polynomial": ("bridge", "polynomial"),
+        "alone": ("bridge", "bridge_single"),
+    }
+    other = witnessed(21)
+    value, sigma = filled(other, found)
+    assert other.truth is not None
+    hard = other.truth[:, 0] > 0
+    assert pool.methods == ("bridge", "bridge_single")
+    short = other.length < CHECKED
+    typical = [np.median(sigma[short & part]) for part in (hard, ~hard)]
+    assert typical[0] > 3 * typical[1]
+    # beyond, every gap is like any other
+    assert LENGTHS[2] > CHECKED
+    middle = (other.length == LENGTHS[2]) & (other.distance == 1200)
+    assert len(np.unique(sigma[middle, 0])) == 1
+    assert middle.sum() > 20
+    for length in LENGTHS[:2]:
+        here = other.length == length
+        got = coverage(value[here], sigma[here])
+        # by chance hard ones are close together, too: not as good as knowing it
+        assert got[0] == pytest.approx(0.68, abs=0.08)
+        assert got[1] == pytest.approx(0.95, abs=0.05)
+
+
+def test_witnesses_are_computed_for_short_gaps_only() -> None:
+    found = calibrate(witnessed(22))
+    assert found is not None
+    pool = found.pools[0]
+    asked = {}
+    for length in (60.0, 2 * CHECKED):
+        at = Conditions(np.full(1, length), np.full(1, 9.0), np.zeros(1))
+        asked[length] = pool.wanted(at, 0)
+    assert "polynomial" in asked[60.0]
+    assert "polynomial" not in asked[2 * CHECKED]
+
+
+def test_without_its_witnesses_a_factor_is_refused() -> None:
+    found = calibrate(witnessed(23))
+    assert found is not None
+    with pytest.raises(ValueError, match="found no witnesses for the factor alone"):
+        replace(found.pools[0], witnesses={"polynomial": ("bridge", "polynomial")})
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown", "shape", "negative"])
+def test_a_spread_of_other_tables_is_refused(change: str) -> None:
+    found = calibrate(made(24, {"lstm": 1.0}))
+    assert found is not None
+    spread = found.spreads["lstm"]
+    factors = dict(spread.factors)
+    if change == "missing":
+        del factors["thrust"]
+    elif change == "unknown":
+        factors["mood"] = factors["thrust"]
+    else:
+        table = factors["thrust"]
+        factors["thrust"] = -table if change == "negative" else table[:, 1:]
+    with pytest.raises(ValueError, match="expected"):
+        replace(spread, factors=factors)
 
 
 def test_sigma_is_continuous() -> None:

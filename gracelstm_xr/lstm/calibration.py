@@ -12,6 +12,8 @@ import numpy.typing as npt
 from gracelstm_xr.benchmark import FILL, GapErrors
 from gracelstm_xr.lstm.choice import COMPLETE, LEAST, Held, Sums, choose
 from gracelstm_xr.lstm.conditions import (
+    CHECKED,
+    COVARIATES,
     DISTANCES,
     FARTHEST,
     Conditions,
@@ -28,7 +30,7 @@ from gracelstm_xr.lstm.sigma import (
     widening,
 )
 
-__all__ = ["Calibration", "Pool", "calibrate"]
+__all__ = ["PER_GAP", "Calibration", "Pool", "calibrate"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -37,13 +39,17 @@ IntArray = npt.NDArray[np.int64]
 #: Sigma over length and distance on one axis, and its factors by covariate.
 Scale = tuple[Array, dict[str, Array]]
 
+#: Methods whose distance from the first of `INFORMED` tells how well a sample is
+#: known, by covariate.
+WITNESSES = {"polynomial": "polynomial", "alone": "bridge_single"}
+INFORMED = ("bridge", "bridge_single")
 #: Methods that need nothing but the series itself.
 ALONE = ("hold", "linear", "cubic", "polynomial", "ar")
 #: Parts the gaps are divided into: sigma is corrected by gaps of one part, with
 #: choice and tables made from the others.
 FOLDS = 4
-#: Samples of a gap that are used, beside those up to this distance from an edge [s].
-PER_GAP, EDGE = 400, 12.0
+#: Samples of a gap that are enough.
+PER_GAP = 400
 #: A method whose RMS error is always this many times that of the best is left out.
 FAR = 2.5
 #: Mean share at some length below which a method is not worth computing.
@@ -58,23 +64,56 @@ class Pool:
     ----------
     methods : tuple of str
         Those with a share anywhere.
+    witnesses : dict of str to tuple of str
+        Two methods by covariate, on whose distance sigma depends.
     grid : Grid
         Where the shares stand.
     shares : ndarray, shape (2, l, d, 3, method)
         Far from firings and next to one.
     spread : Spread
         Error of the blend.
+
+    Raises
+    ------
+    ValueError
+        When a factor on sigma lacks its witnesses.
     """
 
     methods: tuple[str, ...]
+    witnesses: dict[str, tuple[str, str]]
     grid: Grid
     shares: Array
     spread: Spread
 
+    def __post_init__(self) -> None:
+        """Check that what sigma depends on can be had."""
+        for name in WITNESSES:
+            used = (self.spread.factors[name] != 1).any()
+            if used and name not in self.witnesses:
+                raise ValueError(
+                    f"found no witnesses for the factor {name} on sigma, expected two"
+                )
+
     def wanted(self, conditions: Conditions, axis: int) -> set[str]:
-        """Methods with a share under any of the conditions."""
+        """Methods with a share under any of the conditions, and the witnesses."""
         share = self.grid.at(self.shares[:, :, :, axis], conditions).max(axis=0)
-        return {name for name, s in zip(self.methods, share, strict=True) if s >= LEAST}
+        checked = bool((conditions.length <= CHECKED).any())
+        return {
+            *(name for name, s in zip(self.methods, share, strict=True) if s >= LEAST),
+            *(self.witnessing if checked else ()),
+        }
+
+    @property
+    def witnessing(self) -> set[str]:
+        """Methods that sigma in short gaps asks for."""
+        return {name for pair in self.witnesses.values() for name in pair}
+
+    def sigma(
+        self, found: Mapping[str, Array], conditions: Conditions, axis: int
+    ) -> Array:
+        """1-sigma [m s-2] of the blend, for arguments as in `blend`."""
+        checked = conditions.checked(found, axis, self.witnesses)
+        return self.spread.at(checked, axis)
 
     def blend(
         self, found: Mapping[str, Array], conditions: Conditions, axis: int
@@ -137,7 +176,7 @@ def calibrate(errors: GapErrors) -> Calibration | None:
     Parameters
     ----------
     errors : GapErrors
-        On validation spans only.
+        On validation spans only; `PER_GAP` samples of a gap are enough.
 
     Returns
     -------
@@ -147,7 +186,6 @@ def calibrate(errors: GapErrors) -> Calibration | None:
     names = [name for name in errors.errors if name != FILL]
     if len(errors.t) == 0 or not names:
         return None
-    errors = errors.take(_enough(errors))
     length = capped(errors.length)
     grid = Grid(np.unique(length), np.array(DISTANCES))
     found = _conditions(errors, length)
@@ -177,16 +215,6 @@ def _informed(errors: GapErrors, names: Sequence[str]) -> BoolArray:
         return every
     known = np.asarray(np.isfinite(errors.errors["transplant"]).any(axis=1))
     return known if bool(known.any()) else every
-
-
-def _enough(errors: GapErrors) -> BoolArray:
-    """Samples of every gap that say all: those at its edges, others evenly spread."""
-    _, place, count = np.unique(errors.gap, return_inverse=True, return_counts=True)
-    order = np.lexsort((errors.t, errors.gap))
-    number = np.empty(len(order), dtype=np.int64)
-    number[order] = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-    stride = -(-count // PER_GAP)[place]
-    return np.asarray((number % stride == 0) | (errors.distance <= EDGE))
 
 
 def capped(length: Array) -> Array:
@@ -221,18 +249,20 @@ def _groups(names: Sequence[str]) -> list[list[str]]:
 
 def _pool(
     errors: GapErrors,
-    names: Sequence[str],
+    group: Sequence[str],
     length: Array,
     found: Conditions,
     grid: Grid,
 ) -> Pool:
-    shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
-    every = np.stack([errors.errors[name] for name in names], axis=2)
+    every = np.stack([errors.errors[name] for name in group], axis=2)
     near = _contenders(every, length, found.firing > 0.5)
-    names = [name for name, use in zip(names, near, strict=True) if use]
-    every, shares = every[..., near], shares[..., near]
+    names = [name for name, use in zip(group, near, strict=True) if use]
+    every = every[..., near]
+    shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
     fresh = _fresh(errors.t, length)
-    helds = [Held(every[:, k], errors.gap, length, found, fresh) for k in range(3)]
+    witnesses = _witnesses(group)
+    checked = [found.checked(errors.errors, k, witnesses) for k in range(3)]
+    helds = [Held(every[:, k], errors.gap, length, checked[k], fresh) for k in range(3)]
     kept = _shortlist([choose(Sums(held, grid)) for held in helds])
     scales = []
     for k, held in enumerate(helds):
@@ -240,7 +270,7 @@ def _pool(
         scales.append(scale)
     used = shares.max(axis=(0, 1, 2, 3)) > 0
     methods = tuple(name for name, use in zip(names, used, strict=True) if use)
-    return Pool(methods, grid, shares[..., used], _spread(scales, grid))
+    return Pool(methods, witnesses, grid, shares[..., used], _spread(scales, grid))
 
 
 def _spread(scales: Sequence[Scale], grid: Grid) -> Spread:
@@ -249,8 +279,18 @@ def _spread(scales: Sequence[Scale], grid: Grid) -> Spread:
     return Spread(
         grid,
         np.stack(tables, axis=-1),
-        {name: np.stack([f[name] for f in factors], axis=-1) for name in factors[0]},
+        {name: np.stack([f[name] for f in factors], axis=-1) for name in COVARIATES},
     )
+
+
+def _witnesses(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Those that are to be had among the methods of a pool."""
+    first = next((name for name in INFORMED if name in names), None)
+    return {
+        covariate: (first, other)
+        for covariate, other in WITNESSES.items()
+        if first not in (None, other) and other in names
+    }
 
 
 def _contenders(every: Array, length: Array, firing: BoolArray) -> BoolArray:
@@ -325,12 +365,13 @@ def _scale(
     Each factor is made from what sigma and the factors before it leave.
     """
     table = sigma_table(error, gap, length, found, grid)
-    factors: dict[str, Array] = {}
+    factors = {
+        name: np.ones((len(grid.lengths), len(covariate.nodes)))
+        for name, covariate in COVARIATES.items()
+    }
     for name in found.covariates():
         ratio = _relative(error, (table, factors), found, grid)
         factors[name] = factor_table(ratio, gap, length, found, grid, name)
-    if not factors:
-        return table, factors
     even = error / factor_at(grid, factors, found)
     return sigma_table(even, gap, length, found, grid), factors
 

@@ -1,8 +1,9 @@
-"""What decides how well a missing sample can be known: gap, firings, latitude."""
+"""What tells how well a missing sample is known: gap, firings, what methods say."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,7 @@ from gracelstm_xr.frames import Frame
 from gracelstm_xr.gaps import edge_distance
 
 __all__ = [
+    "CHECKED",
     "COVARIATES",
     "DISTANCES",
     "FARTHEST",
@@ -36,6 +38,10 @@ DISTANCES = (
     *(1.5, 3.0, 6.0, 12.0, 25.0, 50.0, 120.0, 300.0, 1000.0, 3000.0),
     *(10_000.0, 30_000.0, FARTHEST),
 )
+
+
+#: Length up to which methods check each other in a gap [s].
+CHECKED = 2000.0
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,18 @@ class Covariate:
 
 
 #: Covariates by name, in the order in which their factors on sigma are taken off:
-#: latitude along the orbit [deg], and on-time of the own thrusters as the
-#: accelerometer sees it [ms s-1].
+#: latitude along the orbit [deg], on-time of the own thrusters as the accelerometer
+#: sees it [ms s-1], and how far other methods are from the best informed [m s-2].
+APART = Covariate(
+    tuple(x * 1e-9 for x in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)),
+    0.7,
+    ratios=True,
+)
 COVARIATES = {
     "latitude": Covariate(tuple(11.25 * k for k in range(9)), 1.07),
     "thrust": Covariate((0.01, 0.1, 0.3, 1.0, 3.0, 6.0, 12.0, 25.0), 0.7, ratios=True),
+    "polynomial": APART,
+    "alone": APART,
 }
 
 
@@ -93,6 +106,10 @@ class Conditions:
     thrust : ndarray, shape (m,), or None
         On-time of the own thrusters, convolved with the response of the ACC1B low-pass
         [ms s-1]; None without thruster data.
+    polynomial, alone : ndarray, shape (m,), or None
+        Distance from the bridge to a polynomial through the edges, and to the bridge
+        without the twin [m s-2]; NaN in gaps longer than `CHECKED`, None where one of
+        the two is not to be had.
     """
 
     length: Array
@@ -100,6 +117,8 @@ class Conditions:
     firing: Array
     latitude: Array | None = None
     thrust: Array | None = None
+    polynomial: Array | None = None
+    alone: Array | None = None
 
     @classmethod
     def of(cls, frame: Frame, missing: BoolArray, index: IntArray) -> Conditions:
@@ -125,6 +144,32 @@ class Conditions:
         latitude = along_orbit(frame.latitude_argument, index)
         distance = np.minimum(left, right)
         return cls(length, distance, firing, latitude, frame.thrust_at(index))
+
+    def checked(
+        self,
+        found: Mapping[str, Array],
+        axis: int,
+        witnesses: Mapping[str, tuple[str, str]],
+    ) -> Conditions:
+        """Same with the distances between estimates.
+
+        Parameters
+        ----------
+        found : mapping of str to ndarray, shape (m, 3)
+            Estimates by method, or their errors.
+        axis : int
+        witnesses : mapping of str to tuple of str
+            Two methods by covariate.
+        """
+        apart = {
+            name: np.abs(found[one][:, axis] - found[other][:, axis])
+            for name, (one, other) in witnesses.items()
+            if one in found and other in found
+        }
+        short = self.length <= CHECKED
+        return replace(
+            self, **{n: np.where(short, x, np.nan) for n, x in apart.items()}
+        )
 
     def take(self, rows: BoolArray | IntArray) -> Conditions:
         """Some of the samples."""

@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.benchmark import GapErrors, gap_benchmark, join_errors, score_table
+from gracelstm_xr.benchmark import (
+    GapErrors,
+    gap_benchmark,
+    join_errors,
+    join_scores,
+    score_table,
+)
 from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.conventions import require
 from gracelstm_xr.days import day_results
@@ -22,7 +28,7 @@ from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
 from gracelstm_xr.frames import HALO, INPUTS, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.hiding import EVERYTHING, GAP_LENGTHS, stretches
-from gracelstm_xr.lstm.calibration import calibrate
+from gracelstm_xr.lstm.calibration import PER_GAP, calibrate
 from gracelstm_xr.lstm.checkpoint import claim
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.hindcasting import forecast_calibration
@@ -298,7 +304,7 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
     from gracelstm_xr.progress import Bar
 
     recipients: dict[str, Recipient] = {}
-    tables: dict[str, GapErrors] = {}
+    scores: list[xr.Dataset] = []
     # not even as context may the test span help to choose
     first, step, _ = gps_axis(ds)
     seen = ds.isel(time=slice(0, round((model.split.test[0] - first) / step)))
@@ -312,6 +318,7 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
                 recipient,
                 model.split.validation,
                 lengths=(*GAP_LENGTHS, EVERYTHING),
+                most=PER_GAP,
             )
             calibration = calibrate(errors)
             if calibration is None:
@@ -322,7 +329,7 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
                     stacklevel=3,
                 )
                 continue
-            tables[name] = errors
+            scores.append(score_table({name: errors}))
             ahead = forecast_calibration(ds, model, recipient)
             recipients[name] = replace(
                 recipient.with_calibration(calibration), forecast=ahead
@@ -333,7 +340,7 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
             "found no observations in the validation span, expected enough to hide "
             "gaps in: fit on a longer stretch"
         )
-    return replace(model, recipients=recipients, scores=score_table(tables))
+    return replace(model, recipients=recipients, scores=join_scores(scores))
 
 
 def score_span(

@@ -196,12 +196,13 @@ def _choice(
     names = [n for n in ORDER if n in errors[0]]
     beside = np.eye(share.shape[1], k=1) + np.eye(share.shape[1], k=-1)
     share = share @ (np.eye(share.shape[1]) + beside / 2)
+    quiet = np.stack(calm)[:, :, None]
     size = np.full((len(names), share.shape[1], 3), np.inf)
     for row, name in enumerate(names):
         found = np.stack([e[name] for e in errors])
         known = np.isfinite(found)
         every = _rms(found, known, share)
-        still = _rms(found, known & np.stack(calm)[:, :, None], share)
+        still = _rms(found, known & quiet, share)
         size[row] = every * np.where(np.isfinite(still), still, every)
     best = np.zeros(size.shape[1:], dtype=np.int64)
     for row in range(1, len(names)):

@@ -37,8 +37,8 @@ __all__ = ["FittedModel", "load_model"]
 FORMAT = "gracelstm_xr model"
 #: Members of the zip beside the networks.
 TEXT, ARRAYS = "model.json", "arrays.npz"
-#: 1 had one network and no tracks; 2 a sigma that did not know the thrust.
-FORMAT_VERSION = 3
+#: 1 had one network and no tracks; 2 and 3 a sigma that knew less of a gap.
+FORMAT_VERSION = 4
 #: What may stand among the baselines of a file.
 BASELINE_KINDS = {
     kind.__name__: kind

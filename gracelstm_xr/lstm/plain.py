@@ -18,6 +18,7 @@ from gracelstm_xr.benchmark import (
     GapErrors,
     gap_benchmark,
     join_errors,
+    join_scores,
     score_table,
 )
 from gracelstm_xr.blocks import as_dask, gps_axis, seconds_of, shared_node
@@ -37,7 +38,7 @@ from gracelstm_xr.frames import (
 from gracelstm_xr.gaps import usable
 from gracelstm_xr.hiding import stretches
 from gracelstm_xr.lagsearch import cross_correlation_lag
-from gracelstm_xr.lstm.calibration import calibrate
+from gracelstm_xr.lstm.calibration import PER_GAP, calibrate
 from gracelstm_xr.lstm.model import FittedModel
 from gracelstm_xr.lstm.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings, Split
@@ -109,14 +110,8 @@ def fit_baseline(
             "longer stretch"
         )
     recipients = {name: r for model in models for name, r in model.recipients.items()}
-    scores = _joined([model.scores for model in models])
+    scores = join_scores([model.scores for model in models])
     return replace(models[0], recipients=recipients, scores=scores)
-
-
-def _joined(scores: list[xr.Dataset]) -> xr.Dataset:
-    import xarray as xr
-
-    return xr.concat(scores, dim="satellite", join="outer")
 
 
 def baseline_models(
@@ -293,7 +288,7 @@ def _scored(
     with one_blas_thread():
         return gap_benchmark(
             frame, span, recipient, _no_network, settings,
-            methods=set(recipient.baselines),
+            methods=set(recipient.baselines), most=PER_GAP,
         )  # fmt: skip
 
 

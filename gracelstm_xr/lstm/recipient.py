@@ -192,7 +192,7 @@ class Recipient:
             if len(rows):
                 conditions = Conditions.of(frame, missing[:, k], rows)
                 first |= pools[0].wanted(conditions, int(k))
-        return [first, *(set(pool.methods) for pool in pools[1:])]
+        return [first, *({*pool.methods, *pool.witnessing} for pool in pools[1:])]
 
     def combine(
         self,
@@ -261,7 +261,7 @@ class Recipient:
             mixed, first = pool.blend(part, rest, axis)
             good = np.isfinite(mixed)
             values[left] = mixed
-            sigma[left[good]] = pool.spread.at(rest, axis)[good]
+            sigma[left[good]] = pool.sigma(part, rest, axis)[good]
             codes = np.array([self._codes(m, rest.distance) for m in pool.methods])
             code[left[good]] = codes[first, np.arange(len(left))][good]
         return values, sigma, code

@@ -3,8 +3,8 @@
 Errors have heavy tails: next to firings, in storms. Their RMS covers too much at one
 sigma and too little at two. The scale used here is the one whose larger miss of the
 two coverages is smallest; tables of it over gap length and distance, next to firings
-and away from them, times factors over length and a covariate each (latitude, thrust),
-are corrected per length by errors they were not made from.
+and away from them, times factors over length and a covariate each, are corrected per
+length by errors they were not made from.
 """
 
 from __future__ import annotations
@@ -61,12 +61,32 @@ class Spread:
         Far from firings and next to one [m s-2]; positive, 0 on an axis where
         nothing is known.
     factors : dict of str to ndarray, shape (l, p, 3)
-        On it, by covariate, over the nodes of each.
+        On it, by covariate, over the nodes of each; 1 where nothing is known.
+
+    Raises
+    ------
+    ValueError
+        When a table has another shape than the grid or the covariates, or a factor
+        is not positive.
     """
 
     grid: Grid
     sigma: Array
     factors: dict[str, Array]
+
+    def __post_init__(self) -> None:
+        """Check the shapes."""
+        size = len(self.grid.lengths)
+        wanted: dict[str, tuple[int, ...]] = {
+            "sigma": (2, size, len(self.grid.distances), 3)
+        }
+        wanted |= {name: (size, len(c.nodes), 3) for name, c in COVARIATES.items()}
+        tables = {"sigma": self.sigma, **self.factors}
+        found = {name: table.shape for name, table in tables.items()}
+        if found != wanted:
+            raise ValueError(f"found tables of sigma {found}, expected {wanted}")
+        if not all((table > 0).all() for table in self.factors.values()):
+            raise ValueError("found a factor on sigma of 0 or less, expected more")
 
     def at(self, found: Conditions, axis: int) -> Array:
         """1-sigma [m s-2] under given conditions; NaN where nothing is known."""
