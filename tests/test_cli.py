@@ -220,8 +220,10 @@ def test_interrupt_ends_in_one_line_with_130(
 ) -> None:
     """A signal while the first shard is written leaves nothing and no traceback."""
     code = """
-import sys, time, gracelstm_xr.ingestion
+import signal, sys, time, gracelstm_xr.ingestion
 import dask, numpy
+# a shell that starts tests in the background has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def slow(target, shard, *, run):
     print("writing", file=sys.stderr, flush=True)
     time.sleep(3)

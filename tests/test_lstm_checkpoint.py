@@ -40,6 +40,8 @@ SCRIPT = """
 import json, os, signal, sys, threading
 import gracelstm_xr as gx
 from gracelstm_xr.lstm import checkpoint, fit, fitting, training
+# a shell that starts tests in the background has it ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 fitting._calibrated = lambda ds, model, progress: model
 store, folder, out, options, stop, number = sys.argv[1:]
 count = 0
