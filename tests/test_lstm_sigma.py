@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gracelstm_xr.benchmark import GapErrors
-from gracelstm_xr.lstm.calibration import Calibration, calibrate, capped
+from gracelstm_xr.lstm.calibration import calibrate, capped
 from gracelstm_xr.lstm.conditions import (
     CHECKED,
     FARTHEST,
@@ -17,6 +17,7 @@ from gracelstm_xr.lstm.conditions import (
     along_orbit,
     nearness,
 )
+from gracelstm_xr.lstm.pools import Calibration
 from gracelstm_xr.lstm.sigma import LEVELS, binned, fair_scale
 
 LENGTHS = (60.0, 400.0, 2400.0)

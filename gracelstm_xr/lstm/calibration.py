@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,6 @@ import numpy.typing as npt
 from gracelstm_xr.benchmark import FILL, GapErrors
 from gracelstm_xr.lstm.choice import COMPLETE, LEAST, Held, Sums, choose
 from gracelstm_xr.lstm.conditions import (
-    CHECKED,
     COVARIATES,
     DISTANCES,
     FARTHEST,
@@ -21,6 +19,7 @@ from gracelstm_xr.lstm.conditions import (
     along_orbit,
     nearness,
 )
+from gracelstm_xr.lstm.pools import Calibration, Pool, witnesses_of
 from gracelstm_xr.lstm.sigma import (
     Spread,
     corrections,
@@ -30,7 +29,7 @@ from gracelstm_xr.lstm.sigma import (
     widening,
 )
 
-__all__ = ["PER_GAP", "Calibration", "Pool", "calibrate"]
+__all__ = ["PER_GAP", "calibrate"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -39,10 +38,6 @@ IntArray = npt.NDArray[np.int64]
 #: Sigma over length and distance on one axis, and its factors by covariate.
 Scale = tuple[Array, dict[str, Array]]
 
-#: Methods whose distance from the first of `INFORMED` tells how well a sample is
-#: known, by covariate.
-WITNESSES = {"polynomial": "polynomial", "alone": "bridge_single"}
-INFORMED = ("bridge", "bridge_single")
 #: Methods that need nothing but the series itself.
 ALONE = ("hold", "linear", "cubic", "polynomial", "ar")
 #: Parts the gaps are divided into: sigma is corrected by gaps of one part, with
@@ -54,120 +49,6 @@ PER_GAP = 400
 FAR = 2.5
 #: Mean share at some length below which a method is not worth computing.
 MATTERS = 0.05
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Methods that are to be had under some circumstances, and their shares.
-
-    Attributes
-    ----------
-    methods : tuple of str
-        Those with a share anywhere.
-    witnesses : dict of str to tuple of str
-        Two methods by covariate, on whose distance sigma depends.
-    grid : Grid
-        Where the shares stand.
-    shares : ndarray, shape (2, l, d, 3, method)
-        Far from firings and next to one.
-    spread : Spread
-        Error of the blend.
-
-    Raises
-    ------
-    ValueError
-        When a factor on sigma lacks its witnesses.
-    """
-
-    methods: tuple[str, ...]
-    witnesses: dict[str, tuple[str, str]]
-    grid: Grid
-    shares: Array
-    spread: Spread
-
-    def __post_init__(self) -> None:
-        """Check that what sigma depends on can be had."""
-        for name in WITNESSES:
-            used = (self.spread.factors[name] != 1).any()
-            if used and name not in self.witnesses:
-                raise ValueError(
-                    f"found no witnesses for the factor {name} on sigma, expected two"
-                )
-
-    def wanted(self, conditions: Conditions, axis: int) -> set[str]:
-        """Methods with a share under any of the conditions, and the witnesses."""
-        share = self.grid.at(self.shares[:, :, :, axis], conditions).max(axis=0)
-        checked = bool((conditions.length <= CHECKED).any())
-        return {
-            *(name for name, s in zip(self.methods, share, strict=True) if s >= LEAST),
-            *(self.witnessing if checked else ()),
-        }
-
-    @property
-    def witnessing(self) -> set[str]:
-        """Methods that sigma in short gaps asks for."""
-        return {name for pair in self.witnesses.values() for name in pair}
-
-    def sigma(
-        self, found: Mapping[str, Array], conditions: Conditions, axis: int
-    ) -> Array:
-        """1-sigma [m s-2] of the blend, for arguments as in `blend`."""
-        checked = conditions.checked(found, axis, self.witnesses)
-        return self.spread.at(checked, axis)
-
-    def blend(
-        self, found: Mapping[str, Array], conditions: Conditions, axis: int
-    ) -> tuple[Array, IntArray]:
-        """Blended estimates of one axis, and the method with the largest share.
-
-        Parameters
-        ----------
-        found : mapping of str to ndarray, shape (m, 3)
-            Estimates.
-        conditions : Conditions
-            Of the m samples.
-        axis : int
-
-        Returns
-        -------
-        values : ndarray, shape (m,)
-            NaN where half of the shares or more have no estimate.
-        first : ndarray of int64, shape (m,)
-            Position in ``methods``.
-        """
-        share = self.grid.at(self.shares[:, :, :, axis], conditions)
-        values = np.full_like(share, np.nan)
-        for column, name in enumerate(self.methods):
-            if name in found:
-                values[:, column] = found[name][:, axis]
-        known = np.isfinite(values)
-        share = np.where(known & (share >= LEAST), share, 0.0)
-        total = share.sum(axis=1)
-        enough = total > 0.5
-        share /= np.where(enough, total, 1.0)[:, None]
-        mixed = (share * np.where(known, values, 0.0)).sum(axis=1)
-        return np.where(enough, mixed, np.nan), share.argmax(axis=1)
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """What held-out gaps taught about choice and error.
-
-    Attributes
-    ----------
-    pools : tuple of Pool
-        The best informed first; the next serves where one has no estimate.
-    spreads : dict of str to Spread
-        1-sigma of every method alone.
-    """
-
-    pools: tuple[Pool, ...]
-    spreads: dict[str, Spread]
-
-    @property
-    def methods(self) -> set[str]:
-        """Names of all methods that a fill may use."""
-        return {name for pool in self.pools for name in pool.methods}
 
 
 def calibrate(errors: GapErrors) -> Calibration | None:
@@ -260,7 +141,7 @@ def _pool(
     every = every[..., near]
     shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
     fresh = _fresh(errors.t, length)
-    witnesses = _witnesses(group)
+    witnesses = witnesses_of(group)
     checked = [found.checked(errors.errors, k, witnesses) for k in range(3)]
     helds = [Held(every[:, k], errors.gap, length, checked[k], fresh) for k in range(3)]
     kept = _shortlist([choose(Sums(held, grid)) for held in helds])
@@ -281,16 +162,6 @@ def _spread(scales: Sequence[Scale], grid: Grid) -> Spread:
         np.stack(tables, axis=-1),
         {name: np.stack([f[name] for f in factors], axis=-1) for name in COVARIATES},
     )
-
-
-def _witnesses(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Those that are to be had among the methods of a pool."""
-    first = next((name for name in INFORMED if name in names), None)
-    return {
-        covariate: (first, other)
-        for covariate, other in WITNESSES.items()
-        if first not in (None, other) and other in names
-    }
 
 
 def _contenders(every: Array, length: Array, firing: BoolArray) -> BoolArray:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines import METHOD_CODES, Baseline
 from gracelstm_xr.frames import Frame, Pair
-from gracelstm_xr.lstm.calibration import Calibration
 from gracelstm_xr.lstm.conditions import Conditions
 from gracelstm_xr.lstm.outlook import ForecastCalibration
+from gracelstm_xr.lstm.pools import Calibration
 from gracelstm_xr.lstm.prediction import Predictor
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.track import CONTEXT, Track
