@@ -158,7 +158,7 @@ def gap_benchmark(
     methods : set of str, optional
         Score these only; all of the recipient's by default.
     most : int, optional
-        Keep about so many samples of a gap, evenly spread.
+        Keep at most so many samples of a gap, evenly spread.
 
     Returns
     -------

@@ -243,6 +243,8 @@ def _scale(
     for name in found.covariates():
         ratio = _relative(error, (table, factors), found, grid)
         factors[name] = factor_table(ratio, gap, length, found, grid, name)
+    if not found.covariates():
+        return table, factors
     even = error / factor_at(grid, factors, found)
     return sigma_table(even, gap, length, found, grid), factors
 

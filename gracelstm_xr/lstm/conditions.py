@@ -71,14 +71,15 @@ class Covariate:
         return np.asarray(np.interp(values, nodes, number))
 
 
-#: Covariates by name, in the order in which their factors on sigma are taken off:
-#: latitude along the orbit [deg], on-time of the own thrusters as the accelerometer
-#: sees it [ms s-1], and how far other methods are from the best informed [m s-2].
+#: How far two methods are apart [m s-2].
 APART = Covariate(
     tuple(x * 1e-9 for x in (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)),
     0.7,
     ratios=True,
 )
+#: Covariates by name, in the order in which their factors on sigma are taken off:
+#: latitude along the orbit [deg], on-time of the own thrusters as the accelerometer
+#: sees it [ms s-1], and how far other methods are from the best informed [m s-2].
 COVARIATES = {
     "latitude": Covariate(tuple(11.25 * k for k in range(9)), 1.07),
     "thrust": Covariate((0.01, 0.1, 0.3, 1.0, 3.0, 6.0, 12.0, 25.0), 0.7, ratios=True),
