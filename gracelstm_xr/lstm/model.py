@@ -25,6 +25,7 @@ from gracelstm_xr.errors import GraceError, ModelFileError
 from gracelstm_xr.lstm.asjson import Arrays, pack, unpack
 from gracelstm_xr.lstm.kerasfile import check_network, check_sizes
 from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.lstm.sequences import Windows
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.regression import LocalRegression
@@ -126,7 +127,7 @@ class FittedModel:
             f"({self.info.get('data', 'unknown data')}); {self.only or network}>"
         )
 
-    def predict(self, track: str, windows: Array32) -> Array32:
+    def predict(self, track: str, windows: Windows | Array32) -> Array32:
         """Residuals [standard deviations] of windows (w, step, channel) of a track.
 
         Raises

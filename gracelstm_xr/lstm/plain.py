@@ -41,6 +41,7 @@ from gracelstm_xr.lagsearch import cross_correlation_lag
 from gracelstm_xr.lstm.calibration import PER_GAP, calibrate
 from gracelstm_xr.lstm.model import FittedModel
 from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.lstm.sequences import Windows
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.track import CONTEXT
 from gracelstm_xr.provenance import data_origin
@@ -292,7 +293,7 @@ def _scored(
         )  # fmt: skip
 
 
-def _no_network(track: str, windows: npt.NDArray[np.float32]) -> NoReturn:
+def _no_network(track: str, windows: Windows | npt.NDArray[np.float32]) -> NoReturn:
     raise GraceError(
         f"found a baseline without a network, asked to predict {len(windows)} "
         f"windows of the track {track!r}: fit a model with ds.grace.fit()"

@@ -7,17 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.lstm.sequences import Channels, window_batch, window_starts
-from gracelstm_xr.lstm.settings import PREDICTION_BATCH
+from gracelstm_xr.lstm.sequences import Channels, Windows, window_starts
 
 __all__ = ["Predictor", "predict_steps"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 #: Name of a track and windows (w, step, channel) to residuals (w, step, 3).
-Predictor = Callable[[str, npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-#: Most windows cut at a time; a bound on memory.
-MOST = 8 * PREDICTION_BATCH
+Predictor = Callable[[str, Windows | npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 def predict_steps(
@@ -51,17 +48,20 @@ def predict_steps(
     ndarray, shape (n, 3)
         [standard deviations of the residual]
     """
-    starts = window_starts(needed, first, window, max(window // 2, 1))
-    ramp = 1 - np.abs(np.arange(window) - (window - 1) / 2) / (window / 2 + 1)
+    stride = max(window // 2, 1)
+    starts = window_starts(needed, first, window, stride)
+    inside = np.arange(window)
+    ramp = 1 - np.abs(inside - (window - 1) / 2) / (window / 2 + 1)
+    # windows reach past either end
     n = len(needed)
-    total, weight = np.zeros((n, 3)), np.zeros(n)
-    for low in range(0, len(starts), MOST):
-        chosen = starts[low : low + MOST]
-        output = predict(track, window_batch(channels, chosen, window))
-        for start, values in zip(chosen, output, strict=True):
-            a, b = max(start, 0), min(start + window, n)
-            part = ramp[a - start : b - start]
-            total[a:b] += part[:, None] * values[a - start : b - start]
-            weight[a:b] += part
+    total, weight = np.zeros((n + 2 * window, 3)), np.zeros(n + 2 * window)
+    if len(starts):
+        output = predict(track, Windows(channels, starts, window))
+        turn = (first + starts) // stride % -(-window // stride)
+        for mine in (turn == k for k in np.unique(turn)):  # which do not overlap
+            at = starts[mine, None] + window + inside
+            total[at] += ramp[:, None] * output[mine]
+            weight[at] += ramp
+    total, weight = total[window:-window], weight[window:-window]
     result: Array = total / np.where(weight > 0, weight, 1.0)[:, None]
     return result

@@ -17,6 +17,7 @@ from gracelstm_xr.lstm.settings import FEATURES
 
 __all__ = [
     "Channels",
+    "Windows",
     "channel_names",
     "make_channels",
     "static_channels",
@@ -196,6 +197,37 @@ def window_batch(channels: Channels, starts: IntArray, window: int) -> Array32:
         inside[:, 3:6] = visible
         inside[:, 6:] = channels.static[low:past]
     return batch
+
+
+@dataclass(frozen=True)
+class Windows:
+    """Windows of one frame, cut as they are asked for.
+
+    Attributes
+    ----------
+    channels : Channels
+    starts : ndarray of int64, shape (w,)
+        See `window_batch`.
+    window : int
+        Steps per window.
+    """
+
+    channels: Channels
+    starts: IntArray
+    window: int
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Windows, steps and channels."""
+        return len(self.starts), self.window, 6 + self.channels.static.shape[1]
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.starts)
+
+    def __getitem__(self, part: slice) -> Array32:
+        """Cut some of them, shape (w, window, 6 + f)."""
+        return window_batch(self.channels, self.starts[part], self.window)
 
 
 def window_starts(wanted: BoolArray, first: int, window: int, stride: int) -> IntArray:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.lstm.kerasfile import load_network
+from gracelstm_xr.lstm.sequences import Windows
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
 
 __all__ = ["TrainedNetwork"]
@@ -46,23 +47,23 @@ class TrainedNetwork:
         """SHA-256 of every member."""
         return tuple(hashlib.sha256(member).hexdigest() for member in self.members)
 
-    def predict(self, windows: Array32) -> Array32:
+    def predict(self, windows: Windows | Array32) -> Array32:
         """Mean residual [standard deviations] of windows (w, step, channel).
 
         The same windows give the same bits on any thread and in any process of one
         machine; in other company a window's last digits may differ.
         """
-        total = np.zeros((len(windows), windows.shape[1], 3))
-        for digest, weights in zip(self.digests, self.members, strict=True):
-            few, many = _network(digest, weights)
-            if len(windows) < PREDICTION_BATCH:
-                total += few(windows)
-                continue
-            for low in range(0, len(windows), PREDICTION_BATCH):
-                part = slice(low, low + PREDICTION_BATCH)
-                total[part] += many(_padded(windows[part]))[: len(windows[part])]
-        scaled = total / len(self.members) * np.array(self.gain)
-        return np.asarray(scaled, dtype=np.float32)
+        each = zip(self.digests, self.members, strict=True)
+        networks = [_network(digest, weights) for digest, weights in each]
+        full = len(windows) >= PREDICTION_BATCH
+        result = np.empty((len(windows), windows.shape[1], 3), dtype=np.float32)
+        for low in range(0, len(windows), PREDICTION_BATCH):
+            part = windows[low : low + PREDICTION_BATCH]
+            total = np.zeros((len(part), *result.shape[1:]))
+            for few, many in networks:
+                total += many(_padded(part))[: len(part)] if full else few(part)
+            result[low : low + len(part)] = total / len(networks) * self.gain
+        return result
 
 
 def _padded(windows: Array32) -> Array32:

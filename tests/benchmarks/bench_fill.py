@@ -70,12 +70,20 @@ def seconds(work: Callable[[], Any], *, times: int = 3) -> float:
 
 
 def series_against_windows(model: FittedModel, *, days: int = 4) -> dict[str, float]:
-    """G8: a whole series at once, one window per step, and the bare function."""
+    """G8: a whole series at once, one window per step, and the bare function.
+
+    The bare function is handed the same windows, cut beforehand.
+    """
     import tensorflow as tf
 
     from gracelstm_xr.lstm.kerasfile import load_network
     from gracelstm_xr.lstm.prediction import predict_steps
-    from gracelstm_xr.lstm.sequences import Channels, window_batch, window_starts
+    from gracelstm_xr.lstm.sequences import (
+        Channels,
+        Windows,
+        window_batch,
+        window_starts,
+    )
     from gracelstm_xr.lstm.settings import PREDICTION_BATCH as BATCH
 
     network = load_network(model.networks["twin"].members[0])
@@ -92,9 +100,8 @@ def series_against_windows(model: FittedModel, *, days: int = 4) -> dict[str, fl
 
     bare = tf.function(lambda x: network(x, training=False), jit_compile=True)
     starts = window_starts(wanted, 0, window, window // 2)
-    whole = window_batch(channels, np.resize(starts, -(-len(starts) // BATCH) * BATCH),
-                         window)  # fmt: skip
-    batches = [tf.constant(whole[i : i + BATCH]) for i in range(0, len(whole), BATCH)]
+    cut = Windows(channels, np.resize(starts, -(-len(starts) // BATCH) * BATCH), window)
+    batches = [cut[i : i + BATCH] for i in range(0, len(cut), BATCH)]
     some = window_batch(channels, np.arange(4 * BATCH), window)
 
     def alone() -> None:
@@ -102,14 +109,18 @@ def series_against_windows(model: FittedModel, *, days: int = 4) -> dict[str, fl
 
     def function() -> None:
         for batch in batches:
-            bare(batch).numpy()
+            bare(tf.constant(batch)).numpy()
 
     for work in (series, alone, function):
         work()
-    took = seconds(series)
+    # by turns: the machine's speed changes while it is measured
+    took, whole = np.transpose(
+        [[seconds(work, times=1) for work in (series, function)] for _ in range(31)]
+    )
+    each = seconds(alone) / len(some)
     return {
-        "times per-window": seconds(alone) / len(some) * size / took,
-        "of the bare function": seconds(function) / took,
+        "times per-window": each * size / float(np.median(took)),
+        "of the bare function": float(np.median(whole / took)),
     }
 
 
