@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["between", "bin_means", "curve", "line"]
+__all__ = ["between", "bin_means", "curve", "line", "near"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+
+#: Time about a stretch in which values are right or next to right, too [s].
+MARGIN = 1800.0
 
 
 def bin_means(
@@ -55,6 +58,14 @@ def between(low: int, size: int, t: Array, width: float) -> tuple[IntArray, Arra
     place = np.clip(t / width - 0.5, low, low + size - 1.0)
     base = np.floor(place)
     return base.astype(np.int64) - low, (place - base)[:, None]
+
+
+def near(t: Array, within: tuple[float, float] | None) -> slice:
+    """Samples of a stretch of GPS seconds and `MARGIN` about it; all without one."""
+    if within is None:
+        return slice(0, len(t))
+    low, past = np.searchsorted(t, [within[0] - MARGIN, within[1] + MARGIN])
+    return slice(int(low), int(past))
 
 
 def line(low: int, values: Array, t: Array, width: float) -> Array:

@@ -144,18 +144,22 @@ def _forward(
     lean, predicted, size = np.zeros((n, c, m)), np.zeros((n, c)), np.zeros((n, c))
     x, p = np.zeros((c, m)), start.copy()
     back, column = step.T, pick[:, None]
+    work = np.empty_like(p)
     for i in range(n):
         if i:
             # one product per set: the bits of a joint one depend on their number
             x = (step @ x[:, :, None])[:, :, 0]
-            p = step @ p @ back + kick
+            np.matmul(step, p, out=work)
+            np.matmul(work, back, out=p)
+            p += kick
         ph = (p @ column)[:, :, 0]
         s = (ph * pick).sum(1) + noise[i]
         lean[i], predicted[i], size[i] = ph, (x * pick).sum(1), s
         if seen[i].any():
             g = np.where(seen[i], 1.0 / s, 0.0)
             x = x + (g * (values[i] - predicted[i]))[:, None] * ph
-            p = p - (g[:, None] * ph)[:, :, None] * ph[:, None, :]
+            np.multiply((g[:, None] * ph)[:, :, None], ph[:, None, :], out=work)
+            p -= work
     return lean, predicted, values - predicted, size
 
 

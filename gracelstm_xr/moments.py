@@ -132,6 +132,7 @@ def block_moments(
     *,
     change: float = 0.0,
     within: tuple[float, float] | None = None,
+    known: Array | None = None,
 ) -> Iterator[tuple[int, Moments]]:
     """Sums of every block that a frame touches, in order of time.
 
@@ -148,6 +149,8 @@ def block_moments(
         bias and drift.
     within : tuple of float, optional
         GPS seconds; other blocks are left out.
+    known : ndarray, optional
+        `columns` of the frame, where they are known.
 
     Yields
     ------
@@ -166,7 +169,8 @@ def block_moments(
         if low == high:
             continue
         place = int((frame.t[low] - number * BLOCK) // step)
-        x, y, use = _rows(frame.take(part), terms, visible[part], size, place)
+        made = columns(frame.take(part), terms) if known is None else known[:, part]
+        x, y, use = _rows(made, frame.own[part], visible[part], size, place)
         if apart:
             use = use[:, apart:] & use[:, :-apart]
             x = np.where(use.any(axis=0), x[2:, apart:] - x[2:, :-apart], 0.0)
@@ -175,13 +179,12 @@ def block_moments(
 
 
 def _rows(
-    frame: Frame, terms: tuple[str, ...], visible: BoolArray, size: int, place: int
+    x: Array, own: Array, visible: BoolArray, size: int, place: int
 ) -> tuple[Array, Array, BoolArray]:
     """Columns, series and use of one block, zero where there is nothing."""
-    x = columns(frame, terms)
-    y = frame.own.T / NANO
+    y = own.T / NANO
     seen = visible.T & np.isfinite(y) & np.isfinite(x).all(axis=0)
-    here = slice(place, place + len(frame))
+    here = slice(place, place + len(own))
     full = np.zeros((len(x) + 2, size))
     full[0, here], full[1] = 1.0, np.arange(size) / size
     full[2:, here] = x

@@ -103,6 +103,7 @@ class LocalRegression:
         visible: BoolArray,
         *,
         within: tuple[float, float] | None = None,
+        known: Array | None = None,
     ) -> dict[float, Array]:
         """Coefficients per node from the visible samples.
 
@@ -114,6 +115,8 @@ class LocalRegression:
         within : tuple of float, optional
             Stretch of GPS seconds to predict; nodes without influence on it are
             left out.
+        known : ndarray, optional
+            `gracelstm_xr.moments.columns` of the frame, where they are known.
 
         Returns
         -------
@@ -125,8 +128,11 @@ class LocalRegression:
             first, last = max(first, within[0]), min(last, within[1])
         reach = (first - CONTEXT, last + CONTEXT)
         sums = dict(
-            block_moments(frame, self.terms, visible, change=self.change, within=reach)
-        )
+            block_moments(
+                frame, self.terms, visible, change=self.change, within=reach,
+                known=known,
+            )
+        )  # fmt: skip
         return {node: self.at_sums(sums, node) for node in _nodes(first, last)}
 
     def at_sums(self, sums: Mapping[int, Moments], node: float) -> Array:
@@ -165,9 +171,14 @@ class LocalRegression:
             trend = np.linalg.solve(some, misfit[:, :, None])[:, :, 0]
         return np.concatenate([trend, theta], axis=1).T
 
-    def predict(self, frame: Frame, coefficients: dict[float, Array]) -> Array:
+    def predict(
+        self,
+        frame: Frame,
+        coefficients: dict[float, Array],
+        known: Array | None = None,
+    ) -> Array:
         """Blend the nodes' predictions at the samples of ``frame`` [m s-2]."""
-        x = columns(frame, self.terms)
+        x = columns(frame, self.terms) if known is None else known
         return np.asarray((blended(x, frame.t, coefficients) * NANO).T)
 
     def at_node(self, frame: Frame, node: float, theta: Array) -> Array:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.bins import between, bin_means, line
+from gracelstm_xr.bins import between, bin_means, line, near
 
 __all__ = ["CONTEXT", "Repeating"]
 
@@ -108,6 +108,7 @@ class Repeating:
         angle: Array | None,
         *,
         within: tuple[float, float] | None = None,
+        errors: bool = False,
     ) -> tuple[Array, Array]:
         """Mean of the residual at every sample given the other revolutions.
 
@@ -122,6 +123,8 @@ class Repeating:
             Argument of latitude [rad].
         within : tuple of float, optional
             Stretch of GPS seconds wanted; elsewhere the result means nothing.
+        errors : bool, default False
+            Give the variance too; else it is 0.
 
         Returns
         -------
@@ -129,14 +132,15 @@ class Repeating:
             [m s-2] and its square; the variance is that of a minute's residual about
             the mean.
         """
+        result, about = np.zeros((2, *residual.shape))
         if angle is None or not self.covariance.any():
-            return np.zeros_like(residual), np.zeros_like(residual)
+            return result, about
         low, mean, at = _binned(t, residual, visible, angle)
         first, last = (t[0], t[-1]) if within is None else within
         a = max(int(np.floor(first / BIN)) - 1 - low, 0)
         b = min(int(np.floor(last / BIN)) + 2 - low, len(mean))
         if b <= a:
-            return np.zeros_like(residual), np.zeros_like(residual)
+            return result, about
         wanted = slice(a, b)
         others = np.stack(
             [
@@ -147,8 +151,11 @@ class Repeating:
         value, variance = np.zeros((b - a, 3)), np.zeros((b - a, 3))
         for k in np.flatnonzero(self.covariance.any(axis=0)):
             value[:, k], variance[:, k] = self._mean(others[:, :, k].T, int(k))
-        found = line(low + a, value, t, BIN)
-        return NANO * found, NANO**2 * line(low + a, variance, t, BIN)
+        part = near(t, within)
+        result[part] = NANO * line(low + a, value, t[part], BIN)
+        if errors:
+            about[part] = NANO**2 * line(low + a, variance, t[part], BIN)
+        return result, about
 
     def _mean(self, values: Array, axis: int) -> tuple[Array, Array]:
         """Kriging of rows (n, turns); those with the same gaps share their weights."""

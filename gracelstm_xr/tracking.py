@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.bins import bin_means, curve, line
+from gracelstm_xr.bins import bin_means, curve, line, near
 from gracelstm_xr.drift import BIN, REVOLUTION, Drift
 
 __all__ = ["CONTEXT", "SlowResidual"]
@@ -177,9 +177,12 @@ class SlowResidual:
         )
         if donor is not None and self.twin.any():
             value = value + twin[low - int(number[0]) : past - int(number[0])]
-        slow = curve(low, value, t, BIN)
-        sigma = line(low, np.sqrt(variance), t, BIN) if errors else np.zeros_like(slow)
-        return slow * NANO, sigma * NANO
+        slow, sigma = np.zeros((2, *residual.shape))
+        part = near(t, within)
+        slow[part] = curve(low, value, t[part], BIN) * NANO
+        if errors:
+            sigma[part] = line(low, np.sqrt(variance), t[part], BIN) * NANO
+        return slow, sigma
 
     def _blended(
         self,

@@ -128,14 +128,10 @@ def _masked(
     known = np.isfinite(thin.own)
     visible = known & ~hidden[:, None]
     start = track.start(thin, visible, within=core)
-    made = track.channels(thin, start, visible)
     scored = known & hidden[:, None] & np.isfinite(start.smooth)
     low, high = (int(i) for i in np.searchsorted(thin.t, core))
     part = slice(low, high)
-    # copies, so that the context is not kept
-    channels = Channels(
-        made.static[part].copy(), made.residual[part].copy(), made.visible[part].copy()
-    )
+    channels = track.channels(thin, start, visible, part)
     return channels, (scored * weight[:, None])[part].astype(np.float32), low
 
 

@@ -67,13 +67,29 @@ def channel_names(frame: Frame, features: tuple[str, ...] = FEATURES) -> list[st
 
 
 def static_channels(
-    frame: Frame, donor_scale: Array, features: tuple[str, ...] = FEATURES
+    frame: Frame,
+    donor_scale: Array,
+    features: tuple[str, ...] = FEATURES,
+    part: slice = slice(None),
 ) -> Array32:
-    """Covariates of a frame as channels, shape (n, f); see `channel_names`."""
-    columns = [make(frame, donor_scale) for _, make in _groups(frame, features)]
-    none = np.zeros((len(frame), 0))
-    found = np.nan_to_num(np.concatenate([none, *columns], axis=1))
-    return np.asarray(found, dtype=np.float32)
+    """Covariates of a part of a frame as channels, shape (n, f); see `channel_names`.
+
+    The twin is also shown some steps earlier and later, which may lie beside the part.
+    """
+    first, past, _ = part.indices(len(frame))
+    beside = _shift(frame)
+    low = max(first - beside, 0)
+    near = frame.take(slice(low, past + beside))
+    columns = [make(near, donor_scale) for _, make in _groups(near, features)]
+    none = np.zeros((len(near), 0))
+    found = np.concatenate([none, *columns], axis=1, dtype=np.float32)
+    found[~np.isfinite(found)] = 0.0
+    return np.ascontiguousarray(found[first - low : past - low])
+
+
+def _shift(frame: Frame) -> int:
+    """Steps by which the twin is also shown."""
+    return max(round(DONOR_REACH / float(frame.t[1] - frame.t[0])), 1)
 
 
 def _groups(
@@ -105,7 +121,7 @@ def _donor(frame: Frame, scale: Array) -> Array:
     if frame.donor is None:
         return np.zeros((len(frame), 0))
     donor = frame.donor / scale
-    shift = max(round(DONOR_REACH / (frame.t[1] - frame.t[0])), 1)
+    shift = _shift(frame)
     before, after = _moved(donor, shift), _moved(donor, -shift)
     # the fast part is small beside the swing of a revolution: show it enlarged
     detail = 10 * (donor - (before + after) / 2)

@@ -16,6 +16,7 @@ from gracelstm_xr.frames import Frame
 from gracelstm_xr.lstm.bridge import NO_BRIDGE, Bridge
 from gracelstm_xr.lstm.sequences import Channels, make_channels, static_channels
 from gracelstm_xr.lstm.settings import FEATURES
+from gracelstm_xr.moments import columns
 from gracelstm_xr.regression import LocalRegression
 from gracelstm_xr.repeating import Repeating
 from gracelstm_xr.tracking import SlowResidual
@@ -115,14 +116,22 @@ class Track:
         if within is not None:
             outer = (within[0] - repeating.CONTEXT, within[1] + repeating.CONTEXT)
             reach = (outer[0] - tracking.CONTEXT, outer[1] + tracking.CONTEXT)
-        coefficients = self.regression.coefficients(thin, visible, within=reach)
-        smooth = self.regression.predict(thin, coefficients)
+        terms = columns(thin, self.regression.terms)
+        coefficients = self.regression.coefficients(
+            thin, visible, within=reach, known=terms
+        )
+        smooth = self.regression.predict(thin, coefficients, terms)
         left = thin.own - smooth
         slow, sigma = self.slow.estimate(
             thin.t, left, visible, donor=thin.donor, within=outer, errors=errors
         )
         again, variance = self.repeating.estimate(
-            thin.t, left - slow, visible, thin.latitude_argument, within=within
+            thin.t,
+            left - slow,
+            visible,
+            thin.latitude_argument,
+            within=within,
+            errors=errors,
         )
         total = np.sqrt(sigma**2 + variance) if errors else None
         return Start(coefficients, smooth, slow + again, total)
@@ -132,10 +141,19 @@ class Track:
         thin: Frame,
         start: Start,
         visible: BoolArray,
-        static: npt.NDArray[np.float32] | None = None,
+        part: slice = slice(None),
     ) -> Channels:
-        """What the network sees; ``static`` may be passed where it is known."""
-        if static is None:
-            static = static_channels(thin, self.donor_scale, self.features)
-        base = start.smooth + start.slow
-        return make_channels(static, thin.own, base, visible, self.residual_scale)
+        """What the network sees of a part of a frame.
+
+        Parameters
+        ----------
+        thin, start, visible
+            Of `start`.
+        part : slice
+            Steps wanted.
+        """
+        static = static_channels(thin, self.donor_scale, self.features, part)
+        base = start.smooth[part] + start.slow[part]
+        return make_channels(
+            static, thin.own[part], base, visible[part], self.residual_scale
+        )

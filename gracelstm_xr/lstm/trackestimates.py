@@ -73,19 +73,23 @@ def track_estimates(
         result[JOINED] = _joined(track, start, frame, visible, index, fine)
     if not {STARTED, LEARNT} & kinds:
         return result
-    made = track.channels(thin, start, seen)
+    # windows see no more than this of the context
+    low, past = np.searchsorted(thin.t, (span[0] - margin, span[1] + margin)).tolist()
+    part = slice(low, past)
+    made = track.channels(thin, start, seen, part)
     smooth = track.regression.predict(frame.take(index), start.coefficients)
     for kind in sorted({STARTED, LEARNT} & kinds):
-        residual = (made.residual * made.visible).astype(np.float64)
+        residual = np.zeros((len(thin), 3))
+        residual[part] = made.residual * made.visible
         if kind == LEARNT:
-            hidden = np.asarray(~seen[:, axes].all(axis=1))
-            needed = hidden & _near(index, places, len(frame))
-            first = round(float(thin.t[0]) / track.regression.step)
+            hidden = np.asarray(~seen[part][:, axes].all(axis=1))
+            needed = hidden & _near(index, places, len(frame))[part]
+            first = round(float(thin.t[low]) / track.regression.step)
             guess = predict_steps(
                 made, needed, first, track.name, predict, settings.window
             )
             unknown = (made.visible == 0) & needed[:, None]
-            residual[unknown] = guess[unknown]
+            residual[part][unknown] = guess[unknown]
         nodes = residual * track.residual_scale + start.slow
         result[kind] = np.asarray(smooth + fine(nodes, index))
     return result
