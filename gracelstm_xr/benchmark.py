@@ -239,8 +239,8 @@ def score_round(
     found = recipient.estimates(
         masked, visible, index, predict, settings, methods=methods
     )
-    before, after = edge_distance(np.asarray(~visible.any(axis=1)))
-    away = np.minimum(before, after)[index].astype(np.float64)
+    before, after = edge_distance(np.asarray(~visible.any(axis=1)), index)
+    away = np.minimum(before, after).astype(np.float64)
     put: dict[str, Any] = {}
     if recipient.calibration is not None:
         chosen = recipient.combine(masked, visible, index, found)
@@ -271,9 +271,9 @@ def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:
         crossing = (lit > 0) & (lit < 1)
         # penumbra may fall between two samples of a coarse series
         crossing[1:] |= np.abs(np.diff(lit)) > 0
-        before, after = edge_distance(~crossing)
-        near = np.minimum(before, after) * (frame.t[1] - frame.t[0]) <= CROSSING
-        result["shadow"] = near[index]
+        before, after = edge_distance(~crossing, index)
+        away = np.minimum(before, after) * (frame.t[1] - frame.t[0])
+        result["shadow"] = away <= CROSSING
     if frame.latitude_argument is not None:
         result["latitude_argument"] = frame.latitude_argument[index]
     return result

@@ -58,8 +58,9 @@ class Interpolation:
         return result
 
     def _axis(self, y: Array, index: IntArray, apart: int) -> Array:
-        before, after = edge_distance(np.isnan(y))
-        left, right = index - before[index], index + after[index]
+        missing = np.isnan(y)
+        before, after = edge_distance(missing, index)
+        left, right = index - before, index + after
         yl, yr = _value(y, left), _value(y, right)
         if self.kind == "hold":
             return np.where(np.isfinite(yl), yl, yr)
@@ -69,7 +70,11 @@ class Interpolation:
         if self.kind == "linear":
             return line
         if self.kind == "polynomial":
-            outer = left - 1 - _at(before, left - 1), right + 1 + _at(after, right + 1)
+            far = np.clip((left - 1, right + 1), 0, len(y) - 1)
+            outer = (
+                left - 1 - edge_distance(missing, far[0])[0],
+                right + 1 + edge_distance(missing, far[1])[1],
+            )
         else:
             outer = left - apart, right + apart
         places = np.stack([outer[0], left, right, outer[1]])
@@ -82,10 +87,6 @@ def _value(y: Array, place: IntArray) -> Array:
     """Samples at ``place``, NaN outside the series."""
     inside = (place >= 0) & (place < len(y))
     return np.where(inside, y[np.clip(place, 0, len(y) - 1)], np.nan)
-
-
-def _at(distance: IntArray, place: IntArray) -> IntArray:
-    return np.asarray(distance[np.clip(place, 0, len(distance) - 1)])
 
 
 def _lagrange(nodes: Array, values: Array, x: Array) -> Array:

@@ -41,27 +41,32 @@ def runs(mask: BoolArray) -> IntArray:
     return change.reshape(-1, 2).astype(np.int64)
 
 
-def edge_distance(missing: BoolArray) -> tuple[IntArray, IntArray]:
+def edge_distance(
+    missing: BoolArray, index: IntArray | None = None
+) -> tuple[IntArray, IntArray]:
     """Steps from every missing sample to the nearest observed one.
 
     Parameters
     ----------
     missing : ndarray of bool, shape (n,)
+    index : ndarray of int64, shape (m,), optional
+        Positions wanted; default all.
 
     Returns
     -------
-    before, after : ndarray of int64, shape (n,)
+    before, after : ndarray of int64, shape (m,)
         Steps back and ahead to an observation; 0 where observed, ``n + 1`` where
         there is none on that side.
     """
     n = len(missing)
-    index = np.arange(n)
-    last = np.maximum.accumulate(np.where(missing, -1, index))
-    ahead = np.where(missing, n, index)[::-1]
-    following = np.minimum.accumulate(ahead)[::-1]
-    before = np.where(last < 0, n + 1, index - last)
-    after = np.where(following >= n, n + 1, following - index)
-    return before.astype(np.int64), after.astype(np.int64)
+    at = np.arange(n) if index is None else index
+    before, after = np.zeros((2, len(at)), dtype=np.int64)
+    gaps, inside = runs(missing), missing[at]
+    at = at[inside]
+    first, past = gaps[np.searchsorted(gaps[:, 0], at, side="right") - 1].T
+    before[inside] = np.where(first == 0, n + 1, at - first + 1)
+    after[inside] = np.where(past == n, n + 1, past - at)
+    return before, after
 
 
 def usable(ds: xr.Dataset) -> xr.DataArray:

@@ -46,6 +46,10 @@ def test_edge_distance(missing: np.ndarray) -> None:
         ahead = [s - i for s in seen if s >= i]
         assert before[i] == (min(back) if back else n + 1)
         assert after[i] == (min(ahead) if ahead else n + 1)
+    some = np.arange(n)[::-2]
+    np.testing.assert_array_equal(
+        edge_distance(missing, some), (before[some], after[some])
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -49,7 +49,7 @@ def test_gap_is_filled_from_other_revolutions(
     visible[hidden] = False
     wild = residual.copy()
     wild[hidden] = 1.0
-    found, variance = fitted.estimate(T, wild, visible, ANGLE)
+    found, variance = fitted.estimate(T, wild, visible, ANGLE, errors=True)
     error = np.sqrt(np.mean((found - residual)[hidden] ** 2, axis=0))
     size = np.sqrt(np.mean(residual[hidden] ** 2, axis=0))
     assert (error[:2] < 0.2 * size[:2]).all()
@@ -79,11 +79,11 @@ def test_does_not_depend_on_where_time_is_cut(
     visible[24_400:24_500, 1] = False
     pad = round(CONTEXT / STEP) + shift
     cut = slice(25_000 - pad, 25_400 + pad + 2 * shift)
-    whole = fitted.estimate(T, residual, visible, ANGLE)
+    whole = fitted.estimate(T, residual, visible, ANGLE, errors=True)
     within = (float(T[25_000]), float(T[25_399]))
     for span in (None, within):
         part = fitted.estimate(
-            T[cut], residual[cut], visible[cut], ANGLE[cut], within=span
+            T[cut], residual[cut], visible[cut], ANGLE[cut], within=span, errors=True
         )
         for one, other in zip(part, whole, strict=True):
             np.testing.assert_array_equal(one[pad : pad + 400], other[25_000:25_400])

@@ -135,9 +135,9 @@ class Conditions:
             Positions in gaps.
         """
         step = float(frame.t[1] - frame.t[0]) if len(frame) > 1 else 1.0
-        before, after = edge_distance(missing)
-        left = np.minimum(before[index] * step, FARTHEST)
-        right = np.minimum(after[index] * step, FARTHEST)
+        before, after = edge_distance(missing, index)
+        left = np.minimum(before * step, FARTHEST)
+        right = np.minimum(after * step, FARTHEST)
         length = np.maximum(left + right - step, step)
         firing = np.zeros(len(index))
         if frame.firing is not None:
