@@ -80,7 +80,7 @@ class Settings:
     epochs: int = 24
     windows_per_epoch: int = 2048
     batch_size: int = 32
-    patience: int | None = 8
+    patience: int | None = 16
     optimiser: str = "adamw"
     schedule: str = "cosine"
     learning_rate: float = 5e-3

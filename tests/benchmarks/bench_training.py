@@ -147,16 +147,22 @@ def measure_memory(days: list[int], options: dict[str, Any]) -> dict[int, float]
 
 
 def measure_speed(
-    windows: int = 2048, rounds: int = 3, *, step: int = 1, **change: Any
+    windows: int = 2048,
+    rounds: int = 3,
+    *,
+    days: int = 10,
+    step: int = 1,
+    **change: Any,
 ) -> list[float]:
     """Windows per second of our loop over those of keras.fit in memory, sorted.
 
-    Masking costs the same for any number of windows: 2048 is the default of `fit`.
+    Masking the next epoch meanwhile costs the same for any number of windows (2048 is
+    the default of `fit`) and more for more days, up to 46.
     """
     from gracelstm_xr.lstm.network import build_network, compile_network
 
     with tempfile.TemporaryDirectory() as folder:
-        ds = archive(10, step=step)
+        ds = archive(days, step=step)
         job = _job(ds, Path(folder), windows, rounds + 1, change)
         source, settings = job.source(0), job.settings
         epoch = source.epoch(0)
@@ -213,12 +219,13 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--child"]:
         print(json.dumps(peak(*json.loads(arguments[1]))))
     else:
-        ratios = measure_speed(rounds=5)
-        print(
-            f"training: {np.median(ratios):.2f} x the windows per second of keras.fit "
-            f"({ratios[0]:.2f} to {ratios[-1]:.2f})",
-            flush=True,
-        )
+        for count in (10, 20, 60):
+            ratios = measure_speed(rounds=5, days=count)
+            print(
+                f"training on {count} days: {np.median(ratios):.2f} x the windows per "
+                f"second of keras.fit ({ratios[0]:.2f} to {ratios[-1]:.2f})",
+                flush=True,
+            )
         days = [int(a) for a in arguments if a != "--speed"] or [30, 90, 365]
         measure_memory([] if "--speed" in arguments else days, OPTIONS)
 
