@@ -22,7 +22,7 @@ from gracelstm_xr.lstm.fitting import load_frame
 from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.stretches import Stretch
 from gracelstm_xr.lstm.track import Track
-from gracelstm_xr.lstm.training import Job, combine, sure_gain, train_member
+from gracelstm_xr.lstm.training import Job, Member, combine, sure_gain, train_member
 
 pytestmark = pytest.mark.lstm
 
@@ -271,14 +271,28 @@ def test_the_best_epoch_is_kept(job: Job) -> None:
     assert len(losses) == min(best + 3, 8) < 8
     short = train_member(replace(job, settings=replace(wild, patience=1)), 4)
     assert len(short.rows) < 8
-    held = job.held()
-    again = load_network(made.network)
+    assert loss_of(made, job) == pytest.approx(losses[best], rel=1e-5)
+
+
+def test_the_last_epoch_is_kept_where_the_rate_has_fallen(job: Job) -> None:
+    falling = replace(
+        job.settings, epochs=4, patience=4, learning_rate=1.0, schedule="cosine"
+    )
+    made = train_member(replace(job, settings=falling), 3)
+    losses = [row["val_loss"] for row in made.rows]
+    assert len(losses) == 4
+    assert loss_of(made, job) == pytest.approx(losses[-1], rel=1e-5)
+    assert min(losses) < losses[-1]
+
+
+def loss_of(member: Member, job: Job) -> float:
+    """On the gaps held out for the choice of the epoch."""
     from gracelstm_xr.lstm.network import compile_network
 
-    compile_network(again, wild, steps=1)
-    for k in range(held.batches):
-        check = float(again.test_on_batch(*held.batch(k)))
-    assert check == pytest.approx(losses[best], rel=1e-5)
+    network, held = load_network(member.network), job.held()
+    compile_network(network, job.settings, steps=1)
+    losses = [network.test_on_batch(*held.batch(k)) for k in range(held.batches)]
+    return float(losses[-1])
 
 
 def test_one_seed_is_one_model_on_any_chunks(

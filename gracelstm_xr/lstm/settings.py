@@ -39,8 +39,9 @@ class Settings:
     epochs, windows_per_epoch, batch_size : int
         Length of the training. An archive of any length takes as many windows.
     patience : int or None
-        Epochs without a better loss on held-out gaps after which training ends; the
-        best weights are kept. None trains all epochs and keeps the last weights.
+        Epochs without a better loss on held-out gaps after which training ends with the
+        best weights. Where it goes on to the end of a falling ``schedule``, and with
+        None, the last weights are kept.
     optimiser, schedule : str
         ``adamw``, ``adam``, ``nadam``, ``rmsprop`` or ``sgd``; learning rate after
         a short warm-up ``cosine`` or ``linear`` to nearly 0, or ``constant``.
