@@ -110,6 +110,23 @@ def test_slurm_here_and_its_job(two_days, tmp_path):
     assert "--lifetime 110m" in shown
 
 
+@pytest.mark.distributed
+@pytest.mark.lstm
+@pytest.mark.slow
+def test_search_on_a_worker_and_on(tmp_path):
+    """Trials of another process are kept: a second call tries what is missing."""
+    study = tmp_path / "search.log"
+    said = recipe("search.py", "--study", study, "--trials", 1, "--workers", 1)
+    assert [f"trial {k}: " in said for k in range(2)] == [True, False]
+    assert said.endswith("check passed\n")
+    before = study.read_bytes()
+    said = recipe("search.py", "--study", study, "--trials", 2)
+    assert [f"trial {k}: " in said for k in range(2)] == [False, True]
+    assert "best of 2: " in said
+    assert said.endswith("check passed\n")
+    assert study.read_bytes().startswith(before)
+
+
 def test_cloud_bucket_without_arguments():
     said = recipe("cloud_bucket.py")
     assert "simulated two days" in said
