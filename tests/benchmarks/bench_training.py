@@ -234,6 +234,9 @@ def main(arguments: list[str]) -> None:
     if arguments[:1] == ["--child"]:
         print(json.dumps(peak(*json.loads(arguments[1]))))
     else:
+        # first: a child's peak begins at what its parent held when it was born
+        days = [int(a) for a in arguments if a != "--speed"] or [30, 90, 365]
+        measure_memory([] if "--speed" in arguments else days, OPTIONS)
         for count in (10, 20):
             for name, ratios in measure_speed(days=count).items():
                 print(
@@ -242,8 +245,6 @@ def main(arguments: list[str]) -> None:
                     f"{ratios[-1]:.2f})",
                     flush=True,
                 )
-        days = [int(a) for a in arguments if a != "--speed"] or [30, 90, 365]
-        measure_memory([] if "--speed" in arguments else days, OPTIONS)
 
 
 if __name__ == "__main__":
