@@ -9,13 +9,16 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gracelstm_xr.datamodel import LABELS, VARIABLES, Variable
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import Field, Flags, Header
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 __all__ = [
     "CONVENTIONS",
@@ -31,6 +34,7 @@ __all__ = [
     "header_attributes",
     "labels_of",
     "netcdf_encoding",
+    "read_by",
     "time_encoding",
     "utc_now",
     "zarr_encoding",
@@ -258,6 +262,25 @@ def append_history(
     before = attrs.get("history", "")
     lines = list(before) if isinstance(before, list | tuple) else [str(before)]
     return {**attrs, "history": "\n".join([*filter(None, lines), line])}
+
+
+def read_by(ds: xr.Dataset) -> set[str]:
+    """Return what a Dataset says it is read from.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+
+    Returns
+    -------
+    set of str
+        Paths of a store, a netCDF file, or the files or tarballs of an archive.
+    """
+    places = {ds.encoding.get("source")}
+    places |= {variable.encoding.get("source") for variable in ds.variables.values()}
+    entries = getattr(ds.encoding.get("catalogue"), "entries", ())
+    places |= {entry.archive or entry.source for entry in entries}
+    return {place for place in places if isinstance(place, str) and place}
 
 
 def utc_now() -> dt.datetime:

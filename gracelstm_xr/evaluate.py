@@ -15,7 +15,7 @@ from gracelstm_xr.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluation.controls import Control, control_tables
 from gracelstm_xr.evaluation.metrics import tables
-from gracelstm_xr.evaluation.parts import Part
+from gracelstm_xr.evaluation.parts import Part, claim_parts
 from gracelstm_xr.evaluation.plan import planned, worked
 from gracelstm_xr.evaluation.regimes import DISTURBED
 from gracelstm_xr.evaluation.spectra import noise_floor, spectra
@@ -87,7 +87,7 @@ def evaluate(
         Make the controls of `gracelstm_xr.evaluation.controls`.
     keep : path-like, optional
         Folder in which finished parts are kept; an interrupted evaluation that is
-        started again takes them from there.
+        started again takes them from there. It may hold nothing else.
     progress : bool, default False
         Show a bar on standard error.
 
@@ -113,6 +113,9 @@ def evaluate(
     NotEnoughDataError
         When no gap can be hidden in the span.
     """
+    folder = None if keep is None else Path(keep)
+    if folder is not None:
+        claim_parts(folder)
     chosen = model.split.test if span is None else _seconds(span)
     seen = _check_span(ds, model, chosen, allow=allow_training)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
@@ -126,7 +129,6 @@ def evaluate(
             lengths=lengths, count=count, seed=seed, products=others, controls=controls,
         )
     ]  # fmt: skip
-    folder = None if keep is None else Path(keep)
     parts, checked = worked(work, keep=folder, progress=progress)
     if not parts:
         raise NotEnoughDataError(

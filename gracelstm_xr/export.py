@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.conventions import read_by
 from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.files import check_output, check_sources, interrupted, resumable
 from gracelstm_xr.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
 from gracelstm_xr.netcdf import to_netcdf
 from gracelstm_xr.timebase import RegularAxis, axis_of, day_slices
@@ -41,6 +43,7 @@ def to_l1b(
     product: str | None = None,
     release: str | None = None,
     skip_existing: bool = False,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> list[Path]:
     """Write one accelerometer file per satellite and GPS day.
@@ -69,8 +72,11 @@ def to_l1b(
         Two digits; by default that of the source files, where it is one, else
         ``"02"`` for GRACE and ``"04"`` for GRACE-FO.
     skip_existing : bool, optional
-        Leave files that are there as they are, to go on after an interrupt; by default
-        they are replaced.
+        Leave files that are there as they are, to go on after an interrupt. Without
+        it, the same call again after an interrupt writes all days anew.
+    overwrite : bool, optional
+        Replace files of an earlier export. Files that this program did not write, that
+        it simulated, or that `ds` is read from are never replaced.
     progress : bool, optional
         Show progress on standard error.
 
@@ -83,7 +89,7 @@ def to_l1b(
     ------
     GraceError
         No acceleration to write, a sampling finer than 1 s, an unknown format,
-        product or satellite, or a file that cannot be written.
+        product or satellite, or a file that is there or cannot be written.
 
     Warns
     -----
@@ -105,22 +111,20 @@ def to_l1b(
     if "satellite" not in ds.dims:
         ds = ds.expand_dims("satellite")
     folder = Path(directory)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GraceError(
-            f"{folder}: {error.strerror}; expected a folder, or the name of a new one"
-        ) from error
     days = _days(ds, folder, source, axis, format=format, product=chosen, given=release)
-    there = {
-        day.name: str(folder / day.name)
-        for _, _, day in days
-        if skip_existing and (folder / day.name).is_file()
-    }
+    outputs = [folder / day.name for _, _, day in days]
+    asked = {"export": [path.name for path in outputs], "of": source}
+    check_sources(outputs, read_by(ds))
+    again = overwrite or interrupted(folder, asked)
+    for path in () if skip_existing else outputs:
+        check_output(path, overwrite=again, kinds=("Level-1B file",))
+    there = {p.name: str(p) for p in outputs if skip_existing and p.is_file()}
     tasks = _tasks(ds, source, axis, [d for d in days if d[2].name not in there])
-    reports: list[DayReport] = cluster.run(
-        tasks, label="l1b", unit="file", progress=progress
-    )
+    _make(folder)
+    with resumable(folder, asked, outputs):
+        reports: list[DayReport] = cluster.run(
+            tasks, label="l1b", unit="file", progress=progress
+        )
     _tell(reports, source)
     made = there | {Path(r.path).name: r.path for r in reports if r.path}
     if not made:
@@ -128,6 +132,15 @@ def to_l1b(
             f"no epoch of {source} has all of x, y and z; nothing was written"
         )
     return [Path(made[day.name]) for _, _, day in days if day.name in made]
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GraceError(
+            f"{folder}: {error.strerror}; expected a folder, or the name of a new one"
+        ) from error
 
 
 def _check(product: str, format: str | None, release: str | None) -> None:

@@ -146,6 +146,7 @@ def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
             satellite=day.satellite,
             release=day.release,
             header=_header(day, report, _spans(made, seconds)),
+            overwrite=True,  # what stands there has been looked at before the run
         )
     except OSError as error:
         raise GraceError(

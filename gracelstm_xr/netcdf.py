@@ -14,16 +14,18 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.conventions import CONVENTIONS
+from gracelstm_xr.conventions import CONVENTIONS, read_by
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.extent import SOURCES, Extent
+from gracelstm_xr.files import check_output, stamp, writing
 from gracelstm_xr.ncfile import Layout, attribute, create, encoded, packed
-from gracelstm_xr.target import beside
 from gracelstm_xr.timebase import RegularAxis, axis_of
 
 __all__ = ["to_netcdf"]
 
 KINDS = "fiubUMm"
+#: What a file of that name may be to be replaced.
+KIND = ("netCDF file",)
 #: ACDD attributes that a product of this package can state without being told.
 _ACDD = {
     "naming_authority": "gracelstm_xr",
@@ -43,6 +45,7 @@ def to_netcdf(
     *,
     compression: int = 2,
     attrs: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
     progress: bool = False,
 ) -> Path:
     """Write `ds` as one netCDF-4 file following CF-1.11 and ACDD-1.3.
@@ -58,13 +61,16 @@ def to_netcdf(
         Data model on a regular time axis, or any Dataset without time, such as the
         result of ``evaluate``.
     path : str or PathLike
-        The file; replaced when it exists.
+        The file.
     compression : int, optional
         Deflate level, 0 (none) to 9.
     attrs : mapping, optional
         Global attributes that override those of `ds`; ACDD asks for
         ``creator_name``, ``creator_email``, ``creator_url``, ``institution`` and the
         same of the publisher, which nobody but the caller knows.
+    overwrite : bool, optional
+        Replace a file that is there. One that this program did not write, or that `ds`
+        is read from, is never replaced.
     progress : bool, optional
         Show progress on standard error.
 
@@ -77,29 +83,26 @@ def to_netcdf(
     ------
     GraceError
         The time axis is not regular, a variable has a type netCDF cannot hold, or the
-        file cannot be written; nothing is left behind then.
+        file is there or cannot be written; nothing is left behind then.
     """
     final = Path(path).absolute()
     if final.is_dir():
         raise GraceError(f"{final} is a folder; expected the name of a file")
     if not 0 <= compression <= 9:
         raise GraceError(f"compression is {compression}; expected 0 to 9")
+    check_output(path, overwrite=overwrite, kinds=KIND, sources=read_by(ds))
     ds = _prepared(ds)
     axis = axis_of(ds) if "time" in ds.dims else None
     facts = {**_globals(ds, axis), **(attrs or {})}
     with _writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
-    work = beside(final)
-    try:
+    with writing(final, replace=overwrite) as work:
         with _writing(final):
             layouts = create(work, ds, axis, level=compression, attrs=facts)
         extent = _fill(work, final, ds, axis, layouts, progress=progress)
-        with _writing(final):
-            if axis is not None:
+        if axis is not None:
+            with _writing(final):
                 _finish(work, {**extent.attributes(), **(attrs or {})})
-            work.replace(final)
-    finally:
-        work.unlink(missing_ok=True)
     return final
 
 
@@ -210,6 +213,7 @@ def _fill(
                         file[str(name)].id.write_direct_chunk(start, data)
                 extent.merge(result[1])
 
+        stamp(file)
         cluster.stream(tasks, sink, label="netcdf", unit="day", progress=progress)
     return extent
 

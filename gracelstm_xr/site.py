@@ -194,6 +194,7 @@ def find_site(
         return Site(place, grown, held, records, base, pending=pending)
     if target.remote:
         raise StoreError(_cannot_move(target, held, grown))
+    target.check_content()
     old = target.in_place()
     records = read_records(old.group())
     request["takes over"] = _state(held, records)
@@ -252,7 +253,12 @@ def _held(target: Target) -> tuple[Layout, dict[str, Any]]:
     """Layout of the store that is there, and what it says about itself."""
     group = target.final_group()
     meta = group.attrs.asdict().get(META)
-    if not isinstance(meta, dict) or not meta.get("made_by"):
+    if not isinstance(meta, dict):
+        raise StoreError(
+            f"{target.final} is a Zarr store of another kind and will not be replaced; "
+            "choose another name"
+        )
+    if not meta.get("made_by"):
         raise StoreError(
             f"{target.final} exists already and was not made from Level-1B files; "
             "choose another name or replace it with mode='w' (--overwrite)"

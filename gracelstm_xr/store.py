@@ -77,9 +77,9 @@ def to_zarr(
     store : str or PathLike
         Folder or fsspec URL.
     mode : {"w-", "w", "a"}, optional
-        ``"w-"`` refuses to replace an existing store, ``"w"`` replaces it, on disk
-        even when `ds` is being read from it. ``"a"`` brings a store up to date with the
-        files of an archive, see `gracelstm_xr.ingest`.
+        ``"w-"`` refuses to replace an existing store, ``"w"`` replaces one that this
+        program wrote and that `ds` is not read from. ``"a"`` brings a store up to date
+        with the files of an archive, see `gracelstm_xr.ingest`.
     shard_days : int, optional
         Days written by one task; memory grows with it.
     quantise : str or float, optional
@@ -139,7 +139,7 @@ def to_zarr(
             "it; use mode='w-' or 'w', or gracelstm_xr.ingest for Level-1B files"
         )
     target = Target.at(store, options=storage_options)
-    if target.remote and reads_from(ds, target.final):
+    if reads_from(ds, target.final):
         raise StoreError(
             f"the Dataset is read from {target.final}, which can only be replaced once "
             "it is removed; write to another name"

@@ -13,6 +13,7 @@ import xarray as xr
 
 from gracelstm_xr.conventions import VARIABLES
 from gracelstm_xr.errors import GraceWarning, StoreError
+from gracelstm_xr.files import STORE
 from gracelstm_xr.remote import check_place, is_url, reached, storage
 from gracelstm_xr.timebase import RegularAxis, regular_coords
 
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 #: Root attribute that makes a Zarr group a store of this package.
-META = "grace_store"
+META = STORE
 #: Version of the layout.
 LAYOUT = 1
 
@@ -86,7 +87,9 @@ def open_store(
 
 
 def _task_prefix(where: str) -> str:
-    digest = hashlib.blake2b(where.rstrip("/").encode(), digest_size=8)
+    # one name for a store, whatever links lead to it
+    place = where.rstrip("/") if is_url(where) else os.path.realpath(where)
+    digest = hashlib.blake2b(place.encode(), digest_size=8)
     return f"store-{digest.hexdigest()}-"
 
 

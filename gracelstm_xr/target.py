@@ -5,35 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.files import foreign_file, in_store, kind_of_root, remove_folder
 from gracelstm_xr.remote import check_place, files_at, is_url, reached, storage
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Target", "beside", "write_text"]
-
-
-def beside(path: Path) -> Path:
-    """Return an unused hidden name in the folder of `path`, for unfinished output."""
-    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.part")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file that appears under its name only when complete."""
-    work = beside(path.absolute())
-    try:
-        work.write_text(text, encoding="utf-8")
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
+__all__ = ["Target"]
 
 
 @dataclass(frozen=True)
@@ -110,22 +94,64 @@ class Target:
         Raises
         ------
         StoreError
-            Something is there and `mode` is ``"w-"``, or it is not a store.
+            Something is there and `mode` is ``"w-"``, or this program did not write
+            it, or not all of it.
         """
-        if self.exists():
-            if not self.is_store() and (
-                self.remote
-                or os.path.isfile(self.final)
-                or any(Path(self.final).iterdir())
-            ):
-                raise StoreError(
-                    f"{self.final} is not a Zarr store and will not be replaced; "
-                    "choose another name"
-                )
-            if mode == "w-" and not self._unfinished():
-                raise StoreError(
-                    f"{self.final} exists already; choose another name or mode='w'"
-                )
+        if not self.exists():
+            return
+        empty = (
+            not self.remote
+            and os.path.isdir(self.final)
+            and not any(Path(self.final).iterdir())
+        )
+        if not empty:
+            self._check_writer()
+        if mode == "w-" and not self._unfinished():
+            raise StoreError(
+                f"{self.final} exists already; choose another name, or replace it with "
+                "mode='w' (--overwrite)"
+            )
+        if not empty:
+            self.check_content()
+
+    def _check_writer(self) -> None:
+        """Refuse what is not a store of this program."""
+        if not self.is_store():
+            kind = "not a Zarr store"
+        elif kind_of_root(self._root()) != "store":
+            kind = "a Zarr store of another kind"
+        else:
+            return
+        raise StoreError(
+            f"{self.final} is {kind} and will not be replaced; choose another name"
+        )
+
+    def _root(self) -> bytes:
+        if not self.remote:
+            return (Path(self.final) / "zarr.json").read_bytes()
+        with reached(self.final):
+            fs, path = self._files(self.final)
+            return bytes(fs.cat_file(f"{path}/zarr.json"))
+
+    def check_content(self) -> None:
+        """Refuse to replace a store in which there are files of others.
+
+        Raises
+        ------
+        StoreError
+            It names the first of them.
+        """
+        if self.remote:
+            fs, path = self._files(self.final)
+            inside = (str(p).removeprefix(f"{path}/") for p in fs.find(path))
+            file = next((name for name in inside if not in_store(name)), None)
+        else:
+            file = foreign_file(self.final)
+        if file:
+            raise StoreError(
+                f"{self.final} will not be replaced: {file} in it was not written by "
+                "this program; move it away or choose another name"
+            )
 
     def _unfinished(self) -> bool:
         """Whether a remote store was left incomplete by an interrupted run."""
@@ -205,8 +231,7 @@ class Target:
         return isinstance(meta, dict) and bool(meta.get("complete"))
 
     def _remove_old(self) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            shutil.rmtree(self._old)
+        remove_folder(self._old)
 
     @contextlib.contextmanager
     def writing(self, what: str) -> Iterator[None]:
@@ -314,7 +339,9 @@ class Target:
     def discard(self) -> None:
         """Remove what is under construction; never a finished store."""
         if self.work != self.final:
-            shutil.rmtree(self.work, ignore_errors=True)
+            # a worker may still be writing: then the next run removes the rest
+            with contextlib.suppress(OSError):
+                remove_folder(self.work)
         elif self.remote and self.is_store():
             self._empty()
 

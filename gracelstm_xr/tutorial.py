@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.files import writing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -111,21 +110,13 @@ def archive_path(
     if target.is_dir():
         return target
     folder.mkdir(parents=True, exist_ok=True)
-    # made beside its final place, so that an interrupted run leaves no half archive
-    with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder) as scratch:
-        made = simulate_archive(Path(scratch) / "archive", **options, progress=progress)
-        _move(made, target)
-    return target
-
-
-def _move(made: Path, target: Path) -> None:
-    """Give a finished archive its name, unless another process was faster."""
     try:
-        os.replace(made, target)
+        with writing(target) as work:
+            simulate_archive(work, **options, progress=progress)
     except OSError:
-        if not target.is_dir():
+        if not target.is_dir():  # else another process was faster
             raise
-        shutil.rmtree(made)
+    return target
 
 
 def open_dataset(

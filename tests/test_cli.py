@@ -308,6 +308,8 @@ def test_fit_and_fill_from_the_shell(
     span = ["--start", "2008-01-01", "--stop", "2008-01-01"]
     again = ["evaluate", str(store), str(model), str(report), *options, *span]
     assert main(again) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*again, "--overwrite"]) == 1
     assert "touches the training span" in capsys.readouterr().err
 
 

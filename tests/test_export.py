@@ -128,7 +128,8 @@ def test_interrupted_netcdf_leaves_the_old_file(
     import dask.array as da
 
     path = tmp_path / "a.nc"
-    path.write_bytes(b"old")
+    to_netcdf(filled[["lin_accl"]].isel(time=slice(0, 60)), path)
+    before = path.read_bytes()
     lazy = filled[["lin_accl"]].chunk(time=3600)
 
     def fail(block: np.ndarray, block_info: Any = None) -> np.ndarray:
@@ -138,8 +139,8 @@ def test_interrupted_netcdf_leaves_the_old_file(
 
     lazy["lin_accl"].data = da.map_blocks(fail, lazy["lin_accl"].data, dtype="f8")
     with pytest.raises(OSError, match="no space left"):
-        to_netcdf(lazy, path)
-    assert path.read_bytes() == b"old"
+        to_netcdf(lazy, path, overwrite=True)
+    assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.nc"]
 
 

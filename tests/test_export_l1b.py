@@ -320,7 +320,14 @@ def test_a_second_run_replaces_or_skips(filled: xr.Dataset, tmp_path: Path) -> N
     (tmp_path / f".{paths[0].name}.1.2.part").write_bytes(b"of a killed run")
     assert to_l1b(filled, tmp_path, skip_existing=True) == paths
     assert paths[1].read_bytes() == b"old"
-    assert to_l1b(filled, tmp_path) == paths
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(GraceError, match="was not written by"):
+            to_l1b(filled.isel(satellite=[1]), tmp_path, **options)
+        assert paths[1].read_bytes() == b"old"
+    paths[1].unlink()
+    with pytest.raises(GraceError, match="exists already; choose another name, or"):
+        to_l1b(filled, tmp_path)
+    assert to_l1b(filled, tmp_path, overwrite=True) == paths
     assert legacy_parts(paths[1].read_bytes())[1]
     assert legacy_parts(paths[0].read_bytes())[1] == legacy_parts(before)[1]
 

@@ -147,14 +147,21 @@ def test_existing_store_is_kept_unless_told(
     xr.testing.assert_identical(open_store(tmp_path / "a.zarr").load(), two_days)
 
 
-def test_replacing_a_store_from_itself(two_days: xr.Dataset, tmp_path: Path) -> None:
+def test_a_store_is_not_replaced_by_what_is_read_from_it(
+    two_days: xr.Dataset, tmp_path: Path
+) -> None:
     to_zarr(two_days, tmp_path / "a.zarr")
+    (tmp_path / "link.zarr").symlink_to("a.zarr")
     lazy = open_store(tmp_path / "a.zarr")
     lazy["lin_accl"] = lazy["lin_accl"] * 2
-    to_zarr(lazy, tmp_path / "a.zarr", mode="w")
-    back = open_store(tmp_path / "a.zarr")
-    np.testing.assert_array_equal(back["lin_accl"], two_days["lin_accl"] * 2)
-    assert entries(tmp_path) == ["a.zarr"]
+    for name in ("a.zarr", "link.zarr"):
+        with pytest.raises(StoreError, match=r"is read from .*a\.zarr"):
+            to_zarr(lazy, tmp_path / name, mode="w")
+    back = open_store(tmp_path / "link.zarr")
+    np.testing.assert_array_equal(back["lin_accl"], two_days["lin_accl"])
+    to_zarr(lazy, tmp_path / "b.zarr")
+    to_zarr(two_days, tmp_path / "a.zarr", mode="w")
+    assert entries(tmp_path) == ["a.zarr", "b.zarr", "link.zarr"]
 
 
 def failing(ds: xr.Dataset, error: BaseException) -> tuple[xr.Dataset, list[int]]:

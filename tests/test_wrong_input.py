@@ -492,8 +492,8 @@ def test_outputs_that_cannot_be_written(shell: Shell, store: Path) -> None:
         "exists already": [
             ["ingest", "in", store],
             ["ingest", "in", "folder"],
-            ["fill", store, "m", store],
         ],
+        "which is being read": [["fill", store, "m", store]],
         "is not a Zarr store and will not be replaced": [
             ["ingest", "in", "file"],
             ["ingest", "in", "file", "--overwrite", "--quiet"],

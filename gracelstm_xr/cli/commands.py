@@ -8,6 +8,7 @@ import sys
 import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ import xarray as xr
 from gracelstm_xr.cli.config import read_config
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.evaluation.text import score_table
+from gracelstm_xr.files import check_output, check_sources, write_text
 from gracelstm_xr.remote import is_url
-from gracelstm_xr.target import write_text
 
 __all__ = [
     "export",
@@ -64,6 +65,7 @@ def simulate(arguments: Namespace) -> None:
         solar_flux=arguments.solar_flux,
         altitude=arguments.altitude,
         separation=arguments.separation,
+        overwrite=arguments.overwrite,
         progress=not arguments.quiet,
     )
     say(f"{arguments.days} simulated days in {folder}")
@@ -106,11 +108,12 @@ def gaps(arguments: Namespace) -> None:
 
     if arguments.csv:
         _check_file(arguments.csv)
+        _check_free(arguments, arguments.csv, "table of gaps")
     ds = _open(arguments.store)
     table = find_gaps(ds, min_length=_duration(arguments.min_length))
     rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
     if arguments.csv:
-        write_text(Path(arguments.csv), rows.to_csv(index=False))
+        write_text(arguments.csv, rows.to_csv(index=False), replace=arguments.overwrite)
     if rows.empty:
         say(f"no gaps of {arguments.min_length} or longer")
         return
@@ -127,6 +130,7 @@ def fit(arguments: Namespace) -> None:
     from gracelstm_xr import cluster, lstm
 
     _check_file(arguments.model)
+    _check_free(arguments, arguments.model, "model")
     options = read_config(arguments.config) if arguments.config else {}
     for name in ("recipient", "epochs", "seed", "checkpoint"):
         if (value := getattr(arguments, name)) is not None:
@@ -138,7 +142,7 @@ def fit(arguments: Namespace) -> None:
     ds = _cut(_open(arguments.store), arguments)
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         model = lstm.fit(ds, progress=not arguments.quiet, **options)
-    model.save(arguments.model)
+    model.save(arguments.model, overwrite=arguments.overwrite)
     say(repr(model))
     say(score_table(model.scores))
 
@@ -147,7 +151,7 @@ def fill(arguments: Namespace) -> None:
     """``gracelstm fill``."""
     from gracelstm_xr import cluster, lstm
 
-    write = _writer(arguments.out)
+    write = _writer(arguments)
     model = lstm.load_model(arguments.model)
     ds = _cut(_open(arguments.store), arguments)
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
@@ -160,7 +164,7 @@ def forecast(arguments: Namespace) -> None:
     from gracelstm_xr import lstm
     from gracelstm_xr.timebase import axis_of
 
-    write = _writer(arguments.out)
+    write = _writer(arguments)
     model = lstm.load_model(arguments.model)
     ds = _open(arguments.store)
     horizon = _duration(arguments.horizon)
@@ -191,6 +195,7 @@ def export(arguments: Namespace) -> None:
     from gracelstm_xr.export import to_l1b, to_netcdf
 
     folder = _check_folder(arguments.out)
+    check_sources([folder], [arguments.store])
     l1b = {
         "format": arguments.layout,
         "product": arguments.product,
@@ -208,8 +213,11 @@ def export(arguments: Namespace) -> None:
         _new_folder(folder),
     ):
         if arguments.format == "netcdf":
-            written = [to_netcdf(ds, folder / _netcdf_name(ds), progress=progress)]
+            path = folder / _netcdf_name(ds)
+            again = arguments.overwrite
+            written = [to_netcdf(ds, path, overwrite=again, progress=progress)]
         else:
+            l1b["overwrite"] = arguments.overwrite
             written = to_l1b(ds, folder, progress=progress, **l1b)
     say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
 
@@ -266,19 +274,32 @@ def _duration(text: str) -> str:
     return text
 
 
-def _writer(out: str) -> Callable[..., Any]:
-    """Choose the writer by the suffix of `out`, before anything is computed."""
+def _writer(arguments: Namespace) -> Callable[..., Any]:
+    """Choose the writer by the suffix of the output, before anything is computed."""
     from gracelstm_xr.export import to_netcdf
     from gracelstm_xr.store import to_zarr
+    from gracelstm_xr.target import Target
 
+    out, overwrite = arguments.out, arguments.overwrite
     if out.endswith(".nc"):
         _check_file(out)
-        return lambda ds, *, progress: to_netcdf(ds, out, progress=progress)
+        _check_free(arguments, out, "netCDF file")
+        return partial(to_netcdf, path=out, overwrite=overwrite)
     if out.rstrip("/").endswith(".zarr"):
-        if not is_url(out) and Path(out).exists():
-            raise StoreError(f"{out} exists already; choose another name")
-        return lambda ds, *, progress: to_zarr(ds, out, progress=progress)
+        mode = "w" if overwrite else "w-"
+        if is_url(out) and out.rstrip("/") == arguments.store.rstrip("/"):
+            raise StoreError(f"{out} is being read; choose another name")
+        check_sources([out], [arguments.store, arguments.model])
+        Target.at(out).check(mode=mode)
+        return partial(to_zarr, store=out, mode=mode)
     raise GraceError(f"{out} has no known suffix; expected a name in .nc or .zarr")
+
+
+def _check_free(arguments: Namespace, path: str, kind: str) -> None:
+    """Refuse, before anything is computed, to replace what may not be replaced."""
+    model = getattr(arguments, "model", path)
+    sources = [arguments.store, *([] if model == path else [model])]
+    check_output(path, overwrite=arguments.overwrite, kinds=(kind,), sources=sources)
 
 
 def _check_file(path: str) -> None:

@@ -11,8 +11,9 @@ import xarray as xr
 
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.evaluation.report import write_report
+from gracelstm_xr.evaluation.report import check_report, write_report
 from gracelstm_xr.evaluation.text import score_table
+from gracelstm_xr.files import PROGRAM, check_output, writing
 
 __all__ = ["demo"]
 
@@ -20,6 +21,9 @@ __all__ = ["demo"]
 MISSION = "grace"
 START = "2008-01-01"
 DAYS = 12
+#: What is made.
+STORE, MODEL, FILLED, REPORT = "grace.zarr", "model.gracelstm", "filled.nc", "report"
+FIGURES = ("series.png", "gaps.png", "spectrum.png", "ground_track.png")
 #: Gap lengths of the printed table [s]; all are in the report.
 SHOWN = (60.0, 300.0, 1800.0, 10_800.0)
 
@@ -28,9 +32,8 @@ def demo(arguments: Namespace) -> None:
     """``gracelstm demo``."""
     import gracelstm_xr as gx
 
-    folder = Path(arguments.out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise GraceError(f"{folder} is not empty; choose another folder with --out")
+    folder, overwrite = Path(arguments.out), arguments.overwrite
+    _check(folder, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
     progress = not arguments.quiet
     days = arguments.days or DAYS
@@ -41,13 +44,15 @@ def demo(arguments: Namespace) -> None:
         start=START,
         days=days,
         seed=arguments.seed,
+        overwrite=overwrite,
         progress=progress,
     )
     say("2/6 read them into a Zarr store")
-    store = folder / "grace.zarr"
+    store = folder / STORE
     simulated = gx.open_archive(str(archive))
     simulated.attrs["title"] = f"Simulated {MISSION.upper()} twin archive"
-    simulated.grace.to_zarr(store, progress=progress)
+    mode = "w" if overwrite else "w-"
+    simulated.grace.to_zarr(store, mode=mode, progress=progress)
     ds = gx.open_store(store)
     say(repr(ds.grace))
     say("3/6 train the network on the residuals of the baselines")
@@ -56,20 +61,35 @@ def demo(arguments: Namespace) -> None:
         progress=progress,
         **({"epochs": arguments.epochs} if arguments.epochs else {}),
     )
-    model.save(folder / "model.gracelstm")
+    model.save(folder / MODEL, overwrite=overwrite)
     say("4/6 fill every gap and write netCDF")
-    ds.grace.fill(model).grace.to_netcdf(folder / "filled.nc", progress=progress)
+    filled = ds.grace.fill(model)
+    filled.grace.to_netcdf(folder / FILLED, overwrite=overwrite, progress=progress)
     say("5/6 hide observed spans it was not trained on, fill them, score every method")
     score = ds.grace.evaluate(model, seed=arguments.seed, progress=progress)
-    write_report(score, model, folder / "report")
+    write_report(score, model, folder / REPORT, overwrite=overwrite)
     say("6/6 draw")
-    with xr.open_dataset(folder / "filled.nc") as filled:
+    with xr.open_dataset(folder / FILLED) as filled:
         _draw(filled, folder)
     say("")
     say("Simulated data; errors against hidden observations:")
     shown = [x for x in SHOWN if x in score["gap_length"].values]
     say(score_table(score.sel(gap_length=shown)))
     say(f"everything is in {folder}")
+
+
+def _check(folder: Path, *, overwrite: bool) -> None:
+    """Refuse, before the first of many minutes, what may not be replaced."""
+    if not folder.exists():
+        return
+    if not folder.is_dir() or (any(folder.iterdir()) and not overwrite):
+        raise GraceError(
+            f"{folder} is not empty; choose another folder with --out, or --overwrite"
+        )
+    check_report(folder / REPORT, overwrite=overwrite)
+    kinds = {STORE: "store", MODEL: "model", FILLED: "netCDF file"}
+    for name, kind in (kinds | dict.fromkeys(FIGURES, "figure")).items():
+        check_output(folder / name, overwrite=overwrite, kinds=(kind,))
 
 
 def _draw(ds: xr.Dataset, folder: Path) -> None:
@@ -91,14 +111,15 @@ def _draw(ds: xr.Dataset, folder: Path) -> None:
         ds["satellite"].values[-1] if worst is None else worst["satellite"].item()
     )
     day = str(ds["time"].values[0] if worst is None else worst["start"].values)[:10]
-    figures: dict[str, Any] = {
-        "series.png": ds.grace.plot.overview(satellite=letter, start=day, stop=day),
-        "gaps.png": ds.grace.plot.gaps().figure,
-        "spectrum.png": ds.grace.plot.spectrum(satellite=letter).figure,
-    }
+    figures: list[Any] = [
+        ds.grace.plot.overview(satellite=letter, start=day, stop=day),
+        ds.grace.plot.gaps().figure,
+        ds.grace.plot.spectrum(satellite=letter).figure,
+    ]
     if "position" in ds:
         track = ds.grace.plot.ground_track(satellite=letter, start=day, stop=day)
-        figures["ground_track.png"] = track.figure
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=120)
+        figures.append(track.figure)
+    for name, figure in zip(FIGURES, figures, strict=False):
+        with writing(folder / name, replace=True) as work:
+            figure.savefig(work, format="png", dpi=120, metadata={"Software": PROGRAM})
         plt.close(figure)

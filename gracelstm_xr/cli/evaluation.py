@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from gracelstm_xr.cli.commands import (
 )
 from gracelstm_xr.evaluation.text import score_table
 from gracelstm_xr.evaluation.verdict import verdict
+from gracelstm_xr.files import check_sources
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
@@ -30,10 +30,16 @@ def evaluate(arguments: Namespace) -> None:
     """``gracelstm evaluate``."""
     from gracelstm_xr import cluster, lstm
     from gracelstm_xr.evaluate import evaluate as score_gaps
-    from gracelstm_xr.evaluation.report import write_report
+    from gracelstm_xr.evaluation.parts import claim_parts, remove_parts
+    from gracelstm_xr.evaluation.report import check_report, write_report
     from gracelstm_xr.hiding import GAP_LENGTHS
 
     folder = _check_folder(arguments.report)
+    claim_parts(folder / PARTS)
+    # parts are there until the report is whole
+    again = arguments.overwrite or (folder / PARTS).exists()
+    check_report(folder, overwrite=again)
+    check_sources([folder], [arguments.store])
     model = lstm.load_model(arguments.model)
     span = _span(arguments, model)
     ds = _open(arguments.store)
@@ -53,8 +59,8 @@ def evaluate(arguments: Namespace) -> None:
             keep=folder / PARTS,
             progress=not arguments.quiet,
         )
-        write_report(score, model, folder)
-    shutil.rmtree(folder / PARTS, ignore_errors=True)
+        write_report(score, model, folder, overwrite=again)
+    remove_parts(folder / PARTS)
     say(score_table(score))
     for sentence in verdict(score):
         say(sentence)

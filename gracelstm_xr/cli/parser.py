@@ -98,6 +98,12 @@ def _epochs(parser: Parser) -> None:
     )
 
 
+def _overwrite(
+    parser: Parser, text: str = "replace what an earlier run has written there"
+) -> None:
+    parser.add_argument("--overwrite", action="store_true", help=text)
+
+
 def _natural(text: str) -> int:
     """Whole number of 0 or more; argparse turns the error into wrong usage."""
     if not text.isdecimal():
@@ -125,6 +131,7 @@ def _demo(commands: Any) -> None:
     parser.add_argument(
         "--days", type=_positive, metavar="N", help="days to simulate (default 12)"
     )
+    _overwrite(parser)
     _epochs(parser)
     _seed(parser)
 
@@ -157,6 +164,7 @@ def _simulate(commands: Any) -> None:
     ):
         parser.add_argument(option, type=float, metavar=unit, help=text)
     _seed(parser)
+    _overwrite(parser)
 
 
 def _ingest(commands: Any) -> None:
@@ -183,11 +191,7 @@ def _ingest(commands: Any) -> None:
         metavar="R,R",
         help="releases to use, the preferred first (default all, the newest first)",
     )
-    parser.add_argument(
-        "--overwrite",
-        action="store_true",
-        help="replace an existing store instead of bringing it up to date",
-    )
+    _overwrite(parser, "replace an existing store instead of bringing it up to date")
     parser.add_argument(
         "--quantise",
         metavar="STEP",
@@ -220,6 +224,7 @@ def _gaps(commands: Any) -> None:
         "--min-length", default="60s", metavar="60s", help="shortest gap to list"
     )
     parser.add_argument("--csv", metavar="FILE", help="also write the list here")
+    _overwrite(parser)
 
 
 def _fit(commands: Any) -> None:
@@ -240,6 +245,7 @@ def _fit(commands: Any) -> None:
     _epochs(parser)
     _seed(parser)
     parser.set_defaults(seed=None)  # else the default would override the file
+    _overwrite(parser)
     _span(parser)
     _cluster(parser)
 
@@ -251,6 +257,7 @@ def _fill(commands: Any) -> None:
     parser.add_argument(
         "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
     )
+    _overwrite(parser)
     _span(parser)
     _cluster(parser)
 
@@ -265,6 +272,7 @@ def _forecast(commands: Any) -> None:
     parser.add_argument(
         "--horizon", default="90min", metavar="90min", help="how far (default 90min)"
     )
+    _overwrite(parser)
 
 
 def _evaluate(commands: Any) -> None:
@@ -296,6 +304,7 @@ def _evaluate(commands: Any) -> None:
         action="store_true",
         help="score also on data the model has seen; the report then says so",
     )
+    _overwrite(parser)
     _seed(parser)
     _span(parser)
     _cluster(parser)
@@ -308,6 +317,7 @@ def _export(commands: Any) -> None:
     parser.add_argument(
         "--format", choices=("netcdf", "l1b"), required=True, help="what to write"
     )
+    _overwrite(parser)
     group = parser.add_argument_group("Level-1B files")
     group.add_argument(
         "--layout",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from gracelstm_xr.files import PROGRAM
+
 __all__ = ["badge", "page", "paragraph", "section", "table"]
 
 _STYLE = """
@@ -35,6 +37,7 @@ def page(title: str, body: str) -> str:
     """A whole page; ``body`` is HTML, ``title`` is text."""
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta name="generator" content="{PROGRAM}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n"

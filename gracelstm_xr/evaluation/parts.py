@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,13 +15,24 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.benchmark import GapErrors, join_errors, score_round
+from gracelstm_xr.errors import GraceError
 from gracelstm_xr.evaluation.solver import ARC, absorbed
+from gracelstm_xr.files import kind_of, remove_leftovers, writing
 from gracelstm_xr.frames import Frame
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
-__all__ = ["REVOLUTION", "Part", "join_parts", "load_part", "save_part", "score_part"]
+__all__ = [
+    "REVOLUTION",
+    "Part",
+    "claim_parts",
+    "join_parts",
+    "load_part",
+    "remove_parts",
+    "save_part",
+    "score_part",
+]
 
 Array = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -29,6 +42,9 @@ REVOLUTION = 5640.0
 #: Shortest gap a solver's parameters are fitted to [s]: a spline with nodes every 6 h
 #: cannot follow shorter ones.
 SOLVED_FROM = 300.0
+#: A part in its folder: its name, a digest of what it depends on, and what it is.
+_NAME = re.compile(r"[0-9a-f]{32}\.npz")
+KIND = "part of an evaluation"
 #: Sampling of the arc a solver sees [s].
 SOLVER_STEP = 10.0
 
@@ -174,12 +190,34 @@ def save_part(part: Part, path: Path) -> None:
     arrays |= {f"solved.{k}": v for k, v in part.solved.items()}
     packed = io.BytesIO()
     np.savez(packed, activity=part.activity, **arrays)
-    work = path.with_name(f".{path.name}.part")
-    try:
+    with writing(path, replace=True) as work:
         work.write_bytes(packed.getvalue())
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)
+
+
+def claim_parts(folder: Path) -> None:
+    """Refuse a folder for parts in which there is anything else.
+
+    Raises
+    ------
+    GraceError
+        It names the first file that is not a part.
+    """
+    remove_leftovers(folder)
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        if not (_NAME.fullmatch(path.name) and kind_of(path) == KIND):
+            raise GraceError(
+                f"{folder} would hold the parts of an evaluation, but {path.name} in "
+                "it is none of them; move it away or choose another folder"
+            )
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove the parts in a folder, and the folder when nothing else is in it."""
+    for path in sorted(folder.glob("*.npz")):
+        if _NAME.fullmatch(path.name) and kind_of(path) == KIND:
+            path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def load_part(path: Path) -> Part | None:

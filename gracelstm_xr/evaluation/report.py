@@ -17,12 +17,12 @@ import xarray as xr
 from gracelstm_xr.evaluation.page import badge, page, paragraph, section, table
 from gracelstm_xr.evaluation.text import score_table
 from gracelstm_xr.evaluation.verdict import duration, findings, verdict
-from gracelstm_xr.target import beside, write_text
+from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
 
 if TYPE_CHECKING:
     from gracelstm_xr.lstm.model import FittedModel
 
-__all__ = ["html", "write_report"]
+__all__ = ["check_report", "html", "write_report"]
 
 #: Methods drawn in figures: more would hide each other.
 DRAWN = (
@@ -33,7 +33,29 @@ NANO = 1e9
 UNIT = "nm s\u207b\u00b2"
 
 
-def write_report(score: xr.Dataset, model: FittedModel, folder: Path) -> list[Path]:
+def check_report(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder in which a report would replace what may not be replaced.
+
+    Raises
+    ------
+    GraceError
+        It names the first such file.
+    """
+    for path in _paths(folder):
+        kind = "netCDF file" if path.suffix == ".nc" else "report"
+        check_output(path, overwrite=overwrite, kinds=(kind,))
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [
+        folder / "report.html",
+        *(folder / f"scores.{kind}" for kind in ("nc", "json", "txt")),
+    ]
+
+
+def write_report(
+    score: xr.Dataset, model: FittedModel, folder: Path, *, overwrite: bool = False
+) -> list[Path]:
     """Write a score into a folder.
 
     Parameters
@@ -44,6 +66,8 @@ def write_report(score: xr.Dataset, model: FittedModel, folder: Path) -> list[Pa
         Its training curve is drawn.
     folder : pathlib.Path
         Made when it is not there.
+    overwrite : bool, optional
+        Replace a report that is there.
 
     Returns
     -------
@@ -52,16 +76,21 @@ def write_report(score: xr.Dataset, model: FittedModel, folder: Path) -> list[Pa
         ``scores.nc``; ``scores.json``, the same tables as plain values (null for
         what is unknown); ``scores.txt``, RMS errors and the verdict.
     """
+    import h5py
+
+    check_report(folder, overwrite=overwrite)
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"scores.{kind}" for kind in ("nc", "json", "txt")]
-    work = beside(paths[0])
-    score.to_netcdf(work)
-    work.replace(paths[0])
-    write_text(paths[1], json.dumps(_plain(score.to_dict()), indent=1))
-    write_text(paths[2], "\n".join([score_table(score), "", *verdict(score)]) + "\n")
-    paths.insert(0, folder / "report.html")
-    write_text(paths[0], html(score, model))
-    return paths
+    paths = report, numbers, plain, text = _paths(folder)
+    with writing(numbers, replace=overwrite) as work:
+        score.to_netcdf(work)
+        with h5py.File(work, "r+") as file:
+            stamp(file)
+    said = {"generator": PROGRAM, **_plain(score.to_dict())}
+    write_text(plain, json.dumps(said, indent=1), replace=overwrite)
+    lines = [score_table(score), "", *verdict(score), "", f"written by {PROGRAM}"]
+    write_text(text, "\n".join(lines) + "\n", replace=overwrite)
+    write_text(report, html(score, model), replace=overwrite)
+    return list(paths)
 
 
 def _plain(value: Any) -> Any:

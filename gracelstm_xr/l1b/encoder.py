@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.headertext import Content, legacy_header, yaml_header
 from gracelstm_xr.l1b.model import (
     GPS_EPOCH,
@@ -24,7 +25,6 @@ from gracelstm_xr.l1b.model import (
     time_ns,
 )
 from gracelstm_xr.l1b.products import is_grace_fo, product_of
-from gracelstm_xr.l1b.tarball import atomic
 
 __all__ = ["encode", "write"]
 
@@ -120,6 +120,7 @@ def write(
     satellite: str | None = None,
     release: str | None = None,
     header: Header | Mapping[str, Attribute] | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Write one Level-1B file; it appears under its name only when complete.
 
@@ -131,6 +132,8 @@ def write(
         release, unless they are stated.
     product, columns, format, satellite, release, header
         As for `encode`.
+    overwrite
+        Replace a file that this program wrote.
 
     Returns
     -------
@@ -141,8 +144,11 @@ def write(
     ------
     ValueError
         As for `encode`; format or satellite neither given nor in the name.
+    GraceError
+        There is a file of that name that is not to be replaced.
     """
     target = Path(path)
+    check_output(target, overwrite=overwrite)
     inner = target.name.removesuffix(".gz")
     known = parse_name(inner)
     by_suffix = {suffix: key for key, suffix in _SUFFIX.items()}
@@ -166,8 +172,8 @@ def write(
         import gzip
 
         data = gzip.compress(data, mtime=0)
-    with atomic(target) as stream:
-        stream.write(data)
+    with writing(target, replace=overwrite) as work:
+        work.write_bytes(data)
     return target
 
 

@@ -15,10 +15,10 @@ import re
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from threading import get_ident
 from typing import IO, BinaryIO
 
 from gracelstm_xr.errors import L1BFormatError
+from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.model import parse_name
 from gracelstm_xr.l1b.source import (
     Source,
@@ -265,7 +265,11 @@ def _remember(archive: Source, table: dict[str, str]) -> None:
 
 
 def write_archive(
-    path: Source, members: Mapping[str, bytes], *, checksum: bool
+    path: Source,
+    members: Mapping[str, bytes],
+    *,
+    checksum: bool,
+    overwrite: bool = False,
 ) -> Path:
     """Write a tarball whose bytes depend on its content only.
 
@@ -281,13 +285,21 @@ def write_archive(
     checksum
         Put a GRACE-FO ``checksum`` member (MD5 of every other) first, so that
         readers that stop early still verify.
+    overwrite
+        Replace a tarball that this program wrote.
 
     Returns
     -------
     Path
         The path written.
+
+    Raises
+    ------
+    GraceError
+        There is a file of that name that is not to be replaced.
     """
     target = Path(path)
+    check_output(target, overwrite=overwrite)
     content = dict(members)
     if checksum:
         lines = (
@@ -295,7 +307,7 @@ def write_archive(
             for name, data in members.items()
         )
         content = {CHECKSUM: "".join(lines).encode("ascii"), **content}
-    with atomic(target) as raw:
+    with writing(target, replace=overwrite) as work, work.open("wb") as raw:
         if target.name.endswith((".gz", ".tgz")):
             with gzip.GzipFile("", "wb", 3, raw, mtime=0) as zipped:
                 _write_tar(zipped, content)
@@ -311,15 +323,3 @@ def _write_tar(stream: IO[bytes] | gzip.GzipFile, content: Mapping[str, bytes]) 
             info.size = len(data)
             info.mode = 0o644
             tar.addfile(info, as_stream(data))
-
-
-@contextlib.contextmanager
-def atomic(target: Path) -> Iterator[BinaryIO]:
-    """Write to a temporary neighbour and rename it when all went well."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.{get_ident()}.part")
-    try:
-        with open(temporary, "wb") as stream:
-            yield stream
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ frames, and one file of plain arrays per track and member, replaced after each e
 from __future__ import annotations
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.files import remove_leftovers, writing
 
 __all__ = ["State", "claim", "read_state", "write_state"]
 
@@ -76,6 +76,7 @@ def claim(folder: Path, facts: Mapping[str, Any]) -> None:
     path = folder / NAME
     text = {"format": FORMAT, **json.loads(json.dumps(facts))}
     if not path.exists():
+        remove_leftovers(folder)
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise GraceError(
                 f"found {str(folder)!r} that is no checkpoint, expected an empty or "
@@ -152,9 +153,5 @@ def read_state(path: Path) -> State:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    work = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with writing(path, replace=True) as work:
         work.write_bytes(content)
-        work.replace(path)
-    finally:
-        work.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ of the data, and read back as training goes through the archive.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.cluster import stream
 from gracelstm_xr.days import day_number, day_results
+from gracelstm_xr.files import writing
 from gracelstm_xr.frames import HALO, Frame, Pair, frame_inputs, thin_frame
 
 if TYPE_CHECKING:
@@ -92,17 +92,12 @@ class DayFrames:
 
     def _write(self, name: str, frame: Frame) -> None:
         path = self._path(name, day_number(float(frame.t[0])))
-        work = path.with_name(f".{path.name}.{os.getpid()}.part")
         arrays = {
             k: v if k in EXACT else v.astype(np.float32)
             for k, v in frame.arrays().items()
         }
-        try:
-            with work.open("wb") as file:
-                np.savez(file, **arrays)  # type: ignore[arg-type]
-            work.replace(path)
-        finally:
-            work.unlink(missing_ok=True)
+        with writing(path, replace=True) as work, work.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
 
     def _path(self, name: str, day: int) -> Path:
         return self.folder / f"{name}-{day:06d}.npz"

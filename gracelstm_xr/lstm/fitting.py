@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from gracelstm_xr.conventions import require
 from gracelstm_xr.days import day_results
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.features import satellite_pairs
+from gracelstm_xr.files import scratch
 from gracelstm_xr.frames import HALO, INPUTS, Frame, Pair, build_frame, frame_inputs
 from gracelstm_xr.hiding import EVERYTHING, GAP_LENGTHS, stretches
 from gracelstm_xr.lstm.calibration import PER_GAP, calibrate
@@ -133,8 +133,8 @@ def _folder(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path]:
     if checkpoint is not None:
         yield Path(checkpoint).absolute()
         return
-    with tempfile.TemporaryDirectory(prefix="gracelstm-") as name:
-        yield Path(name)
+    with scratch("gracelstm-fit") as made:
+        yield made
 
 
 @dataclass(frozen=True)

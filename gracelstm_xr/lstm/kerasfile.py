@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.errors import ModelFileError
+from gracelstm_xr.files import scratch
 
 __all__ = ["LAYERS", "check_network", "check_sizes", "load_network", "network_bytes"]
 
@@ -63,8 +62,8 @@ def network_bytes(network: Any) -> bytes:
     ModelFileError
         When it holds a layer that is not one of `LAYERS`.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
+    with scratch("gracelstm-network") as folder:
+        path = folder / "network.keras"
         network.save(path, include_optimizer=False)
         packed = io.BytesIO()
         with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w") as new:
@@ -101,8 +100,8 @@ def load_network(content: bytes) -> Any:
     check_network(content, "the network")
     import keras
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "network.keras"
+    with scratch("gracelstm-network") as folder:
+        path = folder / "network.keras"
         path.write_bytes(content)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
 

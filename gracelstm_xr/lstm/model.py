@@ -22,6 +22,7 @@ from gracelstm_xr.axis import gps_label
 from gracelstm_xr.baselines import PreviousOrbit
 from gracelstm_xr.edgefill import Interpolation
 from gracelstm_xr.errors import GraceError, ModelFileError
+from gracelstm_xr.files import MODEL, check_output, writing
 from gracelstm_xr.lstm.asjson import Arrays, pack, unpack
 from gracelstm_xr.lstm.kerasfile import check_network, check_sizes
 from gracelstm_xr.lstm.recipient import Recipient
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedModel", "load_model"]
 
-FORMAT = "gracelstm_xr model"
+FORMAT = MODEL
 #: Members of the zip beside the networks.
 TEXT, ARRAYS = "model.json", "arrays.npz"
 #: 1 had one network and no tracks; 2 and 3 a sigma that knew less of a gap.
@@ -178,7 +179,7 @@ class FittedModel:
         }
         return text, arrays
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
         """Write the model to one file.
 
         A zip of JSON, plain arrays and the ``.keras`` weights: nothing pickled.
@@ -187,12 +188,20 @@ class FittedModel:
         Parameters
         ----------
         path : str or path-like
+        overwrite : bool, optional
+            Replace a model that is there; nothing else is ever replaced.
 
         Returns
         -------
         pathlib.Path
+
+        Raises
+        ------
+        GraceError
+            There is a file of that name that is not to be replaced.
         """
         target = Path(path)
+        check_output(target, overwrite=overwrite, kinds={"model"})
         text, arrays = self._packed()
         packed = io.BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]
@@ -201,15 +210,13 @@ class FittedModel:
             for number, content in enumerate(network.members):
                 members[_member(track, number)] = content
         text["sha256"] = {name: _digest(content) for name, content in members.items()}
-        partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as file:
-                file.writestr(TEXT, json.dumps(text, indent=1))
-                for name, content in members.items():
-                    file.writestr(name, content)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with (
+            writing(target, replace=overwrite) as work,
+            zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as file,
+        ):
+            file.writestr(TEXT, json.dumps(text, indent=1))
+            for name, content in members.items():
+                file.writestr(name, content)
         return target
 
 

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.files import (
+    check_output,
+    interrupted,
+    remove_folder,
+    resumable,
+    writing,
+)
 from gracelstm_xr.simulate import files
 from gracelstm_xr.simulate.config import GapSpans, Scenario, make_scenario
 from gracelstm_xr.simulate.day import Day, simulate_day
@@ -111,9 +119,26 @@ def simulate_archive(
     if layout not in ("tarballs", "files"):
         raise GraceError(f"layout={layout!r}: expected 'tarballs' or 'files'")
     folder = Path(path)
-    _check_free(folder, scenario, wanted, layout, truth=truth, overwrite=overwrite)
+    if folder.exists() and not folder.is_dir():
+        raise GraceError(f"{folder}: a file; expected a folder to write to")
+    outputs = [*_targets(folder, scenario, wanted, layout)]
+    asked: dict[str, Any] = {
+        "simulation": json.loads(scenario.to_json()),
+        "products": list(wanted),
+        "layout": layout,
+        "truth": truth,
+    }
+    again = overwrite or interrupted(folder, asked)
+    for target in outputs:
+        check_output(target, overwrite=again, kinds=("simulated Level-1B file",))
+    if truth:
+        place = folder / TRUTH_NAME
+        check_output(place, overwrite=again, kinds=("simulated truth",))
     folder.mkdir(parents=True, exist_ok=True)
-    with _truth_writer(folder, scenario, enabled=truth) as writer:
+    with (
+        resumable(folder, asked, outputs),
+        _truth_writer(folder, scenario, enabled=truth) as writer,
+    ):
         for index, date in enumerate(_counted(scenario.dates, progress)):
             day = simulate_day(scenario, date)
             _write_day(folder, scenario, day, wanted, layout)
@@ -177,29 +202,6 @@ def _targets(
                     yield folder / files.member_name(scenario, product, date, k)
 
 
-def _check_free(
-    folder: Path,
-    scenario: Scenario,
-    products: Sequence[str],
-    layout: str,
-    *,
-    truth: bool,
-    overwrite: bool,
-) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise GraceError(f"{folder}: a file; expected a folder to write to")
-    if overwrite:
-        return
-    targets = [*_targets(folder, scenario, products, layout)]
-    if truth:
-        targets.append(folder / TRUTH_NAME)
-    taken = next((target for target in targets if target.exists()), None)
-    if taken is not None:
-        raise GraceError(
-            f"{taken}: already there; choose another folder or pass overwrite=True"
-        )
-
-
 @contextlib.contextmanager
 def _truth_writer(
     folder: Path, scenario: Scenario, *, enabled: bool
@@ -208,12 +210,10 @@ def _truth_writer(
     if not enabled:
         yield None
         return
-    writer = TruthWriter(folder, scenario)
-    try:
-        yield writer
-        writer.finish()
-    finally:
-        writer.discard()
+    target = folder / TRUTH_NAME
+    with writing(target) as work:
+        yield TruthWriter(work, scenario)
+        remove_folder(target)
 
 
 def _write_day(
@@ -224,19 +224,12 @@ def _write_day(
     members = files.day_files(scenario, day, products)
     if layout == "tarballs":
         target = folder / files.archive_name(scenario, day.date)
-        write_archive(target, members, checksum=scenario.mission == "grace-fo")
+        late = scenario.mission == "grace-fo"
+        write_archive(target, members, checksum=late, overwrite=True)
         return
     for name, data in members.items():
-        _write_bytes(folder / name, data)
-
-
-def _write_bytes(target: Path, data: bytes) -> None:
-    partial = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+        with writing(folder / name, replace=True) as work:
+            work.write_bytes(data)
 
 
 def _counted(dates: Sequence[dt.date], progress: Progress) -> Iterator[dt.date]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -75,22 +74,20 @@ def _attributes(scenario: Scenario) -> dict[str, str]:
 
 
 class TruthWriter:
-    """Write the truth day by day; the store appears only when complete.
+    """Write the truth day by day.
 
     Parameters
     ----------
-    directory : Path
-        Where `TRUTH_NAME` is to appear.
+    folder : Path
+        New folder of the store.
     scenario : Scenario
         What is simulated.
     """
 
-    def __init__(self, directory: Path, scenario: Scenario) -> None:
+    def __init__(self, folder: Path, scenario: Scenario) -> None:
         import zarr
 
-        self.target = directory / TRUTH_NAME
-        self.partial = directory / f".{TRUTH_NAME}.{os.getpid()}.part"
-        root = zarr.open_group(self.partial, mode="w", zarr_format=3)
+        root = zarr.open_group(folder, mode="w-", zarr_format=3)
         root.attrs.update(_attributes(scenario))
         size = SECONDS * scenario.days
         self.arrays: dict[str, _Array] = {}
@@ -118,17 +115,6 @@ class TruthWriter:
         place = slice(SECONDS * index, SECONDS * (index + 1))
         for name, values in fields_of(day).items():
             self.arrays[name][:, place] = values
-
-    def finish(self) -> Path:
-        """Give the store its name, in place of an earlier one."""
-        if self.target.exists():
-            shutil.rmtree(self.target)
-        os.replace(self.partial, self.target)
-        return self.target
-
-    def discard(self) -> None:
-        """Remove what was written so far."""
-        shutil.rmtree(self.partial, ignore_errors=True)
 
 
 def open_truth(path: str | os.PathLike[str]) -> xr.Dataset:
