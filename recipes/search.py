@@ -164,7 +164,9 @@ def main(argv: list[str] | None = None) -> int:
         best = study.best_params
         print(f"best of {trials}: {study.best_value:.4f} with {best}", flush=True)
         path = Path(options.model or Path(name) / "best.gracelstm")
-        ds.grace.fit(**best if options.store else SMALL | best).save(path)
+        ds.grace.fit(**best if options.store else SMALL | best).save(
+            path, overwrite=True
+        )
         return check(study, trials, ds, path)
 
 

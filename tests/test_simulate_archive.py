@@ -273,15 +273,22 @@ class TestWriting:
         folder = tmp_path / "a"
         with pytest.raises(Stop):
             simulate_archive(folder, days=3, products="THR1B", progress=stop)
-        assert [p.name for p in folder.iterdir()] == ["grace_1B_2008-01-01_02.tar.gz"]
-        # and a second run with overwrite completes it
-        simulate_archive(
-            folder, days=1, products="THR1B", overwrite=True, progress=False
-        )
+        day = "grace_1B_2008-01-01_02.tar.gz"
+        left = sorted(p.name for p in folder.iterdir())
+        assert left[1:] == [day]
+        assert left[0].endswith(".unfinished")  # by which the same run may go on
+        before = (folder / day).read_bytes()
+        with pytest.raises(GraceError, match="exists already"):
+            simulate_archive(folder, days=1, products="THR1B")
+        # a second run completes it
+        simulate_archive(folder, days=3, products="THR1B")
+        assert (folder / day).read_bytes() == before
         assert sorted(p.name for p in folder.iterdir()) == [
-            "grace_1B_2008-01-01_02.tar.gz",
+            *(f"grace_1B_2008-01-0{number}_02.tar.gz" for number in (1, 2, 3)),
             "truth.zarr",
         ]
+        with pytest.raises(GraceError, match="exists already"):
+            simulate_archive(folder, days=3, products="THR1B")
 
 
 class TestAnchors:

@@ -92,9 +92,9 @@ def work(kind: str, days: int, compression: int) -> Row:
         def write(ds: Any, out: Path) -> None:
             if kind == "netcdf":
                 out.mkdir()
-                to_netcdf(ds, out / "a.nc", compression=compression)
+                to_netcdf(ds, out / "a.nc", compression=compression, overwrite=True)
             else:
-                to_l1b(ds, out)
+                to_l1b(ds, out, overwrite=True)
 
         write(twin(1), folder / "first")
         ds, before, start = twin(days), _peak(), time.perf_counter()
