@@ -137,3 +137,27 @@ def test_leftovers_of_the_dead(tmp_path: Path) -> None:
     with pytest.raises(GraceError, match="appeared meanwhile"):
         files.write_text(target, "other")
     assert target.read_text() == "whole"
+
+
+def test_parts_and_reports_of_others(tmp_path: Path) -> None:
+    from gracelstm_xr.evaluation.parts import claim_parts, remove_parts
+    from gracelstm_xr.evaluation.report import check_report
+
+    parts = tmp_path / "parts"
+    parts.mkdir()
+    claim_parts(parts)
+    (parts / "engine.npz").write_bytes(b"spare")
+    with pytest.raises(GraceError, match=r"engine\.npz in it is none of them"):
+        claim_parts(parts)
+    remove_parts(parts)
+    assert (parts / "engine.npz").read_bytes() == b"spare"
+    (tmp_path / "report.html").write_text("<html>mine</html>")
+    for overwrite in (False, True):
+        with pytest.raises(GraceError, match=r"report\.html exists already, was not"):
+            check_report(tmp_path, overwrite=overwrite)
+    files.write_text(
+        tmp_path / "report.html",
+        f'<head><meta name="generator" content="{files.PROGRAM}"></head>',
+        replace=True,
+    )
+    check_report(tmp_path, overwrite=True)
