@@ -15,7 +15,7 @@ import xarray as xr
 from gracelstm_xr.nested import LSTMAccessor, PlotAccessor
 
 if TYPE_CHECKING:
-    from gracelstm_xr.lstm import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 __all__ = ["GraceAccessor"]
 
@@ -58,7 +58,7 @@ class GraceAccessor:
         self._ds = ds
 
     def __repr__(self) -> str:
-        from gracelstm_xr.summary import describe
+        from gracelstm_xr.core.summary import describe
 
         return describe(self._ds)
 
@@ -87,7 +87,7 @@ class GraceAccessor:
         None or dask.delayed.Delayed
             The Delayed with ``compute=False``.
         """
-        from gracelstm_xr.store import to_zarr
+        from gracelstm_xr.store.write import to_zarr
 
         return to_zarr(self._ds, store, mode=mode, **options)
 
@@ -110,7 +110,7 @@ class GraceAccessor:
         pathlib.Path
             The file written.
         """
-        from gracelstm_xr.export import to_netcdf
+        from gracelstm_xr.export.netcdf import to_netcdf
 
         return to_netcdf(self._ds, path, progress=progress, **options)
 
@@ -144,7 +144,7 @@ class GraceAccessor:
         list of pathlib.Path
             The files written, in order of satellite and day.
         """
-        from gracelstm_xr.export import to_l1b
+        from gracelstm_xr.export.l1b import to_l1b
 
         return to_l1b(
             self._ds,
@@ -168,7 +168,7 @@ class GraceAccessor:
         xarray.Dataset
             Over dimension ``gap``: start, stop (exclusive), length [s], satellite.
         """
-        from gracelstm_xr.gaps import find_gaps
+        from gracelstm_xr.preprocess.gaps import find_gaps
 
         return find_gaps(self._ds, min_length=min_length)
 
@@ -178,14 +178,14 @@ class GraceAccessor:
         Parameters
         ----------
         **options
-            See `gracelstm_xr.cleaning.clean`.
+            See `gracelstm_xr.preprocess.clean.clean`.
 
         Returns
         -------
         xarray.Dataset
             The input with ``acc_cleanflg``, one bit per reason.
         """
-        from gracelstm_xr.cleaning import clean
+        from gracelstm_xr.preprocess.clean import clean
 
         return clean(self._ds, **options)
 
@@ -197,7 +197,7 @@ class GraceAccessor:
         xarray.Dataset
             ``samples`` and ``events`` by satellite and reason, lazily.
         """
-        from gracelstm_xr.cleaning import count_marks
+        from gracelstm_xr.preprocess.clean import count_marks
 
         return count_marks(self._ds)
 
@@ -214,7 +214,7 @@ class GraceAccessor:
         xarray.Dataset
             The input with calibrated accelerations [m s-2], lazily.
         """
-        from gracelstm_xr.calibration import calibrate
+        from gracelstm_xr.preprocess.calibrate import calibrate
 
         return calibrate(self._ds, inverse=inverse)
 
@@ -226,14 +226,14 @@ class GraceAccessor:
         step : str or timedelta
             New sampling interval, e.g. ``"10s"``.
         **options
-            See `gracelstm_xr.resampling.resample`.
+            See `gracelstm_xr.preprocess.resample.resample`.
 
         Returns
         -------
         xarray.Dataset
             The same variables on the new regular axis.
         """
-        from gracelstm_xr.resampling import resample
+        from gracelstm_xr.preprocess.resample import resample
 
         return resample(self._ds, step, **options)
 
@@ -243,7 +243,7 @@ class GraceAccessor:
         Parameters
         ----------
         **options
-            See `gracelstm_xr.features.features`.
+            See `gracelstm_xr.physics.features.features`.
 
         Returns
         -------
@@ -252,7 +252,7 @@ class GraceAccessor:
             shadow, Sun direction, lag to the twin, donor series and thrusters, as
             far as their products or stand-ins are present.
         """
-        from gracelstm_xr.features import features
+        from gracelstm_xr.physics.features import features
 
         return features(self._ds, **options)
 
@@ -267,14 +267,14 @@ class GraceAccessor:
             Satellite letters.
         **options
             ``thrusters``, ``attitude``, ``force_model``, ``f107``, ``ap``, ``mass``:
-            see `gracelstm_xr.transplant.transplant`.
+            see `gracelstm_xr.baselines.transplant.transplant`.
 
         Returns
         -------
         xarray.Dataset
             ``lin_accl_transplant`` [m s-2], its sigma and its components.
         """
-        from gracelstm_xr.transplant import transplant
+        from gracelstm_xr.baselines.transplant import transplant
 
         return transplant(self._ds, donor=donor, recipient=recipient, **options)
 
@@ -290,9 +290,9 @@ class GraceAccessor:
         -------
         xarray.Dataset
             ``thruster_accl`` (satellite, thruster_pair, axis) [m s-2] while the pair
-            fires, and its sigma; see `gracelstm_xr.thrusters.response`.
+            fires, and its sigma; see `gracelstm_xr.physics.thrusters.response`.
         """
-        from gracelstm_xr.thrusters import response
+        from gracelstm_xr.physics.thrusters import response
 
         return response(self._ds, satellite)
 
@@ -303,14 +303,14 @@ class GraceAccessor:
         ----------
         **options
             ``f107``, ``f107a``, ``ap``, ``mass``, ``filtered``: see
-            `gracelstm_xr.forcemodel.force_model`.
+            `gracelstm_xr.physics.forces.force_model`.
 
         Returns
         -------
         xarray.Dataset
             ``drag``, ``solar``, ``albedo``, ``infrared`` in the SRF [m s-2].
         """
-        from gracelstm_xr.forcemodel import force_model
+        from gracelstm_xr.physics.forces import force_model
 
         return force_model(self._ds, **options)
 
@@ -328,7 +328,7 @@ class GraceAccessor:
         FittedModel
             Network, baseline coefficients, training history and scores.
         """
-        from gracelstm_xr.lstm import fit
+        from gracelstm_xr.filling.fit import fit
 
         return fit(self._ds, **options)
 
@@ -351,7 +351,7 @@ class GraceAccessor:
             The input with ``lin_accl_filled``, its 1-sigma [m s-2] and the method of
             every sample; observed samples are untouched.
         """
-        from gracelstm_xr.lstm import fill
+        from gracelstm_xr.filling.fill import fill
 
         return fill(self._ds, model, method=method)
 
@@ -374,7 +374,7 @@ class GraceAccessor:
         xarray.Dataset
             ``lin_accl_forecast``, its sigma [m s-2] and method, past the data.
         """
-        from gracelstm_xr.lstm import forecast
+        from gracelstm_xr.filling.forecast import forecast
 
         return forecast(self._ds, model, horizon=horizon, **options)
 
@@ -395,6 +395,6 @@ class GraceAccessor:
         xarray.Dataset
             ``rms`` [m s-2] by method, satellite, axis and gap length [s], and more.
         """
-        from gracelstm_xr.evaluate import evaluate
+        from gracelstm_xr.evaluate.evaluation import evaluate
 
         return evaluate(self._ds, model, **options)

@@ -1,15 +1,20 @@
-"""Masks, gap tables and artificial gaps."""
+"""Masks, gap tables and artificial gaps: names handed on from their rooms."""
 
 from __future__ import annotations
 
-import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
+from gracelstm_xr.lazy import hand_on
 
 if TYPE_CHECKING:
-    import xarray as xr
+    from gracelstm_xr.core.gaps import (
+        edge_distance,
+        log_uniform_gaps,
+        place_gaps,
+        runs,
+        usable,
+    )
+    from gracelstm_xr.preprocess.gaps import find_gaps
 
 __all__ = [
     "edge_distance",
@@ -20,295 +25,14 @@ __all__ = [
     "usable",
 ]
 
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-
-
-def runs(mask: BoolArray) -> IntArray:
-    """First and one-past-last position of every run of True.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (n,)
-
-    Returns
-    -------
-    ndarray of int64, shape (run, 2)
-    """
-    padded = np.zeros(len(mask) + 2, dtype=np.int8)
-    padded[1:-1] = mask
-    change = np.flatnonzero(np.diff(padded))
-    return change.reshape(-1, 2).astype(np.int64)
-
-
-def edge_distance(
-    missing: BoolArray, index: IntArray | None = None
-) -> tuple[IntArray, IntArray]:
-    """Steps from every missing sample to the nearest observed one.
-
-    Parameters
-    ----------
-    missing : ndarray of bool, shape (n,)
-    index : ndarray of int64, shape (m,), optional
-        Positions wanted; default all.
-
-    Returns
-    -------
-    before, after : ndarray of int64, shape (m,)
-        Steps back and ahead to an observation; 0 where observed, ``n + 1`` where
-        there is none on that side.
-    """
-    n = len(missing)
-    at = np.arange(n) if index is None else index
-    before, after = np.zeros((2, len(at)), dtype=np.int64)
-    gaps, inside = runs(missing), missing[at]
-    at = at[inside]
-    first, past = gaps[np.searchsorted(gaps[:, 0], at, side="right") - 1].T
-    before[inside] = np.where(first == 0, n + 1, at - first + 1)
-    after[inside] = np.where(past == n, n + 1, past - at)
-    return before, after
-
-
-def usable(ds: xr.Dataset) -> xr.DataArray:
-    """Observed accelerations: ``lin_accl`` without the samples cleaning condemned.
-
-    The one rule for marked samples. After ``ds.grace.clean()`` a sample with one of the
-    reasons in the attribute ``treated_as_missing`` of ``acc_cleanflg`` is missing for
-    everything that reads observations through this function: gaps, covariates, fitting,
-    filling, evaluation, transplant and resampling. ``lin_accl`` itself keeps its
-    values, and without ``acc_cleanflg`` every finite sample is an observation. Marks
-    without that attribute, of another origin, all count.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data model with ``lin_accl``.
-
-    Returns
-    -------
-    xarray.DataArray
-        Lazy where ``ds`` is; all axes of a condemned sample are NaN [m s-2].
-    """
-    accl = ds["lin_accl"]
-    if "acc_cleanflg" not in ds:
-        return accl
-    flag = ds["acc_cleanflg"]
-    condemned = int(flag.attrs.get("treated_as_missing", 255))
-    return accl.where((flag & condemned) == 0) if condemned else accl
-
-
-def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
-    """Table of the gaps in ``lin_accl``.
-
-    Samples that `usable` leaves out after cleaning count as missing.
-
-    A sample belongs to a gap when all three axes are missing or any axis is
-    missing that the satellite observes elsewhere in its block of data; an axis
-    that is never observed (a file with x only) is left out of the question.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-        Data model with ``lin_accl`` on a regular axis. Computes that variable,
-        one time chunk at a time.
-    min_length : str or float, default "1s"
-        Shortest gap listed, as a duration ("10s", "2h") or in seconds.
-
-    Returns
-    -------
-    xarray.Dataset
-        Dimension ``gap``; variables ``start`` (first missing epoch), ``stop`` (first
-        epoch observed again), ``length`` [s], ``satellite``; sorted by satellite and
-        start. A satellite without any observation is one gap.
-
-    Raises
-    ------
-    KeyError
-        When the Dataset holds no ``lin_accl``.
-    """
-    import pandas as pd
-    import xarray as xr
-
-    from gracelstm_xr.timebase import axis_of
-
-    if "lin_accl" not in ds:
-        raise KeyError(
-            "found no variable 'lin_accl'; expected the data model of open_archive: "
-            "open ACC1B data first"
-        )
-    shortest = (
-        pd.Timedelta(min_length).total_seconds()
-        if isinstance(min_length, str)
-        else float(min_length)
-    )
-    axis = axis_of(ds)
-    step = axis.step / np.timedelta64(1, "s")
-    accl = usable(ds)
-    if "satellite" not in accl.dims:
-        accl = accl.expand_dims("satellite")
-    rows: list[tuple[Any, int, int]] = []
-    for name in accl["satellite"].values:
-        missing = missing_samples(accl.sel(satellite=name))
-        rows += [(name, int(a), int(b)) for a, b in runs(missing)]
-    keep = [row for row in rows if (row[2] - row[1]) * step >= shortest]
-    first = np.array([row[1] for row in keep], dtype=np.int64)
-    past = np.array([row[2] for row in keep], dtype=np.int64)
-    epoch = {"long_name": "GPS time", "units_metadata": "leap_seconds: none"}
-    return xr.Dataset(
-        {
-            "start": ("gap", axis.start + first * axis.step, epoch),
-            "stop": ("gap", axis.start + past * axis.step, epoch),
-            "length": (
-                "gap",
-                (past - first) * step,
-                {"units": "s", "long_name": "length of the gap"},
-            ),
-            "satellite": (
-                "gap",
-                np.array([row[0] for row in keep], dtype="<U1"),
-                {"long_name": "satellite"},
-            ),
-        },
-        attrs={"minimum_length": f"{shortest:g} s", "sampling": f"{step:g} s"},
-    )
-
-
-def missing_samples(accl: xr.DataArray) -> BoolArray:
-    """Where ``accl`` (time, axis) of one satellite is missing.
-
-    Returns
-    -------
-    ndarray of bool, shape (time,)
-        True where any axis is missing that is observed somewhere in the series;
-        all True when nothing is observed.
-    """
-    import dask
-
-    from gracelstm_xr.blocks import as_dask
-
-    source = as_dask(accl.transpose("time", "axis"))
-    # a byte per sample, made chunk by chunk: a long series is never held whole
-    edges = np.cumsum((0, *source.chunks[0])).tolist()
-    call = dask.delayed(axis_pattern, pure=False)
-    tasks = [call(source[a:b]) for a, b in itertools.pairwise(edges)]
-    pattern = np.concatenate([np.zeros(0, np.uint8), *dask.compute(*tasks)])
-    return is_missing(pattern, np.bitwise_or.reduce(pattern, initial=0))
-
-
-def axis_pattern(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
-    """Which axes are observed, as bits.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n, axis)
-        At most eight axes.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n,)
-        Bit k is set where axis k is finite.
-    """
-    found = np.zeros(len(values), dtype=np.uint8)
-    for k in range(values.shape[1]):
-        found |= np.isfinite(values[:, k]).astype(np.uint8) << k
-    return found
-
-
-def is_missing(
-    pattern: npt.NDArray[np.integer[Any]], ever: np.integer[Any] | int
-) -> BoolArray:
-    """Which patterns of `axis_pattern` count as missing.
-
-    Parameters
-    ----------
-    pattern : ndarray of int
-    ever : int
-        All patterns of the series, or-ed: the axes it observes somewhere.
-
-    Returns
-    -------
-    ndarray of bool
-        True where an axis is absent that is observed elsewhere; everywhere when
-        nothing is.
-    """
-    if not ever:
-        return np.ones(pattern.shape, dtype=bool)
-    return np.asarray((pattern & pattern.dtype.type(ever)) != ever)
-
-
-def place_gaps(
-    allowed: BoolArray,
-    length: int,
-    *,
-    count: int,
-    margin: int,
-    rng: np.random.Generator,
-) -> IntArray:
-    """Random contiguous gaps of one length inside observed data.
-
-    Parameters
-    ----------
-    allowed : ndarray of bool, shape (n,)
-        Samples that may be hidden.
-    length : int
-        Gap length [samples].
-    count : int
-        Gaps wanted; fewer are returned where there is no room.
-    margin : int
-        Fewest samples between two gaps, left visible.
-    rng : numpy.random.Generator
-        Decides the positions.
-
-    Returns
-    -------
-    ndarray of int64, shape (gap, 2)
-        First and one-past-last sample of each gap, in order.
-    """
-    blocked = np.concatenate([[0], np.cumsum(~allowed)])
-    starts = np.flatnonzero(blocked[length:] - blocked[:-length] == 0)
-    chosen: list[int] = []
-    for start in rng.permutation(starts):
-        if len(chosen) == count:
-            break
-        if all(abs(int(start) - other) >= length + margin for other in chosen):
-            chosen.append(int(start))
-    first = np.sort(np.array(chosen, dtype=np.int64))
-    return np.stack([first, first + length], axis=1)
-
-
-def log_uniform_gaps(
-    n: int,
-    *,
-    shortest: int,
-    longest: int,
-    fraction: float,
-    rng: np.random.Generator,
-) -> BoolArray:
-    """Mask of random gaps with log-uniform length, for training.
-
-    Parameters
-    ----------
-    n : int
-        Length of the series [samples].
-    shortest, longest : int
-        Range of gap lengths [samples].
-    fraction : float
-        Part of the samples to hide, between 0 and 1.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True where hidden. Hidden and visible stretches alternate, so gaps never
-        touch.
-    """
-    hidden = np.zeros(n, dtype=bool)
-    longest = max(min(longest, n // 2), shortest)
-    position = 0
-    while position < n:
-        length = int(np.exp(rng.uniform(np.log(shortest), np.log(longest + 1))))
-        visible = rng.exponential(length * (1 - fraction) / fraction)
-        position += max(int(visible), 1)
-        hidden[position : position + length] = True
-        position += length
-    return hidden
+__getattr__, __dir__ = hand_on(
+    __name__,
+    {
+        "edge_distance": "gracelstm_xr.core.gaps",
+        "log_uniform_gaps": "gracelstm_xr.core.gaps",
+        "place_gaps": "gracelstm_xr.core.gaps",
+        "runs": "gracelstm_xr.core.gaps",
+        "usable": "gracelstm_xr.core.gaps",
+        "find_gaps": "gracelstm_xr.preprocess.gaps",
+    },
+)

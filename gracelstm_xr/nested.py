@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gracelstm_xr.lstm import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 __all__ = ["LSTMAccessor", "PlotAccessor"]
 
@@ -27,14 +27,14 @@ class LSTMAccessor:
         Parameters
         ----------
         **options
-            See `gracelstm_xr.lstm.windows`.
+            See `gracelstm_xr.lstm.windowing`.
 
         Returns
         -------
         xarray.DataArray
             Windows computed on access, never held whole.
         """
-        from gracelstm_xr.lstm import windows
+        from gracelstm_xr.lstm.windowing import windows
 
         return windows(self._ds, **options)
 
@@ -51,7 +51,7 @@ class LSTMAccessor:
         FittedModel
             Network, baseline coefficients, training history and scores.
         """
-        from gracelstm_xr.lstm import fit
+        from gracelstm_xr.filling.fit import fit
 
         return fit(self._ds, **options)
 
@@ -72,7 +72,7 @@ class LSTMAccessor:
         xarray.Dataset
             The input with the ``lin_accl_filled*`` variables, lazily.
         """
-        from gracelstm_xr.lstm import fill
+        from gracelstm_xr.filling.fill import fill
 
         return fill(self._ds, model, method=method)
 
@@ -91,7 +91,7 @@ class LSTMAccessor:
         xarray.Dataset
             ``lin_accl_forecast``, its sigma [m s-2] and method.
         """
-        from gracelstm_xr.lstm import forecast
+        from gracelstm_xr.filling.forecast import forecast
 
         return forecast(self._ds, model, **options)
 
@@ -110,7 +110,7 @@ class LSTMAccessor:
         xarray.Dataset
             Errors [m s-2] on the test span, coverage of sigma, one-step errors.
         """
-        from gracelstm_xr.lstm import hindcast
+        from gracelstm_xr.filling.hindcast import hindcast
 
         return hindcast(self._ds, model, **options)
 

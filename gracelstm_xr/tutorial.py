@@ -149,7 +149,7 @@ def open_dataset(
     GraceError
         Unknown name.
     """
-    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.archive.dataset import open_archive
 
     path = archive_path(name, cache_dir=cache_dir, days=days, progress=progress)
     ds: xr.Dataset = open_archive(path, **options)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from s3server import S3Server
 
-    from gracelstm_xr.lstm import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 #: Gaps of the simulated archive: both ends of the first two days, a midnight, a donor
 #: gap inside a recipient gap, and one day-3 gap for cuts of time.
@@ -119,7 +119,7 @@ def twin_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def twin_lazy(twin_archive: Path) -> xr.Dataset:
     """The five days, one Dask chunk per satellite and day."""
-    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.archive.dataset import open_archive
 
     return open_archive(twin_archive)
 
@@ -143,6 +143,6 @@ def model(twin: xr.Dataset) -> FittedModel:
     """A small model that fills B from A, fitted on two days."""
     from datasets import SMALL_FIT
 
-    from gracelstm_xr.lstm import fit
+    from gracelstm_xr.filling.fit import fit
 
     return fit(twin, recipient="B", **SMALL_FIT)

@@ -73,9 +73,9 @@ def serve() -> None:
     import zarr.codecs  # noqa: F401
 
     import gracelstm_xr.cli.commands
-    import gracelstm_xr.ingestion
-    import gracelstm_xr.store
-    import gracelstm_xr.summary  # noqa: F401
+    import gracelstm_xr.core.summary
+    import gracelstm_xr.store.ingest
+    import gracelstm_xr.store.write  # noqa: F401
 
     dask.array.zeros(1)
     for line in sys.stdin:
@@ -124,7 +124,7 @@ def work(request: dict[str, Any], writer: int) -> int:
     events = watch(request)
     writes = fill_disk(request.get("full", 0), once=bool(request.get("once")))
     if request.get("no_exchange"):
-        from gracelstm_xr import exchange
+        from gracelstm_xr.store import exchange
 
         exchange._swap = lambda *_: None
     try:
@@ -181,7 +181,7 @@ def fill_disk(number: int, *, once: bool) -> list[int]:
 
 
 def ingest(request: dict[str, Any]) -> dict[str, Any]:
-    from gracelstm_xr.ingestion import ingest as put
+    from gracelstm_xr.store.ingest import ingest as put
 
     done = put(request["sources"], request["store"], **request.get("options", {}))
     return {"shards": done.shards, "files": done.files, "changed": done.changed}
@@ -189,7 +189,7 @@ def ingest(request: dict[str, Any]) -> dict[str, Any]:
 
 def copy(request: dict[str, Any]) -> dict[str, Any]:
     """Write a Dataset that has to be computed."""
-    from gracelstm_xr.store import open_store, to_zarr
+    from gracelstm_xr.store.write import open_store, to_zarr
 
     ds = open_store(request["sources"])
     ds["lin_accl"] = ds["lin_accl"] * 2.0
@@ -205,7 +205,7 @@ def command(request: dict[str, Any]) -> dict[str, Any]:
     os.dup2(place, 1)
     os.dup2(place, 2)
     if "shard_days" in request:
-        from gracelstm_xr.ingestion import ingest as put
+        from gracelstm_xr.store.ingest import ingest as put
 
         put.__kwdefaults__["shard_days"] = request["shard_days"]
     code = main(request["argv"])

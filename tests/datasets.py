@@ -40,7 +40,7 @@ def make_grid(
     `filled` the gaps carry an estimate by the network, with `orbit` there are
     Earth-fixed positions every 60 s.
     """
-    from gracelstm_xr.timebase import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import RegularAxis, regular_coords
 
     axis = RegularAxis(
         np.datetime64(start, "ns"), np.timedelta64(1_000_000_000, "ns"), size
@@ -94,13 +94,13 @@ def make_grid(
 
 
 def _attrs(name: str) -> dict[str, Any]:
-    from gracelstm_xr.conventions import attributes_of
+    from gracelstm_xr.core.conventions import attributes_of
 
     return dict(attributes_of(name))
 
 
 def _flags() -> dict[str, Any]:
-    from gracelstm_xr.conventions import flag_attributes
+    from gracelstm_xr.core.conventions import flag_attributes
     from gracelstm_xr.l1b import product_of
 
     meanings = product_of("ACC1B", "A").flags["acc_qualflg"]

@@ -91,9 +91,9 @@ def ingest_in_child(environment: dict[str, str], *args: Any, **options: Any) -> 
     import os
 
     os.environ.update(environment)
-    from gracelstm_xr import lock
     from gracelstm_xr.errors import StoreError
-    from gracelstm_xr.ingestion import ingest
+    from gracelstm_xr.store import lock
+    from gracelstm_xr.store.ingest import ingest
 
     lock.SETTLE = 0.1
     try:
@@ -110,7 +110,13 @@ def child(server: S3Server, *args: Any, **options: Any) -> Any:
 
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["s3fs", "gracelstm_xr.ingestion", "dask.array", "pyarrow.csv", "zarr.codecs"]
+        [
+            "s3fs",
+            "gracelstm_xr.store.ingest",
+            "dask.array",
+            "pyarrow.csv",
+            "zarr.codecs",
+        ]
     )
     given = {**server.environment, "SOURCE_DATE_EPOCH": "1700000000"}
     return context.Process(

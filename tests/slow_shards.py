@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from gracelstm_xr import manifest, shard
+from gracelstm_xr.store import manifest, shard
 
 
 def _late(group: Any, record: Any) -> None:

@@ -12,7 +12,7 @@ import xarray as xr
 
 import gracelstm_xr.accessor as accessor
 from gracelstm_xr.nested import LSTMAccessor, PlotAccessor
-from gracelstm_xr.store import open_store, to_zarr
+from gracelstm_xr.store.write import open_store, to_zarr
 
 GraceAccessor = accessor.GraceAccessor
 METHODS = [

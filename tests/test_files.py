@@ -14,8 +14,9 @@ import xarray as xr
 from gracelstm_xr import files, l1b, simulate_archive
 from gracelstm_xr.cli import main
 from gracelstm_xr.errors import GraceError, StoreError
-from gracelstm_xr.export import to_l1b, to_netcdf
-from gracelstm_xr.store import open_store, to_zarr
+from gracelstm_xr.export.l1b import to_l1b
+from gracelstm_xr.export.netcdf import to_netcdf
+from gracelstm_xr.store.write import open_store, to_zarr
 
 
 @pytest.fixture
@@ -140,8 +141,8 @@ def test_leftovers_of_the_dead(tmp_path: Path) -> None:
 
 
 def test_parts_and_reports_of_others(tmp_path: Path) -> None:
-    from gracelstm_xr.evaluation.parts import claim_parts, remove_parts
-    from gracelstm_xr.evaluation.report import check_report
+    from gracelstm_xr.evaluate.parts import claim_parts, remove_parts
+    from gracelstm_xr.evaluate.report import check_report
 
     parts = tmp_path / "parts"
     parts.mkdir()

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Sequence
 
 from gracelstm_xr.cli.parser import build_parser
+from gracelstm_xr.core.remote import network_errors
 from gracelstm_xr.errors import GraceError, GraceWarning
-from gracelstm_xr.remote import network_errors
 
 __all__ = ["main"]
 

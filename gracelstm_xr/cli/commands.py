@@ -15,10 +15,10 @@ from typing import Any
 import xarray as xr
 
 from gracelstm_xr.cli.config import read_config
+from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
-from gracelstm_xr.evaluation.text import score_table
+from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import check_output, check_sources, write_text
-from gracelstm_xr.remote import is_url
 
 __all__ = [
     "export",
@@ -76,9 +76,9 @@ def simulate(arguments: Namespace) -> None:
 
 def ingest(arguments: Namespace) -> int:
     """``gracelstm ingest``; 1 when a file could not be read."""
-    from gracelstm_xr import cluster
-    from gracelstm_xr.ingestion import ingest as put
-    from gracelstm_xr.summary import ingested
+    from gracelstm_xr.compute import cluster
+    from gracelstm_xr.core.summary import ingested
+    from gracelstm_xr.store.ingest import ingest as put
 
     options: dict[str, Any] = {
         "start": arguments.start,
@@ -104,7 +104,7 @@ def ingest(arguments: Namespace) -> int:
 
 def gaps(arguments: Namespace) -> None:
     """``gracelstm gaps``."""
-    from gracelstm_xr.gaps import find_gaps
+    from gracelstm_xr.preprocess.gaps import find_gaps
 
     if arguments.csv:
         _check_file(arguments.csv)
@@ -127,7 +127,8 @@ def gaps(arguments: Namespace) -> None:
 
 def fit(arguments: Namespace) -> None:
     """``gracelstm fit``."""
-    from gracelstm_xr import cluster, lstm
+    from gracelstm_xr import lstm
+    from gracelstm_xr.compute import cluster
 
     _check_file(arguments.model)
     _check_free(arguments, arguments.model, "model")
@@ -149,7 +150,8 @@ def fit(arguments: Namespace) -> None:
 
 def fill(arguments: Namespace) -> None:
     """``gracelstm fill``."""
-    from gracelstm_xr import cluster, lstm
+    from gracelstm_xr import lstm
+    from gracelstm_xr.compute import cluster
 
     write = _writer(arguments)
     model = lstm.load_model(arguments.model)
@@ -162,7 +164,7 @@ def fill(arguments: Namespace) -> None:
 def forecast(arguments: Namespace) -> None:
     """``gracelstm forecast``."""
     from gracelstm_xr import lstm
-    from gracelstm_xr.timebase import axis_of
+    from gracelstm_xr.core.index import axis_of
 
     write = _writer(arguments)
     model = lstm.load_model(arguments.model)
@@ -191,8 +193,9 @@ def _bridged(ends: dict[str, Any], axis: Any) -> Any:
 
 def export(arguments: Namespace) -> None:
     """``gracelstm export``."""
-    from gracelstm_xr import cluster
-    from gracelstm_xr.export import to_l1b, to_netcdf
+    from gracelstm_xr.compute import cluster
+    from gracelstm_xr.export.l1b import to_l1b
+    from gracelstm_xr.export.netcdf import to_netcdf
 
     folder = _check_folder(arguments.out)
     check_sources([folder], [arguments.store])
@@ -223,8 +226,8 @@ def export(arguments: Namespace) -> None:
 
 
 def _open(store: str, *, days: int | None = None) -> xr.Dataset:
-    from gracelstm_xr.store import open_store
-    from gracelstm_xr.timebase import axis_of
+    from gracelstm_xr.core.index import axis_of
+    from gracelstm_xr.store.write import open_store
 
     ds = open_store(store)
     if days is None:
@@ -276,9 +279,9 @@ def _duration(text: str) -> str:
 
 def _writer(arguments: Namespace) -> Callable[..., Any]:
     """Choose the writer by the suffix of the output, before anything is computed."""
-    from gracelstm_xr.export import to_netcdf
-    from gracelstm_xr.store import to_zarr
-    from gracelstm_xr.target import Target
+    from gracelstm_xr.export.netcdf import to_netcdf
+    from gracelstm_xr.store.location import Target
+    from gracelstm_xr.store.write import to_zarr
 
     out, overwrite = arguments.out, arguments.overwrite
     if out.endswith(".nc"):

@@ -11,8 +11,8 @@ import xarray as xr
 
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.evaluation.report import check_report, write_report
-from gracelstm_xr.evaluation.text import score_table
+from gracelstm_xr.evaluate.report import check_report, write_report
+from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import PROGRAM, check_output, writing
 
 __all__ = ["demo"]
@@ -99,7 +99,7 @@ def _draw(ds: xr.Dataset, folder: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    from gracelstm_xr.gaps import find_gaps
+    from gracelstm_xr.preprocess.gaps import find_gaps
 
     table = find_gaps(ds, min_length="10s")
     worst = (

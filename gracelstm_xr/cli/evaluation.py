@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
-from gracelstm_xr.axis import gps_label
 from gracelstm_xr.cli.commands import (
     _check_date,
     _check_folder,
@@ -13,12 +12,13 @@ from gracelstm_xr.cli.commands import (
     _open,
     say,
 )
-from gracelstm_xr.evaluation.text import score_table
-from gracelstm_xr.evaluation.verdict import verdict
+from gracelstm_xr.core.time import gps_label
+from gracelstm_xr.evaluate.text import score_table
+from gracelstm_xr.evaluate.verdict import verdict
 from gracelstm_xr.files import check_sources
 
 if TYPE_CHECKING:
-    from gracelstm_xr.lstm.model import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 __all__ = ["evaluate"]
 
@@ -28,11 +28,12 @@ PARTS = "parts"
 
 def evaluate(arguments: Namespace) -> None:
     """``gracelstm evaluate``."""
-    from gracelstm_xr import cluster, lstm
-    from gracelstm_xr.evaluate import evaluate as score_gaps
-    from gracelstm_xr.evaluation.parts import claim_parts, remove_parts
-    from gracelstm_xr.evaluation.report import check_report, write_report
-    from gracelstm_xr.hiding import GAP_LENGTHS
+    from gracelstm_xr import lstm
+    from gracelstm_xr.compute import cluster
+    from gracelstm_xr.evaluate.evaluation import evaluate as score_gaps
+    from gracelstm_xr.evaluate.parts import claim_parts, remove_parts
+    from gracelstm_xr.evaluate.report import check_report, write_report
+    from gracelstm_xr.filling.hidden import GAP_LENGTHS
 
     folder = _check_folder(arguments.report)
     claim_parts(folder / PARTS)

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.cli.commands import say
+from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import FileName, members, parse_name, read
-from gracelstm_xr.remote import is_url
 
 __all__ = ["info"]
 
@@ -62,7 +62,7 @@ def about(path: str) -> str:
     if head == _HDF5 or head.startswith(_NETCDF3):
         return _netcdf(path)
     if zipfile.is_zipfile(place):
-        from gracelstm_xr.lstm import load_model
+        from gracelstm_xr.filling.model import load_model
 
         return f"model file {path}\n{load_model(path)!r}"
     if place.name.endswith(_ARCHIVES) or tarfile.is_tarfile(place):
@@ -71,8 +71,8 @@ def about(path: str) -> str:
 
 
 def _store(path: str) -> str:
-    from gracelstm_xr.store import open_store
-    from gracelstm_xr.summary import describe
+    from gracelstm_xr.core.summary import describe
+    from gracelstm_xr.store.write import open_store
 
     return f"Zarr store {path}\n{describe(open_store(path))}"
 
@@ -80,7 +80,7 @@ def _store(path: str) -> str:
 def _netcdf(path: str) -> str:
     import xarray as xr
 
-    from gracelstm_xr.summary import describe
+    from gracelstm_xr.core.summary import describe
 
     with xr.open_dataset(path) as ds:
         title = ds.attrs.get("title", "without a title")
@@ -115,7 +115,7 @@ def _level1b(path: str) -> str:
 
 
 def _gps(seconds: int) -> str:
-    from gracelstm_xr.axis import gps_to_datetime64
+    from gracelstm_xr.core.time import gps_to_datetime64
 
     return str(gps_to_datetime64(seconds))[:19]
 

@@ -37,7 +37,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help="show the version")
 
     def __call__(self, parser: Parser, *_: Any) -> None:
-        from gracelstm_xr import __version__
+        from gracelstm_xr.version import __version__
 
         parser.exit(message=f"gracelstm {__version__}\n")
 

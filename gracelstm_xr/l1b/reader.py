@@ -12,14 +12,7 @@ import numpy as np
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 from gracelstm_xr.l1b import binary, text
 from gracelstm_xr.l1b.header import parse_header, read_until_end
-from gracelstm_xr.l1b.model import (
-    Array,
-    Header,
-    L1BFile,
-    Product,
-    ReadReport,
-    time_ns,
-)
+from gracelstm_xr.l1b.model import Array, Header, L1BFile, Product, ReadReport, time_ns
 from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.l1b.source import Source, load, open_stream
 

@@ -20,13 +20,7 @@ from typing import IO, BinaryIO
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.model import parse_name
-from gracelstm_xr.l1b.source import (
-    Source,
-    as_stream,
-    gzip_errors,
-    inflated,
-    open_raw,
-)
+from gracelstm_xr.l1b.source import Source, as_stream, gzip_errors, inflated, open_raw
 
 __all__ = ["members", "open_member", "read_members", "verify_checksums"]
 

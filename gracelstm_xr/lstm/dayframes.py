@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.cluster import stream
-from gracelstm_xr.days import day_number, day_results
+from gracelstm_xr.compute.cluster import stream
+from gracelstm_xr.compute.days import day_number, day_results
 from gracelstm_xr.files import writing
-from gracelstm_xr.frames import HALO, Frame, Pair, frame_inputs, thin_frame
+from gracelstm_xr.physics.frames import HALO, Frame, Pair, frame_inputs, thin_frame
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -61,7 +61,7 @@ class DayFrames:
         pairs : list of Pair
             With their constants.
         days : collection of int
-            Numbers, see `gracelstm_xr.days.day_number`.
+            Numbers, see `gracelstm_xr.compute.days.day_number`.
         progress : bool
             Show a bar on standard error.
         """

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gracelstm_xr.days import day_number
+from gracelstm_xr.compute.days import day_number
 
 __all__ = ["Stretch", "days_of", "evenly", "joined", "stretches", "turns"]
 

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.kerasfile import load_network
-from gracelstm_xr.lstm.sequences import Windows
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
 
 __all__ = ["TrainedNetwork"]

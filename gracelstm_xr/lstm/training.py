@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.cluster import active_client, run
+from gracelstm_xr.baselines.start import Track
+from gracelstm_xr.compute.cluster import active_client, run
+from gracelstm_xr.compute.progress import Bar
+from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
-from gracelstm_xr.lstm.batches import Epoch, Source, visits
 from gracelstm_xr.lstm.checkpoint import read_state, write_state
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.kerasfile import network_bytes
 from gracelstm_xr.lstm.network import compile_network, make_network
+from gracelstm_xr.lstm.sampling import Epoch, Source, visits
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.stretches import Stretch
-from gracelstm_xr.lstm.track import Track
 from gracelstm_xr.lstm.trained import TrainedNetwork
-from gracelstm_xr.progress import Bar
-from gracelstm_xr.threads import one_blas_thread
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.blocks import as_dask, time_blocks
+from gracelstm_xr.compute.blocks import as_dask, time_blocks
+from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.style import satellites_of
-from gracelstm_xr.timebase import axis_of
 
 __all__ = ["BINS", "Thinned", "by_block", "one_satellite", "one_series", "thin"]
 

@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.blocks import gps_axis
-from gracelstm_xr.earth import argument_of_latitude, to_inertial
+from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.physics.earth import argument_of_latitude, to_inertial
 from gracelstm_xr.plot.blocks import Thinned, by_block
-from gracelstm_xr.timebase import axis_of
 
 __all__ = ["Cells", "along_track", "between_fixes", "track_cells", "turn_cells"]
 

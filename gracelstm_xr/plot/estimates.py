@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.core.gaps import usable
+from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.gaps import usable
 from gracelstm_xr.plot.blocks import by_block, one_satellite, one_series, thin
 from gracelstm_xr.plot.lines import draw_band, draw_line
 from gracelstm_xr.plot.spectra import density, finish_spectrum
@@ -26,7 +27,6 @@ from gracelstm_xr.plot.style import (
     time_axis,
     title,
 )
-from gracelstm_xr.timebase import axis_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.gaps import runs, usable
+from gracelstm_xr.core.gaps import runs, usable
+from gracelstm_xr.core.index import RegularAxis, axis_of
 from gracelstm_xr.plot.blocks import Thinned, one_satellite, one_series, thin
 from gracelstm_xr.plot.style import (
     COLOURS,
@@ -22,7 +23,6 @@ from gracelstm_xr.plot.style import (
     time_axis,
     title,
 )
-from gracelstm_xr.timebase import RegularAxis, axis_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.core.gaps import usable
+from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.gaps import usable
 from gracelstm_xr.plot.blocks import BINS, one_satellite, one_series
 from gracelstm_xr.plot.cells import Cells, along_track, track_cells, turn_cells
 from gracelstm_xr.plot.lines import stamps
@@ -21,7 +22,6 @@ from gracelstm_xr.plot.style import (
     time_axis,
     title,
 )
-from gracelstm_xr.timebase import axis_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

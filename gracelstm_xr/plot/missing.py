@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.core.gaps import axis_pattern, is_missing, usable
+from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.gaps import axis_pattern, find_gaps, is_missing, usable
 from gracelstm_xr.plot.blocks import by_block, one_satellite
 from gracelstm_xr.plot.style import (
     COLOURS,
@@ -21,7 +22,7 @@ from gracelstm_xr.plot.style import (
     time_axis,
     title,
 )
-from gracelstm_xr.timebase import axis_of
+from gracelstm_xr.preprocess.gaps import find_gaps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

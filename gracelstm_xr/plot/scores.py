@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from gracelstm_xr.lstm import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 __all__ = [
     "chosen_methods",

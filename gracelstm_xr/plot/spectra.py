@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.blocks import gps_axis
+from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
-from gracelstm_xr.gaps import usable
 from gracelstm_xr.plot.blocks import by_block, one_satellite, one_series
 from gracelstm_xr.plot.style import (
     ASD_UNIT,
@@ -24,42 +24,21 @@ from gracelstm_xr.plot.style import (
     plain_log,
     title,
 )
+from gracelstm_xr.signal.noise import design_noise, ranging_noise
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = [
     "density",
-    "design_noise",
     "error_spectrum",
     "finish_spectrum",
-    "ranging_noise",
     "spectrum",
 ]
 
 Array = npt.NDArray[Any]
 #: Longest and shortest stretch that is transformed [s], [samples].
 LONGEST, SHORTEST = 16_384.0, 256
-
-
-def design_noise(f: Array, axis: str) -> Array:
-    """Accelerometer noise of the design, Kim (2000), as ASD [m s-2 Hz-1/2].
-
-    Parameters
-    ----------
-    f : ndarray
-        Frequency [Hz].
-    axis : {"x", "y", "z"}
-        y is the less sensitive one.
-    """
-    if axis == "y":
-        return np.sqrt((1 + 0.1 / f) * 1e-18)
-    return np.sqrt((1 + 0.005 / f) * 1e-20)
-
-
-def ranging_noise(f: Array) -> Array:
-    """Microwave ranging noise of 1.5 um Hz-1/2 as acceleration [m s-2 Hz-1/2]."""
-    return np.asarray((2 * np.pi * f) ** 2 * 1.5e-6)
 
 
 def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:

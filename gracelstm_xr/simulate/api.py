@@ -233,7 +233,7 @@ def _write_day(
 
 
 def _counted(dates: Sequence[dt.date], progress: Progress) -> Iterator[dt.date]:
-    from gracelstm_xr.progress import track
+    from gracelstm_xr.compute.progress import track
 
     if callable(progress):
         progress(0, len(dates))

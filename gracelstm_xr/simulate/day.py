@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr import orbit as tools
+from gracelstm_xr.physics import orbit as tools
 from gracelstm_xr.simulate import (
     atmosphere,
     attitude,

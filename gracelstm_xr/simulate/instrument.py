@@ -7,8 +7,8 @@ import functools
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.calibration import BIAS_LATE
-from gracelstm_xr.crn import crn_gain
+from gracelstm_xr.preprocess.calibrate import BIAS_LATE
+from gracelstm_xr.signal.lowpass import crn_gain
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.rng import Streams

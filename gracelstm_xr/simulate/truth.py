@@ -186,7 +186,7 @@ def _dataset(scenario: Scenario, arrays: dict[str, Any]) -> xr.Dataset:
     """Label the arrays as the data model does."""
     import xarray as xr
 
-    from gracelstm_xr.timebase import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import RegularAxis, regular_coords
 
     start = np.datetime64(scenario.start, "ns")
     axis = RegularAxis(start, np.timedelta64(10**9, "ns"), SECONDS * scenario.days)

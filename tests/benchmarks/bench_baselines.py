@@ -18,12 +18,17 @@ from typing import NoReturn
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.baselines import BASELINES, default_baselines
-from gracelstm_xr.benchmark import GAP_LENGTHS, GapErrors, gap_benchmark, join_errors
-from gracelstm_xr.blocks import gps_axis
-from gracelstm_xr.frames import Frame, Pair
-from gracelstm_xr.lstm.recipient import Recipient
+from gracelstm_xr.baselines.base import BASELINES, default_baselines
+from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.filling.benchmark import (
+    GAP_LENGTHS,
+    GapErrors,
+    gap_benchmark,
+    join_errors,
+)
+from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings
+from gracelstm_xr.physics.frames import Frame, Pair
 
 DAY = 86_400.0
 #: Start of the archive by mission: fixed, so that the table can be made again.
@@ -33,7 +38,7 @@ Errors = dict[str, np.ndarray]
 
 def archive(mission: str, storm: str, seed: int, days: int, folder: Path) -> xr.Dataset:
     """Simulated days without gaps, opened lazily."""
-    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.archive.dataset import open_archive
     from gracelstm_xr.simulate import simulate_archive
 
     path = folder / f"{mission}-{storm}-{seed}"
@@ -51,7 +56,7 @@ def no_windows(track: str, windows: np.ndarray) -> NoReturn:
 
 def whole_frame(ds: xr.Dataset) -> tuple[Frame, Pair]:
     """Native frame of the second satellite over the whole span."""
-    from gracelstm_xr.frames import build_frame, frame_inputs
+    from gracelstm_xr.physics.frames import build_frame, frame_inputs
 
     donor, own = (str(s) for s in ds["satellite"].values)
     mean = ds["lin_accl"].sel(satellite=donor).mean("time").values

@@ -57,9 +57,9 @@ def twin(days: int) -> Any:
     import numpy as np
     import xarray as xr
 
-    from gracelstm_xr.axis import RegularAxis
-    from gracelstm_xr.conventions import attributes_of
-    from gracelstm_xr.timebase import regular_coords
+    from gracelstm_xr.core.conventions import attributes_of
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import RegularAxis
 
     shape, chunks = (2, days * DAY, 3), (1, DAY, 3)
     rng = da.random.default_rng(0)
@@ -84,7 +84,8 @@ def work(kind: str, days: int, compression: int) -> Row:
     """Write once in this process."""
     import dask
 
-    from gracelstm_xr.export import to_l1b, to_netcdf
+    from gracelstm_xr.export.l1b import to_l1b
+    from gracelstm_xr.export.netcdf import to_netcdf
 
     with tempfile.TemporaryDirectory() as name, dask.config.set(num_workers=2):
         folder = Path(name)

@@ -19,9 +19,11 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr import open_archive
-from gracelstm_xr.lstm import FittedModel, fill, fit
+from gracelstm_xr.core.index import RegularAxis, axis_of, regular_coords
+from gracelstm_xr.filling.fill import fill
+from gracelstm_xr.filling.fit import fit
+from gracelstm_xr.filling.model import FittedModel
 from gracelstm_xr.simulate import simulate_archive
-from gracelstm_xr.timebase import RegularAxis, axis_of, regular_coords
 
 DAY = 86_400
 FILLED = "lin_accl_filled"
@@ -76,14 +78,14 @@ def series_against_windows(model: FittedModel, *, days: int = 4) -> dict[str, fl
     """
     import tensorflow as tf
 
-    from gracelstm_xr.lstm.kerasfile import load_network
-    from gracelstm_xr.lstm.prediction import predict_steps
-    from gracelstm_xr.lstm.sequences import (
+    from gracelstm_xr.lstm.channels import (
         Channels,
         Windows,
         window_batch,
         window_starts,
     )
+    from gracelstm_xr.lstm.kerasfile import load_network
+    from gracelstm_xr.lstm.predict import predict_steps
     from gracelstm_xr.lstm.settings import PREDICTION_BATCH as BATCH
 
     network = load_network(model.networks["twin"].members[0])
@@ -126,11 +128,11 @@ def series_against_windows(model: FittedModel, *, days: int = 4) -> dict[str, fl
 
 def through_dask(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
     """G9: a fill through xarray and Dask against the same calls in a loop."""
-    from gracelstm_xr.blocks import gps_seconds
-    from gracelstm_xr.frames import frame_inputs
-    from gracelstm_xr.lstm.inference import _fill_days
-    from gracelstm_xr.lstm.surroundings import halo_of
-    from gracelstm_xr.lstm.track import CONTEXT
+    from gracelstm_xr.baselines.start import CONTEXT
+    from gracelstm_xr.compute.blocks import gps_seconds
+    from gracelstm_xr.filling.fill import _fill_days
+    from gracelstm_xr.filling.surroundings import halo_of
+    from gracelstm_xr.physics.frames import frame_inputs
 
     context = CONTEXT + model.settings.window * model.settings.step
     pad = round(halo_of(context))
@@ -159,7 +161,8 @@ def through_dask(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
 
 def counted(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
     """Fill B: days that were filled, windows predicted, and seconds it took."""
-    from gracelstm_xr.lstm import recipient, trained
+    from gracelstm_xr.filling import recipient
+    from gracelstm_xr.lstm import trained
 
     kinds = {"days": recipient.Recipient, "windows": trained.TrainedNetwork}
     kept = recipient.Recipient.fill, trained.TrainedNetwork.predict

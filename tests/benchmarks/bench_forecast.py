@@ -24,7 +24,7 @@ import numpy as np
 import xarray as xr
 
 if TYPE_CHECKING:
-    from gracelstm_xr.lstm import FittedModel
+    from gracelstm_xr.filling.model import FittedModel
 
 #: Lead times of the tables [s]: 1, 10, 60 min and one revolution.
 LEADS = (60.0, 600.0, 3600.0, 5640.0)
@@ -42,7 +42,8 @@ def judged(
     **settings: Any,
 ) -> xr.Dataset:
     """Fit to the second satellite alone, and make hindcasts on the test span."""
-    from gracelstm_xr.lstm import fit, hindcast
+    from gracelstm_xr.filling.fit import fit
+    from gracelstm_xr.filling.hindcast import hindcast
 
     own = ds.sel(satellite=ds["satellite"].values[-1:])
     model = model or fit(own, **settings)
@@ -60,8 +61,8 @@ def pooled(tables: Sequence[xr.Dataset]) -> xr.Dataset:
 
 def of_models(folder: Path, count: int) -> Iterator[tuple[str, xr.Dataset]]:
     """Tables of the models of ``bench_lstm.py``, archives of a kind pooled."""
-    from gracelstm_xr.lstm import load_model
-    from gracelstm_xr.store import open_store
+    from gracelstm_xr.filling.model import load_model
+    from gracelstm_xr.store.write import open_store
 
     groups: dict[str, list[xr.Dataset]] = {}
     for path in sorted(folder.glob("*.gracelstm")):
@@ -118,9 +119,9 @@ def archives(
     stores: Sequence[str], days: int, seeds: Sequence[int], folder: Path
 ) -> Iterator[tuple[str, xr.Dataset]]:
     """Name and Dataset of each archive, simulated where no store is named."""
-    from gracelstm_xr.archive import open_archive
+    from gracelstm_xr.archive.dataset import open_archive
     from gracelstm_xr.simulate import simulate_archive
-    from gracelstm_xr.store import open_store
+    from gracelstm_xr.store.write import open_store
 
     for store in stores:
         yield Path(store).stem, open_store(store)

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.baselines import BASELINES
+from gracelstm_xr.baselines.base import BASELINES
 
 #: Start of the archive by mission: fixed, so that the table can be made again.
 STARTS = {"grace": "2008-01-01", "grace-fo": "2019-05-01"}

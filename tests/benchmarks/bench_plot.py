@@ -42,7 +42,7 @@ def twin_data(days: int, *, chunk_days: int = 10) -> xr.Dataset:
     """
     import dask.array as da
 
-    from gracelstm_xr.timebase import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import RegularAxis, regular_coords
 
     size = days * DAY
     chunks = ((1, 1), _chunks(size, chunk_days * DAY), (3,))

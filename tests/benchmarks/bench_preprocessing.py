@@ -23,7 +23,8 @@ CHILD = """
 import json, resource, sys, time
 import dask, numpy, pandas, scipy.signal, zarr
 import gracelstm_xr as gx
-import gracelstm_xr.transplant, gracelstm_xr.features, gracelstm_xr.cleaning
+import gracelstm_xr.baselines.transplant, gracelstm_xr.physics.features
+import gracelstm_xr.preprocess.clean
 
 def total(ds):
     floats = [v for v in ds.data_vars.values() if v.dtype.kind in "fu"]

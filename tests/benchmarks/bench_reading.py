@@ -109,7 +109,7 @@ def text_day(folder: Path, count: int) -> list[Ratio]:
     import pandas as pd
     import xarray as xr
 
-    from gracelstm_xr import filecache
+    from gracelstm_xr.archive import cache as filecache
 
     name, data = encoded("C", count)
     path = folder / name
@@ -173,7 +173,7 @@ def archive_to_zarr(folder: Path, count: int, days: int) -> list[Ratio]:
     import dask
 
     import gracelstm_xr as gx
-    from gracelstm_xr import filecache
+    from gracelstm_xr.archive import cache as filecache
 
     source = folder / "archive"
     source.mkdir()

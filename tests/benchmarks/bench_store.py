@@ -3,7 +3,7 @@
 ``python tests/benchmarks/bench_store.py [DAYS [L1B_FILE ...]]`` prints a table for
 ``lin_accl`` of a simulated GRACE archive (2 days by default, seed 0) and of every
 Level-1B accelerometer file named, then the ratios of goal G6. Chunks and shards are
-those of `gracelstm_xr.store`. Sizes repeat exactly; speeds are of this machine. A
+those of `gracelstm_xr.store.write`. Sizes repeat exactly; speeds are of this machine. A
 file of less than an hour is refused: bit shuffling works on blocks of thousands.
 """
 
@@ -93,7 +93,7 @@ def measure_codec(
     data: str, codec: str, values: Any, compressors: Any, folder: Path
 ) -> Row:
     """Write and read `values` once; packing counts as part of both."""
-    from gracelstm_xr.packing import MISSING, pack, quantisation_step
+    from gracelstm_xr.core.packing import MISSING, pack, quantisation_step
 
     step = quantisation_step(STEP) if codec.startswith("int32") else None
     chunk = min(DAY, values.shape[1])

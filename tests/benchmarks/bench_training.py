@@ -35,8 +35,8 @@ def archive(days: int, *, step: int = 1) -> xr.Dataset:
     """Lazy twin with orbits every ``step`` s, block by block from formulas."""
     import dask.array as da
 
-    from gracelstm_xr.conventions import attributes_of
-    from gracelstm_xr.timebase import RegularAxis, regular_coords
+    from gracelstm_xr.core.conventions import attributes_of
+    from gracelstm_xr.core.index import RegularAxis, regular_coords
 
     size, each = 86_400 * days // step, np.timedelta64(step * 10**9, "ns")
     axis = RegularAxis(np.datetime64("2008-01-01", "ns"), each, size)
@@ -95,7 +95,7 @@ def peak(days: int, options: dict[str, Any]) -> tuple[float, float, float]:
     import keras
 
     import gracelstm_xr.lstm as lstm
-    from gracelstm_xr.lstm import fitting
+    from gracelstm_xr.filling import fit as fitting
     from gracelstm_xr.lstm.network import build_network, compile_network
 
     settings = lstm.Settings()
@@ -207,7 +207,7 @@ def _job(
     ds: xr.Dataset, folder: Path, windows: int, epochs: int, change: dict[str, Any]
 ) -> Any:
     """What `fit` hands to the training of the twin track."""
-    from gracelstm_xr.lstm import fitting
+    from gracelstm_xr.filling import fit as fitting
 
     kept: list[Any] = []
 

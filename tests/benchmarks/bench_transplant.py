@@ -15,9 +15,9 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr import open_archive
+from gracelstm_xr.baselines.transplant import transplant
 from gracelstm_xr.simulate import atmosphere, open_truth, simulate_archive
 from gracelstm_xr.simulate.config import Scenario, day_number
-from gracelstm_xr.transplant import transplant
 
 MISSIONS = {"grace": "2008-01-01", "grace-fo": "2019-05-01"}
 LEVELS = {"quiet": 70.0, "active": 110.0, "storm": 150.0}

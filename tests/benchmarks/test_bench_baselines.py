@@ -7,7 +7,7 @@ import pytest
 import xarray as xr
 from bench_baselines import rows, score
 
-from gracelstm_xr.baselines import BASELINES
+from gracelstm_xr.baselines.base import BASELINES
 
 
 @pytest.mark.benchmark

@@ -6,7 +6,7 @@ import pytest
 import xarray as xr
 from bench_fill import DAY, counted, repeated, with_gaps
 
-from gracelstm_xr.lstm import FittedModel
+from gracelstm_xr.filling.model import FittedModel
 
 
 @pytest.mark.benchmark

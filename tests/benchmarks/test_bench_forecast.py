@@ -7,7 +7,8 @@ import pytest
 import xarray as xr
 from bench_forecast import RIVALS, one_step, ratios, rows
 
-from gracelstm_xr.lstm import FittedModel, hindcast
+from gracelstm_xr.filling.hindcast import hindcast
+from gracelstm_xr.filling.model import FittedModel
 
 
 @pytest.mark.benchmark

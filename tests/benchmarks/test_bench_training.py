@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from gracelstm_xr.frames import Frame
-from gracelstm_xr.lstm import FittedModel, batches
-from gracelstm_xr.lstm.fitting import load_frame
+from gracelstm_xr.baselines.start import CONTEXT
+from gracelstm_xr.filling.fit import load_frame
+from gracelstm_xr.filling.model import FittedModel
+from gracelstm_xr.lstm import sampling as batches
 from gracelstm_xr.lstm.stretches import stretches
-from gracelstm_xr.lstm.track import CONTEXT
+from gracelstm_xr.physics.frames import Frame
 
 DAY = 86_400
 #: Stretches an epoch visits here, and the bytes a stretch may take.

@@ -1,0 +1,1 @@
+"""The field's own methods of filling a gap, behind one interface."""

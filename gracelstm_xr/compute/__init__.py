@@ -1,0 +1,1 @@
+"""Dask: work in blocks and days, here or on a cluster, with progress."""

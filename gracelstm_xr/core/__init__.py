@@ -1,0 +1,1 @@
+"""What every Dataset of the package shares: time, labels, names, units, missions."""

@@ -1,0 +1,410 @@
+"""The only home of attributes, units, flags, encodings and epochs.
+
+CF-1.11 for variables, ACDD-1.3 for the file. Everything that ends in a written file
+is spelled here once; tests check written files against this module.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gracelstm_xr.core.datamodel import LABELS, VARIABLES, Variable
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.l1b import Field, Flags, Header
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = [
+    "CONVENTIONS",
+    "FILL_METHODS",
+    "VARIABLES",
+    "Variable",
+    "append_history",
+    "attributes_of",
+    "coverage_attributes",
+    "field_attributes",
+    "flag_attributes",
+    "global_attributes",
+    "header_attributes",
+    "labels_of",
+    "netcdf_encoding",
+    "read_by",
+    "time_encoding",
+    "utc_now",
+    "zarr_encoding",
+]
+
+CONVENTIONS = "CF-1.11, ACDD-1.3"
+TIME_UNITS = "microseconds since 2000-01-01T12:00:00"
+"""Spelled with the Level-1B epoch; int64 microseconds hold every time tag exactly."""
+
+FILL_METHODS: dict[str, int] = {
+    "observed": 0,
+    "lstm": 1,
+    "transplant": 2,
+    "interpolation": 3,
+    "harmonic": 4,
+    "none": 5,
+}
+"""Values of ``lin_accl_fill_method`` and ``lin_accl_forecast_method``."""
+
+_COORDINATES: dict[str, dict[str, Any]] = {
+    "time": {
+        "standard_name": "time",
+        "long_name": "GPS time",
+        "axis": "T",
+        "units_metadata": "leap_seconds: none",
+        "time_scale": "GPS",
+    },
+    "satellite": {
+        "long_name": "satellite: A and B are GRACE, C and D are GRACE-FO",
+    },
+    "axis": {
+        "long_name": "axis of the science reference frame (x roll, y pitch, z yaw)",
+    },
+    "quaternion_component": {"long_name": "component of the quaternion, q0 scalar"},
+    "thruster": {
+        "long_name": "thruster: twelve attitude thrusters on two branches, "
+        "two orbit thrusters",
+    },
+    "thruster_pair": {"long_name": "pair of attitude thrusters"},
+}
+
+
+def attributes_of(name: str) -> dict[str, Any]:
+    """Return the CF attributes of a data-model variable or coordinate.
+
+    Parameters
+    ----------
+    name : str
+        Name, for example ``"lin_accl"`` or ``"time"``.
+
+    Returns
+    -------
+    dict
+        A new dict; flags of the accelerometer family get the meanings of GRACE,
+        which the archive replaces by those of the files where they differ.
+
+    Raises
+    ------
+    GraceError
+        The data model has no such name.
+    """
+    if name in _COORDINATES:
+        return dict(_COORDINATES[name])
+    if name not in VARIABLES:
+        raise GraceError(
+            f"{name!r} is not in the data model; known are "
+            f"{', '.join([*VARIABLES, *_COORDINATES])}"
+        )
+    item = VARIABLES[name]
+    found: dict[str, Any] = {"long_name": item.long_name}
+    if item.units:
+        found["units"] = item.units
+    if item.flag:
+        found["ancillary_variables"] = f"{item.flag}_qualflg"
+    found["coverage_content_type"] = item.content
+    found.update(item.extra)
+    if name in ("lin_accl_fill_method", "lin_accl_forecast_method"):
+        found["flag_values"] = np.array(list(FILL_METHODS.values()), item.dtype)
+        found["flag_meanings"] = " ".join(FILL_METHODS)
+    return found
+
+
+def labels_of(dim: str) -> tuple[str, ...]:
+    """Return the labels along `dim`: axis, quaternion_component or thruster."""
+    return LABELS[dim]
+
+
+def flag_attributes(flags: Flags, dtype: Any) -> dict[str, Any]:
+    """Return ``flag_masks`` and ``flag_meanings`` of bit flags.
+
+    Parameters
+    ----------
+    flags : tuple of (int, str)
+        Mask and one-word meaning, as ``gracelstm_xr.l1b`` gives them.
+    dtype : dtype
+        Type of the variable; CF wants the masks in the same type.
+
+    Returns
+    -------
+    dict
+        Empty where nothing is known.
+    """
+    if not flags:
+        return {}
+    return {
+        "flag_masks": np.array([mask for mask, _ in flags], dtype=dtype),
+        "flag_meanings": " ".join(text for _, text in flags),
+    }
+
+
+def field_attributes(
+    item: Field, *, flags: Flags = (), flag_name: str = ""
+) -> dict[str, Any]:
+    """Return the CF attributes of a field of a Level-1B file.
+
+    Parameters
+    ----------
+    item : Field
+        The field.
+    flags : tuple of (int, str), optional
+        Meanings where it is a bit field.
+    flag_name : str, optional
+        Name of the quality flag of the same file, for ``ancillary_variables``.
+    """
+    found: dict[str, Any] = {"long_name": item.long_name or item.name}
+    if item.kind == "flag":
+        found["standard_name"] = "status_flag"
+        found["coverage_content_type"] = "qualityInformation"
+        found.update(flag_attributes(flags, item.memory_dtype))
+        return found
+    # A count or identifier with a time unit would be decoded as a duration
+    if item.units and item.kind != "time":
+        found["units"] = item.units
+    if item.kind == "value":
+        found["coverage_content_type"] = "physicalMeasurement"
+        if flag_name:
+            found["ancillary_variables"] = flag_name
+    return found
+
+
+def header_attributes(header: Header) -> dict[str, Any]:
+    """Return the header of a file as global attributes (lists become lines)."""
+    found: dict[str, Any] = {"Conventions": CONVENTIONS}
+    for name, value in header.attributes.items():
+        if name == "Conventions":
+            continue
+        found[name] = "\n".join(value) if isinstance(value, list) else value
+    found.setdefault("processing_level", f"1{header.product[-1]}")
+    found["product"] = header.product
+    return found
+
+
+def global_attributes(
+    *, title: str, source: str, satellites: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return the ACDD global attributes of a combined dataset.
+
+    Parameters
+    ----------
+    title : str
+        One line on the content.
+    source : str
+        What it was made from.
+    satellites : iterable of str
+        Letters, to name the platforms.
+    """
+    letters = sorted(satellites)
+    names = [f"GRACE {s}" if s in "ABX" else f"GRACE-FO {s}" for s in letters]
+    return {
+        "Conventions": CONVENTIONS,
+        "title": title,
+        "summary": (
+            f"{title}: accelerations, orbits, attitude and thruster firings on a "
+            "regular axis of GPS time; epochs without data are NaN."
+        ),
+        "keywords": "GRACE, GRACE-FO, accelerometer, non-gravitational acceleration",
+        "source": source,
+        "platform": ", ".join(names),
+        "instrument": "ACC (SuperSTAR accelerometer), GPS receiver, star cameras",
+        "processing_level": "1B",
+        "standard_name_vocabulary": "CF Standard Name Table v93",
+        "references": (
+            "GRACE Level 1B Data Product User Handbook, JPL D-22027; "
+            "GRACE Algorithm Theoretical Basis Document, JPL D-27672"
+        ),
+        "time_scale": "GPS",
+    }
+
+
+def coverage_attributes(
+    start: np.datetime64, stop: np.datetime64, step: np.timedelta64
+) -> dict[str, str]:
+    """Return the ACDD time coverage; `stop` is exclusive, the end is the last epoch.
+
+    The stamps are GPS time, as the axis; they carry no ``Z``.
+    """
+    seconds = step / np.timedelta64(1, "s")
+    last = max(start, stop - step)
+    length = (stop - start) / np.timedelta64(1, "s")
+    return {
+        "time_coverage_start": str(np.datetime_as_string(start, unit="s")),
+        "time_coverage_end": str(np.datetime_as_string(last, unit="s")),
+        "time_coverage_duration": f"PT{length:.0f}S",
+        "time_coverage_resolution": f"PT{seconds:g}S",
+    }
+
+
+def append_history(
+    attrs: Mapping[Any, Any], text: str, *, when: dt.datetime | None = None
+) -> dict[Any, Any]:
+    """Return `attrs` with one line added to the end of ``history``.
+
+    Parameters
+    ----------
+    attrs : mapping
+        Attributes; not changed.
+    text : str
+        What was done, one line.
+    when : datetime, optional
+        UTC time of the line; by default now, or the time in the environment variable
+        SOURCE_DATE_EPOCH [s past 1970], which makes results reproducible to the byte.
+    """
+    moment = when or utc_now()
+    line = f"{moment:%Y-%m-%dT%H:%M:%SZ} gracelstm_xr: {text}"
+    before = attrs.get("history", "")
+    lines = list(before) if isinstance(before, list | tuple) else [str(before)]
+    return {**attrs, "history": "\n".join([*filter(None, lines), line])}
+
+
+def read_by(ds: xr.Dataset) -> set[str]:
+    """Return what a Dataset says it is read from.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+
+    Returns
+    -------
+    set of str
+        Paths of a store, a netCDF file, or the files or tarballs of an archive.
+    """
+    places = {ds.encoding.get("source")}
+    places |= {variable.encoding.get("source") for variable in ds.variables.values()}
+    entries = getattr(ds.encoding.get("catalogue"), "entries", ())
+    places |= {entry.archive or entry.source for entry in entries}
+    return {place for place in places if isinstance(place, str) and place}
+
+
+def utc_now() -> dt.datetime:
+    """Return the present in UTC, or the time in SOURCE_DATE_EPOCH [s past 1970]."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if fixed.isdecimal():
+        return dt.datetime.fromtimestamp(int(fixed), dt.UTC)
+    return dt.datetime.now(dt.UTC)
+
+
+def time_encoding() -> dict[str, Any]:
+    """Return how times are written: int64 microseconds since the GPS epoch."""
+    return {"units": TIME_UNITS, "calendar": "standard", "dtype": "int64"}
+
+
+def netcdf_encoding(
+    variables: Mapping[Hashable, Any], *, complevel: int = 4
+) -> dict[Hashable, dict[str, Any]]:
+    """Return the netCDF encoding of each variable.
+
+    Parameters
+    ----------
+    variables : mapping of name to Variable or DataArray
+        For example ``ds.variables``.
+    complevel : int, default 4
+        zlib level; shuffling is always on.
+
+    Returns
+    -------
+    dict
+        Floats get NaN as ``_FillValue``, flags and times none; labels are characters.
+    """
+    found: dict[Hashable, dict[str, Any]] = {}
+    for name, variable in variables.items():
+        kind = variable.dtype.kind
+        entry: dict[str, Any] = {}
+        if kind == "M":
+            entry.update(time_encoding())
+        if kind == "f":
+            # A coordinate must not have a fill value
+            entry["_FillValue"] = None if name in variable.dims else np.nan
+        if kind in "UOT":
+            # CF 6.1: labels are characters; a one-dimensional string variable with
+            # the name of its dimension would count as a coordinate, not a label
+            entry["dtype"] = "S1"
+        if kind in "fiuM" and variable.ndim:
+            entry.update({"zlib": True, "complevel": complevel, "shuffle": True})
+        found[name] = entry
+    return found
+
+
+def zarr_encoding(
+    variables: Mapping[Hashable, Any],
+    *,
+    chunks: Mapping[str, int] | None = None,
+    shards: Mapping[str, int] | None = None,
+    quantise: str | float | None = None,
+) -> dict[Hashable, dict[str, Any]]:
+    """Return the Zarr v3 encoding of each variable.
+
+    Parameters
+    ----------
+    variables : mapping of name to Variable or DataArray
+        For example ``ds.variables``.
+    chunks, shards : mapping of dimension to length, optional
+        Inner chunk and shard lengths; dimensions left out are not cut.
+    quantise : str or float, optional
+        Step [m s-2] of which accelerations are stored as int32 multiples, for
+        example ``"1e-13"``; by default everything is stored bit for bit.
+
+    Returns
+    -------
+    dict
+        Blosc (zstd, bit shuffle) for numbers; NaN fills floats, so that chunks
+        without data are not written.
+    """
+    from zarr.codecs import BloscCodec
+
+    from gracelstm_xr.core.packing import packing, quantisation_step
+
+    step = None if quantise is None else quantisation_step(quantise)
+    found: dict[Hashable, dict[str, Any]] = {}
+    for name, variable in variables.items():
+        kind, width = variable.dtype.kind, variable.dtype.itemsize
+        entry: dict[str, Any] = {}
+        if kind == "M":
+            entry.update(time_encoding())
+        if kind == "f":
+            entry.update({"_FillValue": np.nan, "fill_value": np.nan})
+        packed = packing(variable, step)
+        if packed:
+            entry.update({**packed, "fill_value": packed["_FillValue"]})
+            width = np.dtype(packed["dtype"]).itemsize
+        if kind in "UOT":
+            entry["dtype"] = (
+                object  # variable length: the string type Zarr v3 specifies
+            )
+        if kind in "fiuM" and variable.ndim:
+            # floats: 3 % more bytes than at level 5, written 2 to 5 times as fast
+            codec = BloscCodec(
+                typesize=width,
+                cname="zstd",
+                clevel=5 if packed else 2,
+                shuffle="bitshuffle",
+            )
+            entry["compressors"] = [codec]
+        for key, wanted in (("chunks", chunks), ("shards", shards)):
+            if wanted and set(wanted) & set(variable.dims):
+                sizes = zip(variable.dims, variable.shape, strict=True)
+                entry[key] = tuple(wanted.get(str(d), n) for d, n in sizes)
+        found[name] = entry
+    return found
+
+
+def require(name: str, names: Iterable[Hashable], *, remedy: str) -> None:
+    """Raise when a Dataset lacks the variable `name`.
+
+    Raises
+    ------
+    GraceError
+        One line with what is there and what to do.
+    """
+    known = [str(n) for n in names]
+    if name not in known:
+        raise GraceError(
+            f"no variable {name!r} found among {', '.join(known) or 'none'}; {remedy}"
+        )

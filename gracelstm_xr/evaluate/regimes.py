@@ -1,0 +1,54 @@
+"""Conditions that errors are told apart by."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.evaluate.parts import Part
+from gracelstm_xr.filling.conditions import along_orbit
+
+__all__ = ["DISTURBED", "regimes"]
+
+BoolArray = npt.NDArray[np.bool_]
+
+#: A sample is disturbed where the activity exceeds this many times its median.
+DISTURBED = 2.0
+#: Limits of the latitude bands [degree].
+BANDS = ((0, 30), (30, 60), (60, 90))
+
+
+def regimes(part: Part) -> dict[str, BoolArray]:
+    """Samples of every regime that the data tell.
+
+    Parameters
+    ----------
+    part : Part
+
+    Returns
+    -------
+    dict of str to ndarray of bool, shape (m,)
+        ``firing``: within 30 s of a firing of the recipient, or of the donor at the
+        lag, and ``no firing``; ``shadow crossing``: within 70 s of penumbra, and
+        ``no crossing``; ``latitude 0-30``, ``30-60``, ``60-90``: distance of the
+        argument of latitude from the equator [degree], that of the satellite to a
+        degree in these orbits; ``disturbed``: activity above twice its median over
+        the hidden samples, and ``quiet``.
+    """
+    errors = part.errors
+    found: dict[str, BoolArray] = {}
+    if errors.thruster is not None:
+        found |= {"firing": errors.thruster, "no firing": ~errors.thruster}
+    if errors.shadow is not None:
+        found |= {"shadow crossing": errors.shadow, "no crossing": ~errors.shadow}
+    angle = along_orbit(errors.latitude_argument)
+    if angle is not None:
+        for low, high in BANDS:
+            inside = (angle >= low) & ((angle < high) | (high == 90))
+            found[f"latitude {low}-{high}"] = np.asarray(inside)
+    known = np.isfinite(part.activity)
+    if known.any():
+        limit = DISTURBED * np.median(part.activity[known])
+        found["disturbed"] = np.asarray(known & (part.activity > limit))
+        found["quiet"] = np.asarray(known & (part.activity <= limit))
+    return found

@@ -1,0 +1,361 @@
+"""A score as files: netCDF, JSON, text, and one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from gracelstm_xr.evaluate.page import badge, page, paragraph, section, table
+from gracelstm_xr.evaluate.text import score_table
+from gracelstm_xr.evaluate.verdict import duration, findings, verdict
+from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
+
+if TYPE_CHECKING:
+    from gracelstm_xr.filling.model import FittedModel
+
+__all__ = ["check_report", "html", "write_report"]
+
+#: Methods drawn in figures: more would hide each other.
+DRAWN = (
+    *("linear", "previous_orbit", "harmonic", "transplant", "ridge"),
+    *("tracked", "lstm", "lstm_single", "fill"),
+)
+NANO = 1e9
+UNIT = "nm s\u207b\u00b2"
+
+
+def check_report(folder: Path, *, overwrite: bool = False) -> None:
+    """Refuse a folder in which a report would replace what may not be replaced.
+
+    Raises
+    ------
+    GraceError
+        It names the first such file.
+    """
+    for path in _paths(folder):
+        kind = "netCDF file" if path.suffix == ".nc" else "report"
+        check_output(path, overwrite=overwrite, kinds=(kind,))
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [
+        folder / "report.html",
+        *(folder / f"scores.{kind}" for kind in ("nc", "json", "txt")),
+    ]
+
+
+def write_report(
+    score: xr.Dataset, model: FittedModel, folder: Path, *, overwrite: bool = False
+) -> list[Path]:
+    """Write a score into a folder.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    model : FittedModel
+        Its training curve is drawn.
+    folder : pathlib.Path
+        Made when it is not there.
+    overwrite : bool, optional
+        Replace a report that is there.
+
+    Returns
+    -------
+    list of pathlib.Path
+        ``report.html``, a page with figures inside that opens offline;
+        ``scores.nc``; ``scores.json``, the same tables as plain values (null for
+        what is unknown); ``scores.txt``, RMS errors and the verdict.
+    """
+    import h5py
+
+    check_report(folder, overwrite=overwrite)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = report, numbers, plain, text = _paths(folder)
+    with writing(numbers, replace=overwrite) as work:
+        score.to_netcdf(work)
+        with h5py.File(work, "r+") as file:
+            stamp(file)
+    said = {"generator": PROGRAM, **_plain(score.to_dict())}
+    write_text(plain, json.dumps(said, indent=1), replace=overwrite)
+    lines = [score_table(score), "", *verdict(score), "", f"written by {PROGRAM}"]
+    write_text(text, "\n".join(lines) + "\n", replace=overwrite)
+    write_text(report, html(score, model), replace=overwrite)
+    return list(paths)
+
+
+def _plain(value: Any) -> Any:
+    """Value that JSON can hold; numbers that are not finite become null or text."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return "inf" if value > 0 else None
+    return value
+
+
+def html(score: xr.Dataset, model: FittedModel) -> str:
+    """The report as one HTML page.
+
+    Figures are inline SVG; there is no script and no reference to anything outside.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``.
+    model : FittedModel
+
+    Returns
+    -------
+    str
+    """
+    from gracelstm_xr.plot.style import origin
+
+    kind = origin(score)
+    parts = [badge(kind), _what(score, kind), section("Verdict", _bullets(score))]
+    parts += [
+        section(f"Satellite {letter}", "".join(_satellite(score, letter)))
+        for letter in map(str, score["satellite"].values)
+    ]
+    parts.append(section("Training", _figure(lambda: _training(model))))
+    parts.append(section("How this was done", _method(score)))
+    return page(f"Evaluation of filled accelerations, {kind}", "".join(parts))
+
+
+def _what(score: xr.Dataset, kind: str) -> str:
+    start, stop = (score.attrs.get(f"evaluation_{k}", "") for k in ("start", "stop"))
+    seen = str(score.attrs.get("evaluation_data", ""))
+    told = paragraph(
+        f"{score.attrs.get('source', kind)}. Gaps hidden from {start} to {stop} (GPS), "
+        f"seed {score.attrs.get('seed', '')}; {seen}. {score.attrs.get('model', '')}"
+    )
+    if seen.startswith("partly"):
+        warning = (
+            "Scored on data the model has seen: the errors are too small and say "
+            "nothing about other data."
+        )
+        told = paragraph(warning, kind="warning") + told
+    return told
+
+
+def _bullets(score: xr.Dataset) -> str:
+    from html import escape
+
+    return "<ul>" + "".join(f"<li>{escape(t)}</li>" for t in verdict(score)) + "</ul>"
+
+
+def _satellite(score: xr.Dataset, letter: str) -> Iterator[str]:
+    from gracelstm_xr import plot
+
+    drawn = [m for m in DRAWN if m in score["method"].values]
+    products = score["method"].values[score["track"].values == "product"]
+    drawn += [str(m) for m in products]
+    yield _findings(score, letter)
+    yield _figure(
+        lambda: plot.evaluation_figure(score, satellite=letter, methods=drawn)
+    )
+    yield _all_methods(score, letter)
+    if "rms_solver" in score:
+        yield _solver(score, letter)
+    if "coverage" in score and np.isfinite(score["coverage"]).any():
+        yield _figure(lambda: plot.coverage(score, satellite=letter).figure)
+    if "regime_rms" in score:
+        yield _regimes(score, letter)
+    if "error_asd" in score:
+        for axis in map(str, score["axis"].values):
+            yield _figure(partial(_spectrum, score, letter, axis, drawn))
+        yield _bands(score, letter)
+    if "control_rms" in score:
+        yield _controls(score, letter)
+
+
+def _spectrum(score: xr.Dataset, letter: str, axis: str, methods: list[str]) -> Any:
+    from gracelstm_xr import plot
+
+    ax = plot.error_spectrum(score, satellite=letter, axis=axis, methods=methods)
+    return ax.figure
+
+
+def _findings(score: xr.Dataset, letter: str) -> str:
+    """Fill against the best baseline, by length and axis."""
+    rows = [
+        [
+            duration(f.length), f.axis, _nano(f.rms), f"{_nano(f.baseline_rms)} "
+            f"{f.baseline}", f"{f.ratio:.2f} ({f.low:.2f} to {f.high:.2f})", f.outcome,
+            *(_share(w) for w in f.within), f.sigma, f.advice,
+        ]
+        for f in findings(score, letter)
+    ]  # fmt: skip
+    head = ["gap", "axis", f"fill [{UNIT}]", f"best baseline [{UNIT}]", "ratio (95 %)",
+            "fill is", "68 %", "95 %", "sigma", "what to do"]  # fmt: skip
+    caption = "fill() against the best baseline, RMS; ratio where both have an estimate"
+    return table(head, rows, caption=caption)
+
+
+def _all_methods(score: xr.Dataset, letter: str) -> str:
+    """RMS and 95th percentile of every method."""
+    made = ""
+    for name, what in (("rms", "RMS error"), ("p95", "Error not exceeded in 95 %")):
+        values = (
+            score[name].sel(satellite=letter).transpose("method", "gap_length", "axis")
+        )
+        rows = [
+            [method, track, *(" ".join(_nano(v) for v in cell) for cell in row)]
+            for method, track, row in zip(
+                map(str, score["method"].values),
+                map(str, score["track"].values),
+                values.values,
+                strict=True,
+            )
+        ]
+        lengths = [duration(float(x)) for x in score["gap_length"].values]
+        made += table(
+            ["method", "sees", *lengths], rows,
+            caption=f"{what} on x, y, z [{UNIT}] by gap length",
+        )  # fmt: skip
+    return made
+
+
+def _solver(score: xr.Dataset, letter: str) -> str:
+    values = score["rms_solver"].sel(satellite=letter)
+    known = values.notnull().any(["method", "axis"]).values
+    values = values.isel(gap_length=known).transpose("method", "gap_length", "axis")
+    rows = [
+        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
+        for m, row in zip(score["method"].values, values.values, strict=True)
+    ]
+    lengths = [duration(float(x)) for x in values["gap_length"].values]
+    return table(
+        ["method", *lengths], rows,
+        caption="RMS error on x, y, z after what a gravity solver re-estimates: bias "
+        f"(cubic spline, 6 h nodes) and daily scale [{UNIT}]",
+    )  # fmt: skip
+
+
+def _regimes(score: xr.Dataset, letter: str) -> str:
+    values = score["regime_rms"].sel(satellite=letter)
+    methods = [m for m in ("transplant", "ridge", "lstm", "fill")
+               if m in score["method"].values]  # fmt: skip
+    count = score["regime_count"].sel(satellite=letter)
+    rows = []
+    for regime in map(str, score["regime"].values):
+        for method in methods:
+            part = values.sel({"regime": regime, "method": method})
+            if np.isfinite(part).any():
+                part = part.transpose("gap_length", "axis")
+                cells = [" ".join(_nano(v) for v in row) for row in part.values]
+                number = int(count.sel(regime=regime).sum())
+                rows.append([regime, str(number), method, *cells])
+    lengths = [duration(float(x)) for x in score["gap_length"].values]
+    return table(
+        ["regime", "samples", "method", *lengths], rows,
+        caption=f"RMS error on x, y, z by regime [{UNIT}]",
+    )  # fmt: skip
+
+
+def _bands(score: xr.Dataset, letter: str) -> str:
+    values = score["band_rms"].sel(satellite=letter).transpose("method", "band", "axis")
+    rows = [
+        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
+        for m, row in zip(score["method"].values, values.values, strict=True)
+        if np.isfinite(row).any()
+    ]
+    return table(
+        ["method", *map(str, score["band"].values)], rows,
+        caption=f"RMS error on x, y, z by frequency, gaps of 6 h and more [{UNIT}]",
+    )  # fmt: skip
+
+
+def _controls(score: xr.Dataset, letter: str) -> str:
+    passed = score["control_passed"].sel(satellite=letter)
+    words = {1: "passed", 0: "failed", -1: "not tested"}
+    rows = [
+        [str(t), words[int(v)]]
+        for t, v in zip(passed["test"].values, passed.values, strict=True)
+    ]
+    values = score["control_rms"].sel(satellite=letter)
+    values = values.transpose("method", "control", "axis")
+    errors = [
+        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
+        for m, row in zip(score["method"].values, values.values, strict=True)
+        if np.isfinite(row).any()
+    ]
+    return table(["control", "result"], rows, caption="Controls") + table(
+        ["method", *map(str, score["control"].values)], errors,
+        caption=f"RMS error on x, y, z in the gaps of the controls [{UNIT}]",
+    )  # fmt: skip
+
+
+def _method(score: xr.Dataset) -> str:
+    floor = " ".join(_nano(v) for v in score["noise_floor"].values)
+    texts = (
+        "Contiguous spans of observations were hidden, at positions from the seed, the "
+        "same for every method; each method filled them from what was left; errors "
+        "are estimate minus observation. 'All data' hides everything the recipient "
+        "observed.",
+        "Intervals are of 95 %, from a bootstrap over gaps, or over revolutions where "
+        "gaps are longer than two of them. Ratios and skill resample both methods "
+        "together.",
+        "After a gravity solver: the error series of an arc, the error in the gap and "
+        "zero for 12 h on either side, less the least-squares fit of a cubic spline "
+        "with nodes every 6 h and of the observed signal day by day.",
+        f"Noise floor of an observation (design noise below 35 mHz): {floor} {UNIT} on "
+        "x, y, z. 'firing': within 30 s of a firing of either satellite; 'shadow "
+        "crossing': within 70 s of penumbra; 'disturbed': activity above twice its "
+        "median.",
+    )
+    return "".join(paragraph(text) for text in texts)
+
+
+def _training(model: FittedModel) -> Any:
+    from gracelstm_xr import plot
+    from gracelstm_xr.errors import GraceError
+
+    try:
+        return plot.training(model).figure
+    except GraceError:
+        return None
+
+
+def _figure(draw: Callable[[], Any]) -> str:
+    """A figure as SVG inside the page; nothing where there is none to draw."""
+    import matplotlib as mpl
+    from matplotlib import pyplot as plt
+
+    with mpl.rc_context({"svg.hashsalt": "gracelstm", "svg.fonttype": "path"}):
+        figure = draw()
+        if figure is None:
+            return paragraph("A model without a network has no training curve.")
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+        plt.close(figure)
+    drawing = text.getvalue()
+    drawing = drawing[drawing.index("<svg") :]
+    # what describes the file format refers to the net
+    drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
+    return f"<figure>{drawing}</figure>"
+
+
+def _nano(value: float) -> str:
+    if not np.isfinite(value):
+        return "-"
+    scaled = value * NANO
+    return f"{scaled:.2f}" if abs(scaled) < 10 else f"{scaled:.0f}"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %" if np.isfinite(value) else "-"

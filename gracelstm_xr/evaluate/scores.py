@@ -1,0 +1,241 @@
+"""Numbers from errors: tables by method, axis and gap length, with their spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.baselines.base import BASELINES
+from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap, interval, ratio_of
+from gracelstm_xr.evaluate.coverage import sigma_tables
+from gracelstm_xr.evaluate.parts import Part
+from gracelstm_xr.evaluate.regimes import regimes
+from gracelstm_xr.filling.benchmark import FILL, GapErrors, score_table
+
+__all__ = ["REFERENCES", "paired", "tables"]
+
+Array = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+#: What skill is measured against: the first that the data allow.
+REFERENCES = ("transplant", "harmonic", "linear")
+DIMS = ("method", "satellite", "axis", "gap_length")
+
+
+def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
+    """All tables of an evaluation but spectra and controls.
+
+    Parameters
+    ----------
+    parts : mapping of str to Part
+        By satellite.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rms``, ``mae``, ``p95``, ``rms_low``, ``rms_high``, ``rms_solver``
+        [m s-2], ``skill``, ``skill_low``, ``skill_high`` over ``(method, satellite,
+        axis, gap_length)``; ``ratio`` of ``fill`` to ``best_baseline`` with its
+        interval, as `paired` has them; ``gap_count``, and what
+        `gracelstm_xr.evaluate.coverage.sigma_tables` gives;
+        ``regime_rms`` and ``regime_count`` over ``regime`` as well.
+    """
+    result = score_table({name: part.errors for name, part in parts.items()})
+    lengths = result["gap_length"].values
+    methods = [str(m) for m in result["method"].values]
+    shape = (len(methods), len(parts), 3, len(lengths))
+    names = ("rms_low", "rms_high", "rms_solver", "skill", "skill_low", "skill_high")
+    made = {name: np.full(shape, np.nan) for name in names}
+    best = np.full(shape[1:], "", dtype="<U16")
+    ratio = {name: np.full(shape[1:], np.nan) for name in ("", "_low", "_high")}
+    reference = next((m for m in REFERENCES if m in methods), methods[0])
+    base = methods.index(reference)
+    for s, part in enumerate(parts.values()):
+        for x, length in enumerate(lengths):
+            here = part.errors.length == length
+            if not here.any():
+                continue
+            errors = part.errors.take(here)
+            squares, counts = _blocks(errors, methods)
+            draws = bootstrap(squares, counts, seed)
+            values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
+            against = [paired(errors, m, methods[base], seed) for m in methods]
+            skill, low, high = (1 - np.array(v) for v in zip(*against, strict=True))
+            cells = (
+                *interval(draws),
+                _solved(part, methods, here),
+                *(skill, high, low),
+            )
+            for name, cell in zip(names, cells, strict=True):
+                made[name][:, s, :, x] = cell
+            best[s, :, x], *found = _against_best(errors, methods, values, seed)
+            for end, cell in zip(ratio, found, strict=True):
+                ratio[end][s, :, x] = cell
+    _attach(result, made, best, ratio, reference)
+    result.update(sigma_tables(parts, lengths, seed))
+    return result.merge(_regime_tables(parts, methods, lengths))
+
+
+def _against_best(
+    errors: GapErrors, methods: list[str], values: Array, seed: int
+) -> tuple[npt.NDArray[np.str_], Array, Array, Array]:
+    """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
+    best = np.full(3, "", dtype="<U16")
+    found = np.full((3, 3), np.nan)
+    baselines = [i for i, m in enumerate(methods) if m in BASELINES]
+    if FILL not in methods or not baselines:
+        return best, found[0], found[1], found[2]
+    f = methods.index(FILL)
+    for k in range(3):
+        known = [b for b in baselines if np.isfinite(values[b, k])]
+        if not known or not np.isfinite(values[f, k]):
+            continue
+        best[k] = methods[known[int(np.argmin(values[known, k]))]]
+        found[:, k] = np.array(paired(errors, FILL, str(best[k]), seed))[:, k]
+    return best, found[0], found[1], found[2]
+
+
+def paired(
+    errors: GapErrors, method: str, other: str, seed: int
+) -> tuple[Array, Array, Array]:
+    """RMS of a method over that of another, by axis, with its 95 % interval.
+
+    Both are taken where both have an estimate: where the twin has a hole only some
+    methods do, and these samples are the harder ones.
+
+    Parameters
+    ----------
+    errors : GapErrors
+        Of one gap length.
+    method, other : str
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    ratio, low, high : ndarray, shape (3,)
+        NaN where no sample has both.
+    """
+    if method not in errors.errors or other not in errors.errors:
+        return np.full(3, np.nan), np.full(3, np.nan), np.full(3, np.nan)
+    one, two = errors.errors[method], errors.errors[other]
+    both = np.isfinite(one) & np.isfinite(two)
+    common = {
+        "one": np.where(both, one, np.nan),
+        "two": np.where(both, two, np.nan),
+    }
+    squares, counts = _blocks(replace(errors, errors=common), list(common))
+    values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
+    draws = bootstrap(squares, counts, seed)
+    return (
+        ratio_of(values[0], values[1]),
+        *interval(ratio_of(draws[:, 0], draws[:, 1])),
+    )
+
+
+def _attach(
+    result: xr.Dataset,
+    made: dict[str, Array],
+    best: npt.NDArray[np.str_],
+    ratio: dict[str, Array],
+    reference: str,
+) -> None:
+    """Put the arrays of `tables` into the Dataset with their attributes."""
+    texts = {
+        "rms_low": "RMS error, lower end of the 95 % interval",
+        "rms_high": "RMS error, upper end of the 95 % interval",
+        "rms_solver": "RMS error less what a gravity solver's bias and scale absorb",
+        "skill": f"1 - RMS / RMS of {reference}",
+        "skill_low": "skill, lower end of the 95 % interval",
+        "skill_high": "skill, upper end of the 95 % interval",
+    }
+    for name, values in made.items():
+        unit = "m s-2" if name.startswith("rms") else "1"
+        attrs = {"units": unit, "long_name": texts[name]}
+        if name.startswith("skill"):
+            attrs["reference"] = reference
+        result[name] = (DIMS, values, attrs)
+    text = "RMS of fill over that of the best baseline"
+    for end, values in ratio.items():
+        note = {"": "", "_low": ", lower end of the 95 % interval"}.get(
+            end, ", upper end of the 95 % interval"
+        )
+        result[f"ratio{end}"] = (
+            DIMS[1:], values, {"units": "1", "long_name": text + note},
+        )  # fmt: skip
+    result["best_baseline"] = (
+        DIMS[1:], best, {"long_name": "baseline with the smallest RMS error"},
+    )  # fmt: skip
+
+
+def _blocks(errors: GapErrors, methods: list[str]) -> tuple[Array, Array]:
+    """Sum of squares and number of errors, shape (block, method, axis) each."""
+    block = blocks_of(errors)
+    number = int(block.max()) + 1
+    squares = np.zeros((number, len(methods), 3))
+    counts = np.zeros((number, len(methods), 3))
+    for m, name in enumerate(methods):
+        if name not in errors.errors:
+            continue
+        error = errors.errors[name]
+        good = np.isfinite(error)
+        for k in range(3):
+            square = np.where(good[:, k], error[:, k], 0.0) ** 2
+            squares[:, m, k] = np.bincount(block, square, minlength=number)
+            counts[:, m, k] = np.bincount(block, good[:, k], minlength=number)
+    return squares, counts
+
+
+def _solved(part: Part, methods: list[str], here: npt.NDArray[np.bool_]) -> Array:
+    """RMS over the gaps of one length after a solver's parameters, (method, axis)."""
+    gaps = np.unique(part.errors.gap)
+    wanted = np.isin(gaps, part.errors.gap[here])
+    result = np.full((len(methods), 3), np.nan)
+    for m, name in enumerate(methods):
+        if name in part.solved:
+            squares = part.solved[name][wanted]
+            good = np.isfinite(squares)
+            total = np.where(good, squares, 0.0).sum(axis=0)
+            result[m] = np.sqrt(ratio_of(total, good.sum(axis=0)))
+    return result
+
+
+def _regime_tables(
+    parts: Mapping[str, Part], methods: list[str], lengths: Array
+) -> xr.Dataset:
+    """RMS by regime."""
+    masks = {name: regimes(part) for name, part in parts.items()}
+    names = list(dict.fromkeys(n for found in masks.values() for n in found))
+    shape = (len(names), len(methods), len(parts), 3, len(lengths))
+    rms = np.full(shape, np.nan)
+    count = np.zeros((len(names), len(parts), len(lengths)), dtype=np.int64)
+    for s, (satellite, part) in enumerate(parts.items()):
+        for x, length in enumerate(lengths):
+            here = part.errors.length == length
+            for r, name in enumerate(names):
+                chosen = part.errors.take(here & masks[satellite][name])
+                count[r, s, x] = len(chosen.t)
+                for m, method in enumerate(methods):
+                    if method in chosen.errors and len(chosen.t):
+                        rms[r, m, s, :, x] = chosen.rms(method, float(length))
+    return xr.Dataset(
+        {
+            "regime_rms": (
+                ("regime", *DIMS),
+                rms,
+                {"units": "m s-2", "long_name": "RMS error by regime"},
+            ),
+            "regime_count": (
+                ("regime", "satellite", "gap_length"),
+                count,
+                {"units": "1", "long_name": "hidden samples by regime"},
+            ),
+        },
+        coords={"regime": names},
+    )

@@ -1,0 +1,295 @@
+"""Write a Dataset as CF-1.11 netCDF-4, day by day on any Dask scheduler."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xarray as xr
+
+from gracelstm_xr.core.conventions import CONVENTIONS, read_by
+from gracelstm_xr.core.index import RegularAxis, axis_of
+from gracelstm_xr.errors import GraceError
+from gracelstm_xr.export.extent import SOURCES, Extent
+from gracelstm_xr.export.ncfile import Layout, attribute, create, encoded, packed
+from gracelstm_xr.files import check_output, stamp, writing
+
+__all__ = ["to_netcdf"]
+
+KINDS = "fiubUMm"
+#: What a file of that name may be to be replaced.
+KIND = ("netCDF file",)
+#: ACDD attributes that a product of this package can state without being told.
+_ACDD = {
+    "naming_authority": "gracelstm_xr",
+    "license": "as the Level-1B files the data come from",
+    "project": "GRACE, GRACE-FO",
+    "acknowledgement": "GRACE and GRACE-FO are missions of NASA, DLR and GFZ.",
+}
+_SERIES = {
+    "cdm_data_type": "Trajectory",
+    "comment": "All times are GPS time; vectors are in the frame of the satellite.",
+}
+
+
+def to_netcdf(
+    ds: xr.Dataset,
+    path: str | os.PathLike[str],
+    *,
+    compression: int = 2,
+    attrs: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: bool = False,
+) -> Path:
+    """Write `ds` as one netCDF-4 file following CF-1.11 and ACDD-1.3.
+
+    Every day is computed and compressed by a Dask task of its own, on as many threads
+    or workers as there are, and written by this process; memory does not grow with
+    the series. Numbers are stored bit for bit. The file appears under its name only
+    when complete.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model on a regular time axis, or any Dataset without time, such as the
+        result of ``evaluate``.
+    path : str or PathLike
+        The file.
+    compression : int, optional
+        Deflate level, 0 (none) to 9.
+    attrs : mapping, optional
+        Global attributes that override those of `ds`; ACDD asks for
+        ``creator_name``, ``creator_email``, ``creator_url``, ``institution`` and the
+        same of the publisher, which nobody but the caller knows.
+    overwrite : bool, optional
+        Replace a file that is there. One that this program did not write, or that `ds`
+        is read from, is never replaced.
+    progress : bool, optional
+        Show progress on standard error.
+
+    Returns
+    -------
+    pathlib.Path
+        The file written.
+
+    Raises
+    ------
+    GraceError
+        The time axis is not regular, a variable has a type netCDF cannot hold, or the
+        file is there or cannot be written; nothing is left behind then.
+    """
+    final = Path(path).absolute()
+    if final.is_dir():
+        raise GraceError(f"{final} is a folder; expected the name of a file")
+    if not 0 <= compression <= 9:
+        raise GraceError(f"compression is {compression}; expected 0 to 9")
+    check_output(path, overwrite=overwrite, kinds=KIND, sources=read_by(ds))
+    ds = _prepared(ds)
+    axis = axis_of(ds) if "time" in ds.dims else None
+    facts = {**_globals(ds, axis), **(attrs or {})}
+    with _writing(final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+    with writing(final, replace=overwrite) as work:
+        with _writing(final):
+            layouts = create(work, ds, axis, level=compression, attrs=facts)
+        extent = _fill(work, final, ds, axis, layouts, progress=progress)
+        if axis is not None:
+            with _writing(final):
+                _finish(work, {**extent.attributes(), **(attrs or {})})
+    return final
+
+
+@contextlib.contextmanager
+def _writing(final: Path) -> Iterator[None]:
+    """Say in one line that a file cannot be written, and why."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        # what HDF5 passes on of the system, among addresses and sizes
+        quoted = re.search(r"error message = '([^']*)'", str(error))
+        text = quoted[1] if quoted else " ".join((reason or str(error)).split())
+        raise GraceError(
+            f"{final}: {text} while writing it; nothing was left behind: check the "
+            "space and the permissions there, or choose another folder"
+        ) from error
+
+
+def _prepared(ds: xr.Dataset) -> xr.Dataset:
+    """Dimensions in the order of the data model, types checked."""
+    texts = {}
+    for name, variable in ds.variables.items():
+        if name == "time" and "time" in ds.dims:
+            continue
+        kind = variable.dtype.kind
+        if kind in "OT" and "time" not in variable.dims:
+            values = np.asarray(variable.values)
+            if all(isinstance(v, str) for v in values.ravel().tolist()):
+                texts[name] = values.astype(str)
+                continue
+        if kind not in KINDS or (kind == "U" and "time" in variable.dims):
+            raise GraceError(
+                f"variable {name!r} has type {variable.dtype}; numbers, flags and "
+                f"labels expected; leave it out with ds.drop_vars({name!r})"
+            )
+    for name, values in texts.items():
+        new = (ds[name].dims, values, ds[name].attrs)
+        ds = (
+            ds.assign_coords({name: new})
+            if name in ds.coords
+            else ds.assign({name: new})
+        )
+    return ds.transpose("satellite", "time", ..., missing_dims="ignore")
+
+
+def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
+    from gracelstm_xr.core.conventions import (
+        append_history,
+        coverage_attributes,
+        global_attributes,
+        utc_now,
+    )
+
+    letters: tuple[str, ...] = ()
+    if "satellite" in ds:
+        letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
+    title = "GRACE accelerometer data"
+    defaults = global_attributes(title=title, source="Level-1B", satellites=letters)
+    attrs = append_history({**defaults, **ds.attrs}, "written as netCDF")
+    now = f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"
+    found = {**_ACDD, **attrs, "date_modified": now}
+    found |= {"date_created": attrs.get("date_created", now)}
+    if axis is None:
+        found["summary"] = ds.attrs.get("summary", f"{found['title']}.")
+        found.setdefault("id", _identifier("result", letters, str(found["title"])))
+    else:
+        cover = coverage_attributes(axis.start, axis.stop, axis.step)
+        span = f"{cover['time_coverage_start']}_{cover['time_coverage_end']}"
+        found = {**_SERIES, **found, **cover}
+        found.setdefault("id", _identifier("series", letters, span))
+    return {**found, "Conventions": CONVENTIONS}
+
+
+def _identifier(kind: str, letters: tuple[str, ...], what: str) -> str:
+    """Return a name without blanks, which ACDD does not want in it."""
+    parts = filter(None, ("grace", kind, "".join(letters), what))
+    return re.sub(r"\s+", "_", "-".join(parts))
+
+
+Piece = tuple[Any, tuple[int, ...] | None, Any]
+
+
+def _fill(
+    work: Path,
+    final: Path,
+    ds: xr.Dataset,
+    axis: RegularAxis | None,
+    layouts: Mapping[Any, Layout],
+    *,
+    progress: bool,
+) -> Extent:
+    """Compute, compress and write what `create` has left out."""
+    import h5py
+
+    from gracelstm_xr.compute import cluster
+
+    extent, lock = Extent(), threading.Lock()
+    tasks = _tasks(ds, axis, layouts)
+    with _opened(h5py, work, final) as file:
+
+        def sink(result: tuple[list[Piece], Extent]) -> None:
+            with lock, _writing(final):
+                for name, start, data in result[0]:
+                    if start is None:
+                        file[str(name)][...] = data
+                    else:
+                        file[str(name)].id.write_direct_chunk(start, data)
+                extent.merge(result[1])
+
+        stamp(file)
+        cluster.stream(tasks, sink, label="netcdf", unit="day", progress=progress)
+    return extent
+
+
+@contextlib.contextmanager
+def _opened(h5py: Any, work: Path, final: Path) -> Iterator[Any]:
+    """Open for writing chunks; closing may be what finds the disk full."""
+    with _writing(final):
+        file = h5py.File(work, "r+")
+    try:
+        yield file
+    except BaseException:
+        with contextlib.suppress(OSError, RuntimeError):
+            file.close()
+        raise
+    with _writing(final):
+        file.close()
+
+
+def _tasks(
+    ds: xr.Dataset, axis: RegularAxis | None, layouts: Mapping[Any, Layout]
+) -> list[Any]:
+    """One Delayed per day, and one for what is lazy without being a series."""
+    import dask
+
+    from gracelstm_xr.compute.pieces import cut, piece_at
+
+    series = {n: w for n, w in layouts.items() if w.chunks}
+    rest = [n for n in layouts if n not in series]
+    if axis is None or not axis.size:
+        days = []
+    else:
+        day = next((w.chunks[ds[n].dims.index("time")] for n, w in series.items()), 1)
+        days = list(range(0, axis.size, day)) if series else []
+    lengths = {"time": day} if days else {}
+    pieces = cut(ds, layouts, lengths)
+    pack = dask.delayed(_pack_day, pure=False)
+    tasks = []
+    for k, first in enumerate(days):
+        parts = {n: piece_at(pieces[n], ds[n].dims, time=k) for n in series}
+        dims = {n: ds[n].dims for n in series}
+        tasks.append(pack(parts, series, dims, first))
+    if rest:
+        whole = {n: piece_at(pieces[n], ds[n].dims) for n in rest}
+        tasks.append(dask.delayed(_pack_rest, pure=False)(whole, dict(layouts)))
+    return tasks
+
+
+def _pack_day(
+    parts: Mapping[Any, npt.NDArray[Any]],
+    layouts: Mapping[Any, Layout],
+    dims: Mapping[Any, tuple[Any, ...]],
+    first: int,
+) -> tuple[list[Piece], Extent]:
+    """Compressed chunks of one day, and where the satellites were."""
+    extent = Extent()
+    found: list[Piece] = []
+    extent.add({n: np.asarray(parts[n]) for n in SOURCES if n in parts})
+    for name, values in parts.items():
+        at = np.array([first if d == "time" else 0 for d in dims[name]])
+        for start, data in packed(np.asarray(values), layouts[name]):
+            found.append((name, tuple((at + start).tolist()), data))
+    return found, extent
+
+
+def _pack_rest(
+    parts: Mapping[Any, npt.NDArray[Any]], layouts: Mapping[Any, Layout]
+) -> tuple[list[Piece], Extent]:
+    return [
+        (n, None, encoded(np.asarray(v), layouts[n].dtype)) for n, v in parts.items()
+    ], Extent()
+
+
+def _finish(work: Path, attrs: Mapping[str, Any]) -> None:
+    """Add the attributes that are known only after the data."""
+    import netCDF4
+
+    with netCDF4.Dataset(work, "a") as file:
+        file.setncatts({str(k): attribute(v) for k, v in attrs.items()})

@@ -1,0 +1,1 @@
+"""Fit, choose, fill and forecast: methods compete in hidden gaps."""

@@ -1,0 +1,328 @@
+"""One baseline without a network, fitted on the data themselves.
+
+Everything is a task: covariates day by day, the fit of their sum, the errors in gaps
+hidden from held-out days. `fill` hangs its blocks behind them and stays lazy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.archive.provenance import data_origin
+from gracelstm_xr.baselines.base import BASELINES, NEEDS, default_baselines
+from gracelstm_xr.baselines.interpolate import INTERPOLATIONS
+from gracelstm_xr.baselines.start import CONTEXT
+from gracelstm_xr.compute.blocks import as_dask, gps_axis, seconds_of, shared_node
+from gracelstm_xr.compute.days import day_results
+from gracelstm_xr.compute.threads import one_blas_thread
+from gracelstm_xr.core.conventions import require
+from gracelstm_xr.core.gaps import usable
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.filling.benchmark import (
+    GapErrors,
+    gap_benchmark,
+    join_errors,
+    join_scores,
+    score_table,
+)
+from gracelstm_xr.filling.hidden import stretches
+from gracelstm_xr.filling.learn import PER_GAP, calibrate
+from gracelstm_xr.filling.model import FittedModel
+from gracelstm_xr.filling.recipient import Recipient
+from gracelstm_xr.lstm.channels import Windows
+from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.physics.features import satellite_pairs
+from gracelstm_xr.physics.frames import (
+    HALO,
+    Frame,
+    Pair,
+    build_frame,
+    frame_inputs,
+    thin_frame,
+)
+from gracelstm_xr.physics.lagsearch import cross_correlation_lag
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["baseline_models", "fit_baseline", "inputs_of"]
+
+Array = npt.NDArray[np.float64]
+
+#: Leading part of the span that coefficients are learnt from; in the rest, after an
+#: embargo, gaps are hidden to learn sigma.
+TRAIN = 0.75
+#: Fewest samples at the working step on an axis.
+FEWEST_SAMPLES = 60
+#: Stretch a constant lag is searched in where there are no orbits [s].
+LAG_SPAN = 2 * 86_400.0
+#: Methods that read the twin, and those that read the series alone.
+TWIN = ("transplant", "ridge")
+ALONE = (*INTERPOLATIONS, "ar")
+
+
+def fit_baseline(
+    ds: xr.Dataset,
+    *,
+    method: str,
+    recipient: str | None = None,
+    donor: str | None = None,
+) -> FittedModel:
+    """Fit one baseline; no network is trained.
+
+    The leading three quarters of the span give the coefficients, gaps hidden in the
+    rest give sigma.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model with ``lin_accl`` on a regular axis. Loaded one stretch at a time.
+    method : str
+        One of `gracelstm_xr.baselines.base.BASELINES`.
+    recipient, donor : str, optional
+        Satellites by letter; default every satellite, each from its twin.
+
+    Returns
+    -------
+    FittedModel
+        Without a network; ``fill(ds, model)`` and ``model.save`` work as with one.
+
+    Raises
+    ------
+    GraceError
+        For an unknown method, or one that the data do not allow.
+    NotEnoughDataError
+        When no satellite has enough observations.
+    """
+    import dask
+
+    tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
+    made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
+    models = [model for model in made if model.recipients]
+    if not models:
+        raise NotEnoughDataError(
+            "found no satellite with enough observations, expected at least "
+            f"{FEWEST_SAMPLES} samples of 10 s and room for hidden gaps: fit on a "
+            "longer stretch"
+        )
+    recipients = {name: r for model in models for name, r in model.recipients.items()}
+    scores = join_scores([model.scores for model in models])
+    return replace(models[0], recipients=recipients, scores=scores)
+
+
+def baseline_models(
+    ds: xr.Dataset,
+    method: str,
+    *,
+    recipient: str | None = None,
+    donor: str | None = None,
+) -> dict[str, Any]:
+    """Fits of one baseline as tasks, by satellite.
+
+    Parameters
+    ----------
+    ds, method, recipient, donor
+        As in `fit_baseline`.
+
+    Returns
+    -------
+    dict of str to dask.delayed.Delayed
+        Each gives a `FittedModel` of one recipient, or of none where there are too
+        few observations.
+    """
+    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    if method not in BASELINES:
+        raise GraceError(
+            f"found method {method!r}, expected one of {', '.join(BASELINES)}: choose "
+            "one of these, or fit a model and pass it"
+        )
+    pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
+    if method not in TWIN:
+        pairs = [Pair(pair.recipient) for pair in pairs]
+    _check_needs(ds, method, pairs)
+    return {pair.recipient: _task(ds, pair, method) for pair in pairs}
+
+
+def _check_needs(ds: xr.Dataset, method: str, pairs: list[Pair]) -> None:
+    need = NEEDS.get(method)
+    if need == "latitude_argument" and not {"position", "velocity"} <= set(ds):
+        raise GraceError(
+            f"found no orbits, expected them for the method {method!r}: open the "
+            "archive with GNV1B, or choose another method"
+        )
+    if need == "donor" and all(pair.donor is None for pair in pairs):
+        raise GraceError(
+            f"found no twin of satellite {', '.join(p.recipient for p in pairs)}, "
+            f"expected one for the method {method!r}: open the archive of both, or "
+            "choose another method"
+        )
+
+
+def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
+    """Variables that a fill by ``method`` reads; all of a frame's by default."""
+    inputs = frame_inputs(ds, pair)
+    if method in ALONE:
+        return {k: v for k, v in inputs.items() if k == "own.lin_accl"}
+    return inputs
+
+
+def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
+    import dask
+
+    first, step, size = gps_axis(ds)
+    settings = Settings(step=max(Settings().step, step))
+    split = _split(first, first + size * step, settings.step)
+    inputs = inputs_of(ds, pair, method)
+    known = _constants_task(ds, pair, split)
+    thin = day_results(_thin_day, inputs, ds, known, settings.step, halo=HALO)
+    node = dask.delayed(_fitted, pure=True)(thin, known, split.train, settings, method)
+    score = dask.delayed(_scored, pure=True)
+    errors = []
+    for span in stretches(split.validation, most=2):
+        low = max(int((span[0] - CONTEXT - HALO - first) // step), 0)
+        past = min(int((span[1] + CONTEXT + HALO - first) // step) + 1, size)
+        arrays = {k: as_dask(v)[low:past] for k, v in inputs.items()}
+        times = (first, step, low, past)
+        errors.append(score(times, arrays, node, span, settings))
+    finish = dask.delayed(_finished, pure=True)
+    return finish(node, errors, split, settings, method, data_origin(ds))
+
+
+def _split(start: float, stop: float, step: float) -> Split:
+    """Training and held-out part; the latter stands for the test span as well."""
+    embargo = min(86_400.0, (stop - start) / 20)
+    cut = start + TRAIN * (stop - start - embargo)
+    train, held = (round(t / step) * step for t in (cut, cut + embargo))
+    return Split((start, train), (held, stop), (held, stop))
+
+
+def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
+    """Pair with the donor's offset, and its lag where no orbit gives one."""
+    import dask
+
+    if pair.donor is None:
+        return shared_node(pair)
+    _, step, _ = gps_axis(ds)
+    observed = usable(ds).transpose("satellite", "time", "axis")
+    donor = {"donor": observed.sel(satellite=pair.donor)}
+    sums = day_results(_day_sum, donor, ds, split.train[1], halo=0.0)
+    both: tuple[Any, ...] = ()
+    if not {"position", "velocity"} <= set(ds.variables):
+        part = observed.isel(time=slice(0, int(LAG_SPAN // step)))
+        both = tuple(
+            part.sel(satellite=name).data for name in (pair.recipient, pair.donor)
+        )
+    return dask.delayed(_with_constants, pure=True)(pair, sums, both, step)
+
+
+def _day_sum(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, past: float
+) -> tuple[Array, Array]:
+    """Sum and number of the observations before a time."""
+    values = np.ascontiguousarray(arrays["donor"][keep][t[keep] < past])
+    good = np.isfinite(values)
+    return np.where(good, values, 0.0).sum(axis=0), good.sum(axis=0)
+
+
+def _with_constants(
+    pair: Pair,
+    sums: list[list[tuple[Array, Array]]],
+    both: tuple[Array, ...],
+    step: float,
+) -> Pair:
+    days = [day for group in sums for day in group]
+    count = np.sum([n for _, n in days], axis=0)
+    mean = np.sum([total for total, _ in days], axis=0) / np.maximum(count, 1)
+    x, y, z = (float(m) if n else np.nan for m, n in zip(mean, count, strict=True))
+    lag = None
+    if both:
+        found = cross_correlation_lag(np.asarray(both[0]), np.asarray(both[1]), step)
+        lag = None if found is None else found.seconds
+    return replace(pair, donor_offset=(x, y, z), lag=lag)
+
+
+def _thin_day(
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    keep: slice,
+    pair: Pair,
+    step: float,
+) -> Frame:
+    return thin_frame(t, arrays, pair, keep=keep, step=step)
+
+
+def _fitted(
+    days: list[list[Frame]],
+    pair: Pair,
+    train: tuple[float, float],
+    settings: Settings,
+    method: str,
+) -> Recipient | None:
+    """Baseline from the training span; None without data there."""
+    frame = Frame.join([day for group in days for day in group])
+    training = (frame.t >= train[0]) & (frame.t < train[1])
+    counts = (np.isfinite(frame.own) & training[:, None]).sum(axis=0)
+    if counts.max() < FEWEST_SAMPLES:
+        return None
+    x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
+    with one_blas_thread():
+        fitted = default_baselines([(frame, training)], names=[method])
+    return Recipient(pair, fitted, (), (x, y, z))
+
+
+def _scored(
+    times: tuple[float, float, int, int],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    recipient: Recipient | None,
+    span: tuple[float, float],
+    settings: Settings,
+) -> GapErrors | None:
+    """Errors in gaps hidden in one stretch."""
+    if recipient is None or not recipient.baselines:
+        return None
+    frame = build_frame(seconds_of(*times), arrays, recipient.pair)
+    with one_blas_thread():
+        return gap_benchmark(
+            frame, span, recipient, _no_network, settings,
+            methods=set(recipient.baselines), most=PER_GAP,
+        )  # fmt: skip
+
+
+def _no_network(track: str, windows: Windows | npt.NDArray[np.float32]) -> NoReturn:
+    raise GraceError(
+        f"found a baseline without a network, asked to predict {len(windows)} "
+        f"windows of the track {track!r}: fit a model with ds.grace.fit()"
+    )
+
+
+def _finished(
+    recipient: Recipient | None,
+    errors: list[GapErrors | None],
+    split: Split,
+    settings: Settings,
+    method: str,
+    origin: dict[str, str],
+) -> FittedModel:
+    import xarray as xr
+
+    table = join_errors([e for e in errors if e is not None and len(e.t)])
+    calibration = calibrate(table)
+    recipients, scores = {}, xr.Dataset()
+    if recipient is not None and calibration is not None:
+        name = recipient.pair.recipient
+        recipients = {name: recipient.with_calibration(calibration)}
+        scores = score_table({name: table})
+    return FittedModel(
+        settings=settings,
+        split=split,
+        recipients=recipients,
+        networks={},
+        history=xr.Dataset(),
+        scores=scores,
+        info={**origin, "method": method},
+    )

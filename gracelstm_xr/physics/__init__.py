@@ -1,0 +1,1 @@
+"""Where the satellites are, how they point, and what pushes them."""

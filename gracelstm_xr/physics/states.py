@@ -1,0 +1,221 @@
+"""Orbits between and beyond their epochs: interpolation and propagation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from gracelstm_xr.physics.earth import gravity, to_inertial
+
+__all__ = ["MAX_NODE_STEP", "REACH", "StateNodes"]
+
+Array = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+#: Longest distance between two orbit epochs that is interpolated [s].
+MAX_NODE_STEP = 180.0
+#: Longest propagation from an epoch [s]: holes of twice as long are closed.
+REACH = 10_800.0
+#: Propagated nodes stand at whole multiples of this [s].
+SPACING = 60.0
+
+
+@dataclass(frozen=True)
+class StateNodes:
+    """Inertial states at strictly increasing epochs, to be interpolated.
+
+    Attributes
+    ----------
+    t : ndarray, shape (n,)
+        GPS seconds.
+    position, velocity : ndarray, shape (n, 3)
+        Inertial state [m], [m s-1].
+    propagated : ndarray of bool, shape (n,), or None
+        Nodes `filled` has made; None for none.
+    """
+
+    t: Array
+    position: Array
+    velocity: Array
+    propagated: BoolArray | None = None
+
+    @classmethod
+    def from_grid(cls, t: Array, position: Array, velocity: Array) -> StateNodes:
+        """Nodes from Earth-fixed states on a grid where most epochs may be NaN."""
+        good = np.isfinite(position).all(axis=1) & np.isfinite(velocity).all(axis=1)
+        return cls(t[good], *to_inertial(t[good], position[good], velocity[good]))
+
+    def shifted(self, lag: float) -> StateNodes:
+        """Nodes of a satellite that is now where this one is ``lag`` s later."""
+        return replace(self, t=self.t - lag)
+
+    def at(self, t: Array) -> tuple[Array, Array]:
+        """Position [m] and velocity [m s-1] at ``t`` by quintic Hermite steps.
+
+        The third pair of conditions is the acceleration by the flattened Earth at
+        the nodes, so that 60 s epochs interpolate to millimetres. NaN outside the
+        nodes and across holes longer than 180 s, which `filled` closes first.
+        """
+        known, i = self._locate(t)
+        position, velocity = np.full((2, len(t), 3), np.nan)
+        if not known.any():
+            return position, velocity
+        everywhere = bool(known.all())
+        i = i if everywhere else i[known]
+        s = t if everywhere else t[known]
+        h, *terms = (part[i] for part in self._polynomials)
+        p, v, a, c3, c4, c5 = terms
+        s = (s - self.t[i])[:, None] / h
+        position[known] = p + s * (v + s * (a / 2 + s * (c3 + s * (c4 + s * c5))))
+        slope = v + s * (a + s * (3 * c3 + s * (4 * c4 + s * 5 * c5)))
+        velocity[known] = slope / h
+        return position, velocity
+
+    @cached_property
+    def _polynomials(self) -> tuple[Array, ...]:
+        """Length of every interval and its coefficients, lowest power first."""
+        h = np.diff(self.t)[:, None]
+        p0, p1 = self.position[:-1], self.position[1:]
+        v0, v1 = self.velocity[:-1] * h, self.velocity[1:] * h
+        pull = gravity(self.position)
+        a0, a1 = pull[:-1] * h**2, pull[1:] * h**2
+        c3 = 10 * (p1 - p0) - 6 * v0 - 4 * v1 - 1.5 * a0 + 0.5 * a1
+        c4 = -15 * (p1 - p0) + 8 * v0 + 7 * v1 + 1.5 * a0 - a1
+        c5 = 6 * (p1 - p0) - 3 * v0 - 3 * v1 - 0.5 * a0 + 0.5 * a1
+        return h, p0, v0, a0, c3, c4, c5
+
+    def propagated_at(self, t: Array) -> BoolArray:
+        """Whether the state at ``t`` rests on a propagated node."""
+        known, i = self._locate(t)
+        if self.propagated is None or not known.any():
+            return np.zeros(len(t), dtype=bool)
+        return np.asarray(known & (self.propagated[i] | self.propagated[i + 1]))
+
+    def _locate(self, t: Array) -> tuple[BoolArray, IntArray]:
+        """Whether ``t`` lies between two near nodes, and the first of the two."""
+        last = len(self.t) - 2
+        if last < 0:
+            return np.zeros(len(t), dtype=bool), np.zeros(len(t), dtype=np.int64)
+        i = np.clip(np.searchsorted(self.t, t, side="right") - 1, 0, last)
+        inside = (t >= self.t[0]) & (t <= self.t[-1])
+        return inside & (self.t[i + 1] - self.t[i] <= MAX_NODE_STEP), i
+
+    def filled(self, first: float, last: float, *, beyond: float = REACH) -> StateNodes:
+        """Add nodes at whole minutes where there are no epochs within 3 min.
+
+        From the epochs before and after a hole the orbit is integrated (Runge-Kutta
+        in the field of the flattened Earth) for up to 3 h, so that holes up to 6 h
+        close; the two are blended. Past the ends it goes on for 3 h.
+
+        Parameters
+        ----------
+        first, last : float
+            GPS seconds between which states will be wanted.
+        beyond : float
+            How far it goes on past the last epoch [s], at least 3 h.
+
+        Returns
+        -------
+        StateNodes
+
+        Notes
+        -----
+        Higher terms of the gravity field and drag are left out. Against an orbit
+        integrated with degree 4 and a drag of 3e-7 m s-2, at 480 km, the middle of a
+        hole is off by less than 10 m after 10 min, 150 m after 1 h and 2 km after
+        6 h; the end of the 3 h past the data by less than 2 km.
+        """
+        if not len(self.t):
+            return self
+        edges = np.concatenate([[-np.inf], self.t, [np.inf]])
+        holes = np.flatnonzero(np.diff(edges) > MAX_NODE_STEP)
+        wanted = [_minutes(edges[k], edges[k + 1], first, last, beyond) for k in holes]
+        where = np.repeat(holes, [len(times) for times in wanted])
+        times = np.concatenate(wanted) if len(holes) else np.zeros(0)
+        if not len(times):
+            return self
+        before, after = times - edges[where], edges[where + 1] - times
+        forwards = before <= np.where(np.isinf(after), max(beyond, REACH), REACH)
+        ahead = self._propagated(where - 1, times, forwards, 1.0)
+        back = self._propagated(where, times, after <= REACH, -1.0)
+        weight = _weight(before, after)[:, None]
+        made = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
+        known = np.isfinite(made[0]).all(axis=1)
+        t = np.concatenate([self.t, times[known]])
+        order = np.argsort(t, kind="stable")
+        old = np.zeros(len(self.t), dtype=bool)
+        return StateNodes(
+            t[order],
+            np.concatenate([self.position, made[0][known]])[order],
+            np.concatenate([self.velocity, made[1][known]])[order],
+            np.concatenate([old, np.ones(int(known.sum()), dtype=bool)])[order],
+        )
+
+    def _propagated(
+        self, start: IntArray, times: Array, use: BoolArray, sign: float
+    ) -> tuple[Array, Array]:
+        """States at ``times`` integrated from the nodes ``start``; NaN if not used."""
+        position, velocity = np.full((2, len(times), 3), np.nan)
+        nodes, row = np.unique(start[use], return_inverse=True)
+        if not len(nodes):
+            return position, velocity
+        origin = self.t[nodes]
+        border = SPACING * (np.floor(origin / SPACING) + 1)
+        if sign < 0:
+            border = SPACING * (np.ceil(origin / SPACING) - 1)
+        number = np.rint(sign * (times[use] - border[row]) / SPACING).astype(np.int64)
+        state = np.concatenate([self.position[nodes], self.velocity[nodes]], axis=1)
+        track = np.empty((int(number.max()) + 1, *state.shape))
+        step = (border - origin)[:, None]
+        for k in range(len(track)):
+            track[k] = state = _advance(_advance(state, step / 2), step / 2)
+            step = np.full_like(step, sign * SPACING)
+        position[use] = track[number, row, :3]
+        velocity[use] = track[number, row, 3:]
+        return position, velocity
+
+
+def _minutes(
+    low: float, high: float, first: float, last: float, beyond: float
+) -> Array:
+    """Multiples of 60 s inside a hole, in the stretch, in reach of an end."""
+    reach = max(beyond, REACH) if np.isinf(high) else REACH
+    start, stop = max(low, first - SPACING), min(high, last + SPACING)
+    k = np.arange(np.floor(start / SPACING), np.ceil(stop / SPACING) + 1)
+    times = SPACING * k
+    inside = (times > low) & (times < high)
+    reached = (times - low <= reach) | (high - times <= REACH)
+    return np.asarray(times[inside & reached], dtype=np.float64)
+
+
+def _weight(before: Array, after: Array) -> Array:
+    """Weight of the state propagated forwards; smooth, 0 or 1 beyond a reach."""
+    left = np.clip(REACH - before, 0, None) * np.minimum(after, REACH)
+    right = np.clip(REACH - after, 0, None) * np.minimum(before, REACH)
+    total = left**2 + right**2
+    # both vanish exactly at the reach of an only end
+    weight = left**2 / np.where(total > 0, total, 1.0)
+    return np.asarray(np.where(total > 0, weight, before <= after), dtype=np.float64)
+
+
+def _blend(weight: Array, a: Array, b: Array) -> Array:
+    """Weighted mean; the side without weight may be NaN."""
+    mixed = np.where(weight == 1, a, weight * a + (1 - weight) * b)
+    return np.asarray(np.where(weight == 0, b, mixed), dtype=np.float64)
+
+
+def _advance(state: Array, step: Array) -> Array:
+    """One classical Runge-Kutta step of the states (m, 6) by ``step`` (m, 1)."""
+    a = _rate(state)
+    b = _rate(state + step / 2 * a)
+    c = _rate(state + step / 2 * b)
+    d = _rate(state + step * c)
+    return np.asarray(state + step / 6 * (a + 2 * b + 2 * c + d))
+
+
+def _rate(state: Array) -> Array:
+    return np.concatenate([state[:, 3:], gravity(state[:, :3])], axis=1)

@@ -1,0 +1,1 @@
+"""Cleaning, resampling, calibration and gap tables of observed series."""

@@ -1,0 +1,1 @@
+"""Regular series as numpy arrays: interpolation, filters, bins, noise models."""

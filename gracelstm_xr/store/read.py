@@ -1,0 +1,259 @@
+"""Opening of Zarr stores; how they are laid out is told in `gracelstm_xr.store`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import xarray as xr
+
+from gracelstm_xr.core.conventions import VARIABLES
+from gracelstm_xr.core.index import RegularAxis, regular_coords
+from gracelstm_xr.core.remote import check_place, is_url, reached, storage
+from gracelstm_xr.errors import GraceWarning, StoreError
+from gracelstm_xr.files import STORE
+
+if TYPE_CHECKING:
+    import zarr
+
+__all__ = [
+    "LAYOUT",
+    "META",
+    "axis_in",
+    "open_root",
+    "open_store",
+    "read_meta",
+    "reads_from",
+]
+
+#: Root attribute that makes a Zarr group a store of this package.
+META = STORE
+#: Version of the layout.
+LAYOUT = 1
+
+
+def open_store(
+    store: str | os.PathLike[str],
+    *,
+    chunks: Mapping[str, int] | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> xr.Dataset:
+    """Open a store lazily; the cost does not depend on its length.
+
+    Parameters
+    ----------
+    store : str or PathLike
+        Folder or fsspec URL written by `to_zarr`.
+    chunks : mapping, optional
+        Dask chunk sizes; whole shards by default, the cheapest to read. Multiples
+        of a day (86400 steps at 1 Hz) also read only what they need.
+    storage_options : mapping, optional
+        Passed to fsspec for a URL.
+
+    Returns
+    -------
+    xarray.Dataset
+        The data model with Dask arrays and a regular time index.
+
+    Raises
+    ------
+    StoreError
+        Nothing is there, it is not a store of this package, or it is incomplete.
+    """
+    meta, where = read_meta(store, storage_options=storage_options)
+    axis = axis_in(meta)
+    grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
+    ds = _complete_part(where, storage_options, meta)
+    sizes = {k: v for k, v in grid.items() if k in ds.dims}
+    ds = ds.chunk(sizes, name_prefix=_task_prefix(where))
+    texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
+    ds = ds.assign_coords(
+        {n: (c.dims, np.array(c.values.tolist()), c.attrs) for n, c in texts.items()}
+    )
+    attrs = {k: v for k, v in ds.attrs.items() if k != META}
+    order = [n for n in VARIABLES if n in ds]
+    ds = ds[[*order, *(n for n in ds.data_vars if n not in VARIABLES)]].assign_coords(
+        regular_coords(axis)
+    )
+    ds.attrs = attrs
+    ds.encoding["source"] = where
+    ds.encoding["observed"] = {"size": axis.size, **meta.get("observed", {})}
+    ds.encoding["problems"] = list(meta.get("problems", ()))
+    return ds
+
+
+def _task_prefix(where: str) -> str:
+    # one name for a store, whatever links lead to it
+    place = where.rstrip("/") if is_url(where) else os.path.realpath(where)
+    digest = hashlib.blake2b(place.encode(), digest_size=8)
+    return f"store-{digest.hexdigest()}-"
+
+
+def reads_from(ds: xr.Dataset, where: str) -> bool:
+    """Whether a lazy Dataset still has to read from the store at an address."""
+    graph: Any = ds.__dask_graph__()  # type: ignore[no-untyped-call]
+    prefix = _task_prefix(where)
+    names = () if graph is None else getattr(graph, "layers", graph)
+    return any(str(n).removeprefix("original-").startswith(prefix) for n in names)
+
+
+def read_meta(
+    store: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> tuple[dict[str, Any], str]:
+    """Return what a store says about itself, and its address.
+
+    Parameters
+    ----------
+    store : str or PathLike
+        Folder or fsspec URL.
+    storage_options : mapping, optional
+        Passed to fsspec for a URL.
+
+    Returns
+    -------
+    meta : dict
+        Layout version, time axis, shard length, seconds observed per satellite.
+    address : str
+        What to give to ``xarray.open_zarr``.
+
+    Raises
+    ------
+    StoreError
+        Nothing is there, it is not a store of this package, or it is incomplete.
+    """
+    group, where = open_root(store, storage_options=storage_options)
+    meta: Any = group.attrs.asdict()[META]
+    if meta.get("pending"):
+        warnings.warn(
+            f"an ingest into {where} was interrupted or is at work; run it again to "
+            "complete the store",
+            GraceWarning,
+            stacklevel=3,
+        )
+    return meta, where
+
+
+def axis_in(meta: Mapping[str, Any]) -> RegularAxis:
+    """Return the time axis that a store says it has."""
+    return RegularAxis(
+        np.datetime64(meta["time"]["start"], "ns"),
+        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
+        int(meta["time"]["size"]),
+    )
+
+
+def open_root(
+    store: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+) -> tuple[zarr.Group, str]:
+    """Open the root group of a complete store; see `read_meta`."""
+    where = os.fspath(store)
+    if is_url(where):
+        check_place(where)
+    with reached(where):
+        group = _root(where, storage_options)
+    meta = group.attrs.asdict().get(META)
+    if not isinstance(meta, dict) or "layout" not in meta:
+        raise StoreError(
+            f"{where} is a Zarr store of another kind (no {META!r} attribute); open "
+            "it with xarray.open_zarr and write it with ds.grace.to_zarr"
+        )
+    if meta["layout"] != LAYOUT:
+        raise StoreError(
+            f"{where} has layout {meta['layout']}, this version reads {LAYOUT}; "
+            "update gracelstm-xr"
+        )
+    if not meta.get("complete"):
+        raise StoreError(
+            f"{where} is incomplete: its writing was interrupted; run the same again, "
+            "or write it anew with mode='w'"
+        )
+    return group, where
+
+
+def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
+    import zarr
+    from zarr.errors import GroupNotFoundError
+
+    try:
+        return zarr.open_group(where, mode="r", storage_options=storage(where, options))
+    except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
+        if os.path.isfile(where):
+            raise StoreError(
+                f"{where} is a file, expected the folder of a Zarr store; make one "
+                "with `gracelstm ingest` or ds.grace.to_zarr"
+            ) from error
+        raise StoreError(f"no Zarr store at {where}; {_missing(where)}") from error
+    except ValueError as error:
+        raise StoreError(f"{where} is not a readable Zarr store: {error}") from error
+
+
+def _missing(where: str) -> str:
+    """What to do about a store that is not there."""
+    from gracelstm_xr.store.location import Target
+
+    if not is_url(where) and Target.at(where).begun():
+        return (
+            "a run that writes it was interrupted or is at work; run the same again "
+            "to complete it"
+        )
+    return "make one with `gracelstm ingest` or ds.grace.to_zarr"
+
+
+def _complete_part(
+    where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
+) -> xr.Dataset:
+    """Open what is complete of a store, which may be growing just now."""
+    part: dict[Any, Any] = {
+        "time": slice(0, axis_in(meta).size),
+        "satellite": slice(0, len(meta.get("satellites", "ABCD"))),
+    }
+    if not meta.get("pending") or "variables" not in meta:
+        return _dataset(where, options).isel(part, missing_dims="ignore")
+    # one by one, because the arrays may differ in length
+    group: Any = _root(where, options)
+    lengths = {
+        name
+        for name, array in group.arrays()
+        if {"time", "satellite"} & set(array.metadata.dimension_names or ())
+    }
+    pieces = [
+        _dataset(where, options, ["time", *(lengths - {name})]).isel(
+            part, missing_dims="ignore"
+        )
+        for name in sorted(lengths & {"satellite", *meta["variables"]})
+    ]
+    return xr.merge(pieces, join="exact", compat="equals", combine_attrs="override")[
+        list(meta["variables"])
+    ].assign_attrs(pieces[0].attrs)
+
+
+def _dataset(
+    where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str] = ("time",)
+) -> xr.Dataset:
+    try:
+        ds: xr.Dataset = xr.open_zarr(
+            where,
+            chunks=None,
+            consolidated=False,
+            drop_variables=list(leave_out),
+            storage_options=storage(where, options),
+        )
+    except (ValueError, LookupError) as error:
+        raise StoreError(
+            f"{where} holds an array that cannot be opened ({error}); write the "
+            "store again"
+        ) from error
+    # Zarr lists arrays in the order in which storage answers, another every time
+    return xr.Dataset(
+        {name: ds.data_vars[name] for name in sorted(map(str, ds.data_vars))},
+        {name: ds.coords[name] for name in sorted(map(str, ds.coords))},
+        ds.attrs,
+    )

@@ -1,0 +1,324 @@
+"""Ingest on real schedulers and workers over TCP, some of which die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_ingest import DAYS, fill_folder, tree
+
+import gracelstm_xr as gx
+
+pytestmark = pytest.mark.distributed
+
+ENVIRONMENT = {
+    **os.environ,
+    "SOURCE_DATE_EPOCH": "1700000000",
+    "OPENBLAS_NUM_THREADS": "1",
+    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
+    "DASK_DISTRIBUTED__WORKER__PRELOAD": str(
+        Path(__file__).parents[1] / "slow_shards.py"
+    ),
+}
+#: Runs the command with shards of one day, and looks for workers every second.
+COMMAND = """
+import sys
+import gracelstm_xr.compute.cluster
+gracelstm_xr.compute.cluster.PATIENCE = 1.0
+from gracelstm_xr.store.ingest import ingest
+ingest.__kwdefaults__["shard_days"] = 1
+from gracelstm_xr.cli import main
+if __name__ == "__main__":
+    sys.exit(main())
+"""
+
+
+class Cluster:
+    """Processes of ``dask scheduler`` and ``dask worker``."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._start(
+            "scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1",
+            "--scheduler-file", str(self.file),
+        )  # fmt: skip
+        # the file is there before what it says is
+        wait_until(lambda: self.file.exists() and self._told())
+
+    @property
+    def address(self) -> str:
+        found = self._told()
+        assert found
+        return found[1]
+
+    def _told(self) -> re.Match[str] | None:
+        return re.search(r'"address": "(tcp://[^"]+)"', self.file.read_text())
+
+    def worker(self) -> subprocess.Popen[bytes]:
+        return self._start(
+            "worker", "--no-nanny", "--nthreads", "1", "--no-dashboard",
+            "--local-directory", str(self.folder),
+            "--scheduler-file", str(self.file),
+        )  # fmt: skip
+
+    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        log = (self.folder / f"{len(self.processes)}.log").open("wb")
+        with log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "dask", *arguments],
+                stdout=log,
+                stderr=log,
+                env=ENVIRONMENT,
+                cwd=self.folder,
+            )
+        self.processes.append(process)
+        return process
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    folder = tmp_path / "cluster"
+    folder.mkdir()
+    with contextlib.closing(Cluster(folder)) as found:
+        yield found
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    return fill_folder(tmp_path / "in", DAYS, "AB", ("ACC1B",))
+
+
+def wait_until(met: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def start(*arguments: str | Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *map(str, arguments), "--quiet"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    said, told = process.communicate(timeout=120)
+    return process.returncode, said, told
+
+
+def expected(files: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    gx.ingest(files, place, shard_days=1)
+    return tree(place)
+
+
+def shards_done(store: Path) -> int:
+    return len(
+        list(store.with_name(f".{store.name}.part").glob("manifest/2*/zarr.json"))
+    )
+
+
+#: Tells a scheduler one thing after the other, while it is killed.
+TELLING = """
+import os, signal, sys, time
+from gracelstm_xr.compute import cluster
+with cluster.client(scheduler=sys.argv[1]) as session:
+    for n in range(20_000):
+        session.submit(len, (n,))
+        if n == 2_000:
+            os.kill(int(sys.argv[2]), signal.SIGKILL)
+        if session.status != "running":
+            break
+    time.sleep(1)
+    print(session.status)
+"""
+
+
+def test_a_scheduler_that_dies_while_it_is_told_something_is_not_logged(
+    cluster: Cluster,
+) -> None:
+    scheduler = str(cluster.processes[0].pid)
+    done = subprocess.run(
+        [sys.executable, "-c", TELLING, cluster.address, scheduler],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env=ENVIRONMENT,
+        check=False,
+    )
+    assert done.returncode == 0
+    assert done.stdout != "running\n"
+    assert done.stderr == ""
+
+
+def test_a_killed_worker_changes_no_byte(
+    cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any worker the ingest says that it waits; of two workers one dies."""
+    store = tmp_path / "a.zarr"
+    ingest = start("ingest", files, store, "--scheduler", cluster.address)
+    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
+    assert ingest.stderr is not None
+    assert ingest.stderr.readline() == (
+        f"gracelstm: warning: no worker is connected to {cluster.address}, waiting for "
+        "one; start some with `dask worker` and that address\n"
+    )
+    first, _ = cluster.worker(), cluster.worker()
+    wait_until(lambda: shards_done(store) > 0)
+    first.kill()
+    status, said, told = end(ingest)
+    assert status == 0
+    assert "Traceback" not in told
+    assert "14 files read" in said
+    assert tree(store) == whole
+    assert not list(tmp_path.glob(".a.zarr*"))
+    # the session's client is used as it is, and a lost scheduler is one line
+    lost = tmp_path / "lost.zarr"
+    ingest = start("ingest", files, lost, "--scheduler", cluster.address)
+    wait_until(lambda: shards_done(lost) > 0)
+    cluster.processes[0].kill()
+    status, said, told = end(ingest)
+    assert (status, said) == (1, "")
+    last = told.splitlines()[-1]
+    assert last == (
+        f"gracelstm: error: the connection to the Dask scheduler at {cluster.address} "
+        "is lost; what is finished is kept, start a scheduler and run the same again"
+    )
+    assert "Traceback" not in told
+    status, said, _ = end(start("ingest", files, lost))
+    assert status == 0
+    assert "14 files read" not in said
+    assert tree(lost) == whole
+
+
+def test_nobody_at_the_address(files: Path, tmp_path: Path) -> None:
+    address = "tcp://127.0.0.1:9"
+    begun = time.monotonic()
+    command = start("ingest", files, tmp_path / "a.zarr", "--scheduler", address)
+    status, said, told = end(command)
+    assert time.monotonic() - begun < 60
+    assert (status, said) == (1, "")
+    assert re.fullmatch(
+        rf"gracelstm: error: no Dask scheduler answers at {address} \(\w+\); start one "
+        r"with `dask scheduler` and give its address\n",
+        told,
+    )
+    assert not list(tmp_path.glob("*a.zarr*"))
+
+
+def test_local_workers_and_a_bad_file(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads here and worker processes write and report the same."""
+    (files / f"ACC1B_{DAYS[2]}_B_02.dat").write_bytes(b"Dear diary\n" * 30)
+    store = tmp_path / "a.zarr"
+    command = start("ingest", files, store, "--workers", "2")
+    one = expected(files, tmp_path / "local.zarr", monkeypatch)
+    status, said, told = end(command)
+    assert status == 1
+    assert said.splitlines()[-1] == (
+        "failed:     1 files could not be read; the manifest says why"
+    )
+    assert re.fullmatch(r"gracelstm: warning: left out: .*_B_02\.dat.*\n", told)
+    assert tree(store) == one
+
+
+def test_the_command_is_killed_with_its_workers(
+    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "a.zarr"
+    command = start("ingest", files, store, "--workers", "2")
+    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
+    wait_until(lambda: shards_done(store) > 0 or store.exists())
+    tasks = Path(f"/proc/{command.pid}/task")
+    children = [int(c) for t in tasks.glob("*/children") for c in t.read_text().split()]
+    command.kill()
+    command.communicate()
+    assert not store.exists()
+    assert len(children) >= 2
+    gx.ingest(files, store, shard_days=1)
+    assert tree(store) == whole
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "in", "local.zarr"]
+    wait_until(
+        lambda: not any(Path(f"/proc/{child}/fd").exists() for child in children)
+    )
+
+
+def test_the_client_of_a_session(
+    cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
+    local = gx.open_store(tmp_path / "local.zarr")
+    twice = local.assign(lin_accl=local["lin_accl"] * 2.0)
+    twice.grace.to_zarr(tmp_path / "twice.zarr", shard_days=1)
+    cluster.worker()
+    with Client(cluster.address) as client:
+        gx.ingest(files, tmp_path / "a.zarr", shard_days=1)
+        twice.grace.to_zarr(tmp_path / "b.zarr", shard_days=1)
+        seen = client.run_on_scheduler(
+            lambda dask_scheduler: list(dask_scheduler.task_prefixes)
+        )
+    assert {"ingest", "zarr"} <= set(seen)
+    assert tree(tmp_path / "a.zarr") == whole
+    assert tree(tmp_path / "b.zarr") == tree(tmp_path / "twice.zarr")
+
+
+def test_no_client_is_made(files: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, gracelstm_xr as gx\n"
+        f"gx.ingest({str(files)!r}, {str(tmp_path / 'a.zarr')!r}, shard_days=2)\n"
+        f"ds = gx.open_store({str(tmp_path / 'a.zarr')!r})\n"
+        f"(ds * 2).grace.to_zarr({str(tmp_path / 'b.zarr')!r})\n"
+        "from distributed import default_client\n"
+        "default_client()\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True
+    )
+    assert "ValueError: No clients found" in told.stderr
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_die_again_and_again(tmp_path: Path) -> None:
+    import dask
+    from distributed import Client, LocalCluster
+
+    from gracelstm_xr.compute.cluster import run
+    from gracelstm_xr.errors import GraceError
+
+    options = {"dashboard_address": None, "silence_logs": 50}
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+        LocalCluster(1, threads_per_worker=1, local_directory=tmp_path, **options) as c,
+        Client(c),
+    ):
+        tasks = [dask.delayed(die)(dask_key_name="shard-1")]
+        with pytest.raises(
+            GraceError, match=r"^2 workers of tcp://\S+ died in the same"
+        ):
+            run(tasks)
