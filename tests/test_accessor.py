@@ -11,15 +11,15 @@ import pytest
 import xarray as xr
 
 import gracelstm_xr.accessor as accessor
-from gracelstm_xr.nested import LSTMAccessor, PlotAccessor
 from gracelstm_xr.store.write import open_store, to_zarr
 
 GraceAccessor = accessor.GraceAccessor
+LSTMAccessor, PlotAccessor = accessor.LSTMAccessor, accessor.PlotAccessor
 METHODS = [
     (cls, name)
     for cls in (GraceAccessor, LSTMAccessor, PlotAccessor)
     for name, value in vars(cls).items()
-    if inspect.isfunction(value) and not name.startswith("_")
+    if isinstance(value, accessor.Verb)
 ]
 
 
@@ -33,6 +33,27 @@ def test_every_method_is_documented_and_annotated(cls: type, name: str) -> None:
     for parameter in list(signature.parameters.values())[1:]:
         assert parameter.annotation is not inspect.Parameter.empty
         assert parameter.name in text
+
+
+def test_verbs_are_the_functions_with_their_own_signatures(make_grid: Any) -> None:
+    from gracelstm_xr.filling.fit import fit
+
+    ds = make_grid(size=100)
+    assert ds.grace.fit.__func__ is fit
+    assert ds.grace.fit.__self__ is ds
+    shown = inspect.signature(ds.grace.fit).parameters
+    assert {"recipient", "checkpoint", "epochs", "seed", "units"} <= set(shown)
+    assert "ds" not in shown
+    assert "history" in inspect.signature(ds.grace.plot.forecast).parameters
+
+
+def test_reprs_say_what_is_offered(make_grid: Any) -> None:
+    ds = make_grid(size=100)
+    for part, cls in ((ds.grace.lstm, LSTMAccessor), (ds.grace.plot, PlotAccessor)):
+        lines = repr(part).splitlines()
+        names = [n for n, v in vars(cls).items() if isinstance(v, accessor.Verb)]
+        assert [line.split()[0] for line in lines[1:]] == names
+        assert all(len(line.split()) > 2 for line in lines[1:])
 
 
 def test_contract_methods_are_there() -> None:

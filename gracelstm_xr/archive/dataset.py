@@ -123,13 +123,14 @@ def open_selection(selection: Selection, *, errors: Errors = "raise") -> xr.Data
             variables[name] = _variable(name, tasks, flags)
     ds = xr.Dataset(variables, coords=regular_coords(axis))
     ds = ds.assign_coords(label_coords(ds.dims, letters))
-    names_used = [candidates[0].name for candidates in catalogue.slots()]
+    used = list(catalogue.slots())
+    names_used = [candidates[0].name for candidates in used]
     ds.attrs = archive_attributes(
         letters,
         axis,
         products=(n.product for n in names_used),
         releases=(n.release for n in names_used),
-        files=len(names_used),
+        files=[f"{c[0].name} {c[0].size}" for c in used],
         made_by=origin(catalogue),
     )
     ds.encoding["catalogue"] = catalogue

@@ -28,7 +28,7 @@ from gracelstm_xr.core.conventions import (
 from gracelstm_xr.core.lazytime import LazyTimeIndex
 from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError, L1BFormatError
-from gracelstm_xr.l1b.source import open_stream
+from gracelstm_xr.l1b.content import open_stream
 
 __all__ = ["GraceL1BBackend", "record_count"]
 

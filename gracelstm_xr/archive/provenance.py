@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gracelstm_xr import l1b
 from gracelstm_xr.archive.catalogue import Catalogue
@@ -14,13 +13,11 @@ from gracelstm_xr.core.conventions import (
     flag_attributes,
     global_attributes,
 )
+from gracelstm_xr.core.provenance import FILES_DIGEST, digest_of
 from gracelstm_xr.core.time import RegularAxis
-from gracelstm_xr.errors import L1BFormatError, StoreError
+from gracelstm_xr.errors import L1BFormatError
 
-if TYPE_CHECKING:
-    import xarray as xr
-
-__all__ = ["archive_attributes", "data_origin", "family_flags", "origin"]
+__all__ = ["archive_attributes", "family_flags", "origin"]
 
 
 def family_flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:
@@ -58,7 +55,7 @@ def archive_attributes(
     *,
     products: Iterable[str],
     releases: Iterable[str],
-    files: int,
+    files: Sequence[str],
     made_by: str,
 ) -> dict[str, Any]:
     """Global attributes: what was found, in numbers (the list would be too long).
@@ -71,8 +68,8 @@ def archive_attributes(
         Time axis.
     products, releases : iterable of str
         Of the files used, in any order, with repetitions.
-    files : int
-        Number of files used.
+    files : sequence of str
+        One line per file used, see `core.provenance.FILES_DIGEST`.
     made_by : str
         From `origin`.
     """
@@ -87,47 +84,6 @@ def archive_attributes(
     )
     attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))
     attrs["product_version"] = versions
-    attrs["source_files"] = files
+    attrs["source_files"] = len(files)
+    attrs[FILES_DIGEST] = digest_of(files)
     return attrs
-
-
-def data_origin(ds: xr.Dataset) -> dict[str, str]:
-    """What a fitted model says of the data it was made from.
-
-    Parameters
-    ----------
-    ds : xarray.Dataset
-
-    Returns
-    -------
-    dict of str to str
-        ``data``: the Dataset's own attribute ``source``. Of a Dataset from a store, or
-        from the files of an archive, also ``files``, their number, and
-        ``manifest_sha256``, a digest of their names and, in a store, of their contents:
-        the same data give the same digest wherever they lie.
-    """
-    found = {"data": str(ds.attrs.get("source", "data of unstated origin"))}
-    rows = _source_files(ds)
-    if rows:
-        text = "\n".join(sorted(rows))
-        found["files"] = str(len(rows))
-        found["manifest_sha256"] = hashlib.sha256(text.encode()).hexdigest()
-    return found
-
-
-def _source_files(ds: xr.Dataset) -> list[str]:
-    """One line per Level-1B file behind a Dataset; none where that is not known."""
-    from gracelstm_xr.archive.dataset import FILES, Files
-    from gracelstm_xr.store.manifest import read_records
-    from gracelstm_xr.store.read import open_root
-
-    files = ds.encoding.get(FILES)
-    if isinstance(files, Files):
-        return [f"{e.name} {e.size}" for e in files.selection.catalogue.entries]
-    where = str(ds.encoding.get("source", ""))
-    # the store may be gone, or want options that a Dataset does not carry
-    with contextlib.suppress(StoreError, OSError, ValueError):
-        records = read_records(open_root(where)[0]) if where else {}
-        listed = [f for record in records.values() for f in record.files]
-        return [f"{f.name} {f.sha256}" for f in listed if f.used]
-    return []

@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from gracelstm_xr.physics.attitude import Attitude, rotate
 from gracelstm_xr.physics.earth import GM_EARTH
+from gracelstm_xr.physics.firings import allowed, firing_acceleration
 from gracelstm_xr.physics.frames import FACING
 from gracelstm_xr.physics.lag import lag_to_twin
 from gracelstm_xr.physics.states import StateNodes
-from gracelstm_xr.physics.thrusters import allowed, firing_acceleration
 from gracelstm_xr.signal.interpolation import lagrange, linear, nodes_around
 
 __all__ = [

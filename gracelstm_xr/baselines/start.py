@@ -18,9 +18,7 @@ from gracelstm_xr.baselines.moments import columns
 from gracelstm_xr.baselines.regression import LocalRegression
 from gracelstm_xr.baselines.repeating import Repeating
 from gracelstm_xr.baselines.slow import SlowResidual
-from gracelstm_xr.lstm.channels import Channels, make_channels, static_channels
-from gracelstm_xr.lstm.settings import FEATURES
-from gracelstm_xr.physics.frames import Frame
+from gracelstm_xr.physics.frames import FEATURES, Frame
 
 __all__ = ["CONTEXT", "SINGLE", "TWIN", "Start", "Track"]
 
@@ -136,25 +134,3 @@ class Track:
         )
         total = np.sqrt(sigma**2 + variance) if errors else None
         return Start(coefficients, smooth, slow + again, total)
-
-    def channels(
-        self,
-        thin: Frame,
-        start: Start,
-        visible: BoolArray,
-        part: slice = slice(None),
-    ) -> Channels:
-        """What the network sees of a part of a frame.
-
-        Parameters
-        ----------
-        thin, start, visible
-            Of `start`.
-        part : slice
-            Steps wanted.
-        """
-        static = static_channels(thin, self.donor_scale, self.features, part)
-        base = start.smooth[part] + start.slow[part]
-        return make_channels(
-            static, thin.own[part], base, visible[part], self.residual_scale
-        )

@@ -8,7 +8,22 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.baselines.carry import HALO, Chain, carry, day_lag, day_means
+from gracelstm_xr.baselines.nominal import MODEL_SIGMA, nominal_prior
+from gracelstm_xr.baselines.overlap import bin_table, solve
+from gracelstm_xr.compute.blocks import Output, gps_axis
+from gracelstm_xr.compute.days import day_blocks, day_results, midnight, thinned
+from gracelstm_xr.core import conventions
+from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.physics import thrusterfit
+from gracelstm_xr.physics.features import TWINS, satellite_pairs
+from gracelstm_xr.physics.firings import allowed
+from gracelstm_xr.physics.forces import model_series
+from gracelstm_xr.physics.lagsearch import cross_correlation_lag
+from gracelstm_xr.physics.plates import MASS
+from gracelstm_xr.physics.thermosphere import weather
+from gracelstm_xr.physics.thrusterfit import day_sums
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -117,15 +132,10 @@ def transplant(
 def _model_options(chain: Chain, f107: Any, ap: Any, mass: Any) -> dict[str, Any]:
     if not chain.components:
         return {}
-    from gracelstm_xr.physics.plates import MASS
-    from gracelstm_xr.physics.thermosphere import weather
-
     return {"activity": weather(f107, ap), "mass": {**MASS, **(mass or {})}}
 
 
 def _chosen(ds: xr.Dataset, donor: str | None, recipient: str | None) -> Pair:
-    from gracelstm_xr.physics.features import TWINS, satellite_pairs
-
     if recipient is None:
         last = str(np.atleast_1d(ds["satellite"].values)[-1])
         recipient = last if donor is None else TWINS.get(donor)
@@ -142,9 +152,6 @@ def _chosen(ds: xr.Dataset, donor: str | None, recipient: str | None) -> Pair:
 def _chain(
     ds: xr.Dataset, pair: Pair, thrusters: bool, attitude: bool, model: str | None
 ) -> Chain:
-    from gracelstm_xr.baselines.carry import Chain
-    from gracelstm_xr.baselines.nominal import MODEL_SIGMA
-
     if model not in (None, "remove-restore"):
         raise ValueError(
             f"found force_model={model!r}, expected 'remove-restore' or None"
@@ -165,8 +172,6 @@ def _chain(
 
 
 def _inputs(ds: xr.Dataset, pair: Pair) -> dict[str, Any]:
-    from gracelstm_xr.core.gaps import usable
-
     ds = ds.assign(lin_accl=usable(ds))
     roles = {"own": pair.recipient, "donor": pair.donor}
     return {
@@ -181,21 +186,15 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     """Thruster responses and running means of the whole span, as one Delayed."""
     import dask
 
-    from gracelstm_xr.compute.days import day_results
-    from gracelstm_xr.physics.thrusterfit import HALO
-
     wanted = ["lin_accl", "position", "velocity"]
     if chain.thrusters:
         wanted.append("thruster_on_time")
     few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
-    days = day_results(_first_day, few, ds, halo=HALO)
+    days = day_results(_first_day, few, ds, halo=thrusterfit.HALO)
     return dask.delayed(_first, pure=False)(days, _first_midnight(ds), chain)
 
 
 def _first_midnight(ds: xr.Dataset) -> float:
-    from gracelstm_xr.compute.blocks import gps_axis
-    from gracelstm_xr.compute.days import midnight
-
     return midnight(gps_axis(ds)[0])
 
 
@@ -203,11 +202,6 @@ def _first_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice
 ) -> dict[str, Any]:
     """Sums for thruster responses and donor mean of one day, and its lag."""
-    from gracelstm_xr.baselines.carry import day_lag
-    from gracelstm_xr.compute.days import thinned
-    from gracelstm_xr.physics.thrusterfit import day_sums
-    from gracelstm_xr.physics.thrusters import allowed
-
     found: dict[str, Any] = {}
     for role in ("own", "donor"):
         part = {
@@ -232,9 +226,6 @@ def _first(
     days: list[list[dict[str, Any]]], midnight: float, chain: Chain
 ) -> tuple[dict[str, Array], DayMeans]:
     """Responses per satellite [m s-2], and the donor's running mean and lag."""
-    from gracelstm_xr.baselines.carry import day_means
-    from gracelstm_xr.physics import thrusterfit
-
     table = [day for group in days for day in group]
     responses: dict[str, Response] = {}
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
@@ -246,8 +237,6 @@ def _first(
     if known.any():
         lag = np.asarray(np.interp(middle, middle[known], lag[known]))
     else:
-        from gracelstm_xr.physics.lagsearch import cross_correlation_lag
-
         both = [np.concatenate([day["thin"][i] for day in table]) for i in (0, 1)]
         found = cross_correlation_lag(both[0], both[1], STEP)
         lag[:] = np.nan if found is None else found.seconds
@@ -263,9 +252,6 @@ def _solution(
     """Fit of the whole span, as one Delayed."""
     import dask
 
-    from gracelstm_xr.baselines.carry import HALO
-    from gracelstm_xr.compute.days import day_results
-
     days = day_results(_overlap_day, inputs, ds, chain, known, dict(options), halo=HALO)
     return dask.delayed(_solved, pure=False)(days, _first_midnight(ds), chain, known)
 
@@ -274,10 +260,6 @@ def _overlap_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
     known: tuple[dict[str, Array], DayMeans], options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
-    from gracelstm_xr.baselines.carry import carry
-    from gracelstm_xr.baselines.overlap import bin_table
-    from gracelstm_xr.compute.days import midnight, thinned
-
     index = thinned(t, STEP)
     index = index[(index >= keep.start) & (index < keep.stop)]
     models = _models(t, arrays, chain, options)
@@ -292,8 +274,6 @@ def _models(
     """Force model of recipient and donor, shape (n, 3, component)."""
     if not chain.components:
         return None
-    from gracelstm_xr.physics.forces import model_series
-
     found = []
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
         names = ("position", "velocity", "quaternion")
@@ -311,9 +291,6 @@ def _solved(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
     known: tuple[dict[str, Array], DayMeans],
 ) -> Solution:  # fmt: skip
-    from gracelstm_xr.baselines.nominal import nominal_prior
-    from gracelstm_xr.baselines.overlap import solve
-
     return solve(days, midnight, nominal_prior(chain, known[1]))
 
 
@@ -323,8 +300,6 @@ def _series_day(
     options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
     """Transplant of one day and its parts."""
-    from gracelstm_xr.baselines.carry import carry
-
     models = _models(t, arrays, chain, options)
     found = carry(t, arrays, keep, chain, *known, models)
     scaled = found.terms * solution.scale_at(found.t)
@@ -353,11 +328,6 @@ def _labelled(
     import dask
     import dask.array as da
     import xarray as xr
-
-    from gracelstm_xr.baselines.carry import HALO
-    from gracelstm_xr.compute.blocks import Output
-    from gracelstm_xr.compute.days import day_blocks
-    from gracelstm_xr.core import conventions
 
     outputs: dict[str, Output] = dict.fromkeys(PARTS, ((3,), np.float64))
     outputs["twin_lag"] = ((), np.float64)

@@ -30,7 +30,9 @@ SHOWN = (60.0, 300.0, 1800.0, 10_800.0)
 
 def demo(arguments: Namespace) -> None:
     """``gracelstm demo``."""
-    import gracelstm_xr as gx
+    from gracelstm_xr.archive.dataset import open_archive
+    from gracelstm_xr.simulate.api import simulate_archive
+    from gracelstm_xr.store.read import open_store
 
     folder, overwrite = Path(arguments.out), arguments.overwrite
     _check(folder, overwrite=overwrite)
@@ -38,7 +40,7 @@ def demo(arguments: Namespace) -> None:
     progress = not arguments.quiet
     days = arguments.days or DAYS
     say(f"1/6 simulate {days} days of Level-1B files of both satellites")
-    archive = gx.simulate_archive(
+    archive = simulate_archive(
         folder / "archive",
         mission=MISSION,
         start=START,
@@ -49,11 +51,11 @@ def demo(arguments: Namespace) -> None:
     )
     say("2/6 read them into a Zarr store")
     store = folder / STORE
-    simulated = gx.open_archive(str(archive))
+    simulated = open_archive(str(archive))
     simulated.attrs["title"] = f"Simulated {MISSION.upper()} twin archive"
     mode = "w" if overwrite else "w-"
     simulated.grace.to_zarr(store, mode=mode, progress=progress)
-    ds = gx.open_store(store)
+    ds = open_store(store)
     say(repr(ds.grace))
     say("3/6 train the network on the residuals of the baselines")
     model = ds.grace.fit(

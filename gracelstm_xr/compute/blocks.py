@@ -16,6 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.core.index import EPOCH, axis_of
+from gracelstm_xr.version import __version__
 
 __all__ = [
     "Output",
@@ -220,8 +221,6 @@ def token_of(
         Whatever else the result depends on.
     """
     from dask.base import tokenize
-
-    from gracelstm_xr.version import __version__
 
     names = {key: (array.name, array.chunks) for key, array in sources.items()}
     what = f"{function.__module__}.{function.__qualname__} {__version__}"

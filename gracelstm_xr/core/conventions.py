@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES, Variable
+from gracelstm_xr.core.packing import packing, quantisation_step
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import Field, Flags, Header
 
@@ -358,8 +359,6 @@ def zarr_encoding(
         without data are not written.
     """
     from zarr.codecs import BloscCodec
-
-    from gracelstm_xr.core.packing import packing, quantisation_step
 
     step = None if quantise is None else quantisation_step(quantise)
     found: dict[Hashable, dict[str, Any]] = {}

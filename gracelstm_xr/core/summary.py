@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
 
 if TYPE_CHECKING:
@@ -40,8 +41,6 @@ def observed_fractions(ds: xr.Dataset) -> dict[str, float]:
 
 
 def _span(ds: xr.Dataset) -> list[str]:
-    from gracelstm_xr.core.index import axis_of
-
     try:
         axis = axis_of(ds)
     except GraceError as error:

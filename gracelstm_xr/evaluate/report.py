@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr import plot
+from gracelstm_xr.errors import GraceError
 from gracelstm_xr.evaluate.page import badge, page, paragraph, section, table
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.evaluate.verdict import duration, findings, verdict
 from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
+from gracelstm_xr.plot.style import origin
 
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
@@ -123,8 +126,6 @@ def html(score: xr.Dataset, model: FittedModel) -> str:
     -------
     str
     """
-    from gracelstm_xr.plot.style import origin
-
     kind = origin(score)
     parts = [badge(kind), _what(score, kind), section("Verdict", _bullets(score))]
     parts += [
@@ -159,8 +160,6 @@ def _bullets(score: xr.Dataset) -> str:
 
 
 def _satellite(score: xr.Dataset, letter: str) -> Iterator[str]:
-    from gracelstm_xr import plot
-
     drawn = [m for m in DRAWN if m in score["method"].values]
     products = score["method"].values[score["track"].values == "product"]
     drawn += [str(m) for m in products]
@@ -184,8 +183,6 @@ def _satellite(score: xr.Dataset, letter: str) -> Iterator[str]:
 
 
 def _spectrum(score: xr.Dataset, letter: str, axis: str, methods: list[str]) -> Any:
-    from gracelstm_xr import plot
-
     ax = plot.error_spectrum(score, satellite=letter, axis=axis, methods=methods)
     return ax.figure
 
@@ -322,9 +319,6 @@ def _method(score: xr.Dataset) -> str:
 
 
 def _training(model: FittedModel) -> Any:
-    from gracelstm_xr import plot
-    from gracelstm_xr.errors import GraceError
-
     try:
         return plot.training(model).figure
     except GraceError:

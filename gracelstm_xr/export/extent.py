@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.physics.earth import geodetic
+
 __all__ = ["SOURCES", "Extent"]
 
 Array = npt.NDArray[Any]
@@ -80,8 +82,6 @@ class Extent:
 
 
 def _coordinates(position: Array) -> dict[str, Array]:
-    from gracelstm_xr.physics.earth import geodetic
-
     points = position.reshape(-1, 3)
     seen = points[np.isfinite(points).all(axis=1)]
     # a position of zero stands for none in some files

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.core.conventions import read_by
+from gracelstm_xr import l1b
+from gracelstm_xr.compute import cluster
+from gracelstm_xr.compute.pieces import cut, piece_at
+from gracelstm_xr.core.conventions import read_by, utc_now
 from gracelstm_xr.core.index import RegularAxis, axis_of, day_slices
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.export.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
 from gracelstm_xr.export.netcdf import to_netcdf
 from gracelstm_xr.files import check_output, check_sources, interrupted, resumable
+from gracelstm_xr.version import __version__
 
 __all__ = ["SYNTHETIC_BIT", "to_l1b", "to_netcdf"]
 
@@ -97,8 +101,6 @@ def to_l1b(
         Something is not in the files: whole days, epochs with only some of x, y and
         z, gaps that no method filled.
     """
-    from gracelstm_xr.compute import cluster
-
     source = _source(ds)
     chosen = product or ("ACC1B" if source == "lin_accl" else "ACT1B")
     _check(chosen, format, release)
@@ -186,9 +188,6 @@ def _days(
     given: str | None,
 ) -> list[tuple[int, int, Day]]:
     """Number of the day, of the satellite, and what its file is made of."""
-    from gracelstm_xr import l1b
-    from gracelstm_xr.core.conventions import utc_now
-
     created = f"{utc_now():%Y-%m-%d %H:%M:%S}"
     flags = _flags(ds)
     marks = ds["acc_cleanflg"].attrs if "acc_cleanflg" in ds else {}
@@ -231,8 +230,6 @@ def _flags(ds: xr.Dataset) -> tuple[tuple[int, str], ...]:
 
 def _provenance(ds: xr.Dataset) -> dict[str, Any]:
     """Header attributes of the source that stay true."""
-    from gracelstm_xr.version import __version__
-
     kept = ("title", "summary", "source", "references", "institution", "history")
     found = {k: ds.attrs[k] for k in kept if k in ds.attrs}
     if isinstance(found.get("history"), str):
@@ -253,8 +250,6 @@ def _tasks(
 ) -> list[Any]:
     """One Delayed per file."""
     import dask
-
-    from gracelstm_xr.compute.pieces import cut, piece_at
 
     names = [n for n in (source, *_COMPANIONS) if n in ds]
     ds = ds[names].transpose("satellite", "time", ..., missing_dims="ignore")

@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr import l1b
+from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.index import datetime64_to_gps
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceError
@@ -115,8 +117,6 @@ def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
     GraceError
         The file cannot be written.
     """
-    from gracelstm_xr import l1b
-
     finite: Array = np.isfinite(columns[day.source])
     present = cast(Array, finite.all(axis=-1))
     made = _methods(day, columns)[present]
@@ -196,8 +196,6 @@ def _or_zero(values: Array | None, present: Array) -> Array:
 
 def _layout(day: Day) -> Any:
     """Layout of the product, with the flags of the source and the synthetic bit."""
-    from gracelstm_xr import l1b
-
     product = l1b.product_of(day.product, day.satellite)
     known = day.flags or product.flags.get("acc_qualflg", ())
     others = [f for f in known if f[0] != 1 << SYNTHETIC_BIT]
@@ -281,6 +279,4 @@ def _spans(made: Array, seconds: Array) -> list[tuple[str, int, int]]:
 
 
 def _codes() -> dict[str, int]:
-    from gracelstm_xr.core.conventions import FILL_METHODS
-
     return FILL_METHODS

@@ -14,7 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.core.conventions import CONVENTIONS, read_by
+from gracelstm_xr.compute import cluster
+from gracelstm_xr.compute.pieces import cut, piece_at
+from gracelstm_xr.core.conventions import (
+    CONVENTIONS,
+    append_history,
+    coverage_attributes,
+    global_attributes,
+    read_by,
+    utc_now,
+)
 from gracelstm_xr.core.index import RegularAxis, axis_of
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.export.extent import SOURCES, Extent
@@ -150,13 +159,6 @@ def _prepared(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
-    from gracelstm_xr.core.conventions import (
-        append_history,
-        coverage_attributes,
-        global_attributes,
-        utc_now,
-    )
-
     letters: tuple[str, ...] = ()
     if "satellite" in ds:
         letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
@@ -198,8 +200,6 @@ def _fill(
     """Compute, compress and write what `create` has left out."""
     import h5py
 
-    from gracelstm_xr.compute import cluster
-
     extent, lock = Extent(), threading.Lock()
     tasks = _tasks(ds, axis, layouts)
     with _opened(h5py, work, final) as file:
@@ -238,8 +238,6 @@ def _tasks(
 ) -> list[Any]:
     """One Delayed per day, and one for what is lazy without being a series."""
     import dask
-
-    from gracelstm_xr.compute.pieces import cut, piece_at
 
     series = {n: w for n, w in layouts.items() if w.chunks}
     rest = [n for n in layouts if n not in series]

@@ -13,7 +13,7 @@ from gracelstm_xr.baselines.autoregression import AutoRegression
 from gracelstm_xr.baselines.base import PreviousOrbit
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE, Start, Track
 from gracelstm_xr.filling.recipient import Recipient
-from gracelstm_xr.lstm.channels import Channels, window_batch
+from gracelstm_xr.lstm.channels import Channels, track_channels, window_batch
 from gracelstm_xr.lstm.predict import Predictor
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.physics.frames import Frame, Pair, build_frame
@@ -294,7 +294,7 @@ def _network(
     """
     window, ahead = settings.window, len(frame) - cut
     thin = _around(frame, start, cut, window)
-    channels = track.channels(thin[0], thin[1], visible[thin[2]])
+    channels = track_channels(track, thin[0], thin[1], visible[thin[2]])
     made = windows_ahead(channels, cut - (thin[2].start or 0), window, track, predict)
     result = np.zeros((ahead, 3))
     reach = min(ahead, len(made))

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.bridge import neighbours
 from gracelstm_xr.baselines.start import Start, Track
+from gracelstm_xr.lstm.channels import track_channels
 from gracelstm_xr.lstm.predict import Predictor, predict_steps
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.physics.frames import Frame
@@ -76,7 +77,7 @@ def track_estimates(
     # windows see no more than this of the context
     low, past = np.searchsorted(thin.t, (span[0] - margin, span[1] + margin)).tolist()
     part = slice(low, past)
-    made = track.channels(thin, start, seen, part)
+    made = track_channels(track, thin, start, seen, part)
     smooth = track.regression.predict(frame.take(index), start.coefficients)
     for kind in sorted({STARTED, LEARNT} & kinds):
         residual = np.zeros((len(thin), 3))

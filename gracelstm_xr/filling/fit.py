@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.archive.provenance import data_origin
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.days import day_results
+from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require
+from gracelstm_xr.core.provenance import data_origin
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.files import scratch
 from gracelstm_xr.filling.benchmark import (
@@ -46,7 +47,7 @@ from gracelstm_xr.lstm.channels import channel_names
 from gracelstm_xr.lstm.checkpoint import claim
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.network import describe_network
-from gracelstm_xr.lstm.settings import Settings, Split
+from gracelstm_xr.lstm.settings import Settings, Split, shows_hyperparameters
 from gracelstm_xr.lstm.stretches import days_of
 from gracelstm_xr.lstm.trained import TrainedNetwork
 from gracelstm_xr.lstm.training import Job, combine, train_all
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 __all__ = ["fit", "load_frame"]
 
 
+@shows_hyperparameters
 def fit(
     ds: xr.Dataset,
     *,
@@ -308,8 +310,6 @@ def _frame_of_day(
 
 def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> FittedModel:
     """Score every method on held-out gaps, then fix choice and sigma."""
-    from gracelstm_xr.compute.progress import Bar
-
     recipients: dict[str, Recipient] = {}
     scores: list[xr.Dataset] = []
     # not even as context may the test span help to choose

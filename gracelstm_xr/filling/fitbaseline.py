@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.archive.provenance import data_origin
 from gracelstm_xr.baselines.base import BASELINES, NEEDS, default_baselines
 from gracelstm_xr.baselines.interpolate import INTERPOLATIONS
 from gracelstm_xr.baselines.start import CONTEXT
@@ -22,6 +21,7 @@ from gracelstm_xr.compute.days import day_results
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require
 from gracelstm_xr.core.gaps import usable
+from gracelstm_xr.core.provenance import data_origin
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.benchmark import (
     GapErrors,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.start import SINGLE
 from gracelstm_xr.compute.threads import one_blas_thread
+from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.index import EPOCH
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.hindcasts import hindcasts, judged, loaded_inputs, placed
@@ -230,8 +231,6 @@ def _rows(table: xr.Dataset, found: dict[str, Array]) -> Array:
 
 
 def _described(table: xr.Dataset, model: FittedModel) -> xr.Dataset:
-    from gracelstm_xr.core.conventions import FILL_METHODS
-
     text = "of forecasts made in the past"
     notes = {
         "error": ("m s-2", f"error {text}, forecast minus observation"),

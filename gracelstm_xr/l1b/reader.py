@@ -11,10 +11,11 @@ import numpy as np
 
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 from gracelstm_xr.l1b import binary, text
+from gracelstm_xr.l1b.content import load, open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
 from gracelstm_xr.l1b.model import Array, Header, L1BFile, Product, ReadReport, time_ns
 from gracelstm_xr.l1b.products import product_of
-from gracelstm_xr.l1b.source import Source, load, open_stream
+from gracelstm_xr.l1b.source import Source
 
 __all__ = ["read", "read_bytes", "read_header"]
 

@@ -1,4 +1,4 @@
-"""Open what a caller names: a path, a URL, gzip, or a member of a tarball.
+"""Open what a caller names: a path or a URL, gzip or not.
 
 Gzip is recognised by its first two bytes, never by the suffix: some monthly
 RL03 archives are plain tar files although they are called ``.tar.gz``.
@@ -12,11 +12,11 @@ import os
 import zlib
 from collections.abc import Iterator
 from types import ModuleType
-from typing import IO, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from gracelstm_xr.errors import L1BFormatError
 
-__all__ = ["Source", "load", "open_stream", "split_chain"]
+__all__ = ["Source", "split_chain"]
 
 Source = str | os.PathLike[str]
 GZIP_MAGIC = b"\x1f\x8b"
@@ -105,56 +105,12 @@ def inflated(stream: BinaryIO) -> BinaryIO:
     return cast(BinaryIO, _gzip_module().open(stream, "rb"))
 
 
-@contextlib.contextmanager
-def open_stream(source: Source) -> Iterator[IO[bytes]]:
-    """Open the decompressed content of `source` as a stream.
-
-    Parameters
-    ----------
-    source
-        Path, fsspec URL, or ``tar://member::archive`` (the archive may be a
-        URL too; the member may sit in a folder and may itself be gzip).
-
-    Raises
-    ------
-    FileNotFoundError
-        The file, or the member of the archive, does not exist.
-    L1BFormatError
-        Corrupt gzip data, not a tar file, a folder, an empty chain.
-    """
-    chain = split_chain(source)
-    if chain is not None:
-        from gracelstm_xr.l1b.tarball import open_member
-
-        with open_member(chain[1], chain[0]) as member, gzip_errors(source):
-            yield member
-        return
-    with open_raw(source) as raw, gzip_errors(source):
-        yield inflated(raw)
-
-
 def decompress(data: bytes, source: Source) -> bytes:
     """Inflate gzip bytes (recognised by content); others are returned as given."""
     if not data.startswith(GZIP_MAGIC):
         return data
     with gzip_errors(source):
         return cast(bytes, _gzip_module().decompress(data))
-
-
-def load(source: Source) -> bytes:
-    """Return the whole decompressed content of `source`.
-
-    A member of a GRACE-FO tarball is checked against the tarball's
-    ``checksum`` member. Errors as for `open_stream`.
-    """
-    chain = split_chain(source)
-    if chain is not None:
-        from gracelstm_xr.l1b.tarball import read_members
-
-        member, archive = chain
-        return decompress(read_members(archive, [member])[member], source)
-    with open_raw(source) as raw:
-        return decompress(raw.read(), source)
 
 
 def as_stream(data: bytes) -> BinaryIO:

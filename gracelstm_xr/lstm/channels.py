@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.lstm.settings import FEATURES
-from gracelstm_xr.physics.frames import Frame
+from gracelstm_xr.baselines.start import Start, Track
+from gracelstm_xr.physics.frames import FEATURES, Frame
 
 __all__ = [
     "Channels",
@@ -21,6 +21,7 @@ __all__ = [
     "channel_names",
     "make_channels",
     "static_channels",
+    "track_channels",
     "window_batch",
     "window_starts",
 ]
@@ -61,7 +62,7 @@ def channel_names(frame: Frame, features: tuple[str, ...] = FEATURES) -> list[st
     ----------
     frame : Frame
     features : tuple of str
-        Groups wanted, of `gracelstm_xr.lstm.settings.FEATURES`.
+        Groups wanted, of `gracelstm_xr.physics.frames.FEATURES`.
     """
     return [name for names, _ in _groups(frame, features) for name in names]
 
@@ -182,6 +183,34 @@ def make_channels(
     clipped = np.clip(np.where(known, residual, 0.0), -20, 20)
     return Channels(
         static, clipped.astype(np.float32), (visible & known).astype(np.float32)
+    )
+
+
+def track_channels(
+    track: Track,
+    thin: Frame,
+    start: Start,
+    visible: BoolArray,
+    part: slice = slice(None),
+) -> Channels:
+    """What a track's network sees of a part of a frame.
+
+    Parameters
+    ----------
+    track : Track
+    thin : Frame
+        Of ``track.view``, at the working step.
+    start : Start
+        Of ``track.start``.
+    visible : ndarray of bool, shape (n, 3)
+        Samples that may be shown.
+    part : slice
+        Steps wanted.
+    """
+    static = static_channels(thin, track.donor_scale, track.features, part)
+    baseline = start.smooth[part] + start.slow[part]
+    return make_channels(
+        static, thin.own[part], baseline, visible[part], track.residual_scale
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.lstm.kerasfile import load_network, network_bytes
 from gracelstm_xr.lstm.settings import Settings
 
 __all__ = [
@@ -157,8 +158,6 @@ def _check_shapes(network: Any, features: int) -> None:
 
 def _check_loads(network: Any) -> None:
     """A model file executes nothing: refuse what would need it before training."""
-    from gracelstm_xr.lstm.kerasfile import load_network, network_bytes
-
     try:
         load_network(network_bytes(network))
     except (TypeError, ValueError) as error:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.start import SINGLE, Track
 from gracelstm_xr.core.gaps import log_uniform_gaps, runs
-from gracelstm_xr.lstm.channels import Channels, window_batch
+from gracelstm_xr.lstm.channels import Channels, track_channels, window_batch
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.lstm.stretches import Stretch, turns
@@ -131,7 +131,7 @@ def _masked(
     scored = known & hidden[:, None] & np.isfinite(start.smooth)
     low, high = (int(i) for i in np.searchsorted(thin.t, core))
     part = slice(low, high)
-    channels = track.channels(thin, start, visible, part)
+    channels = track_channels(track, thin, start, visible, part)
     return channels, (scored * weight[:, None])[part].astype(np.float32), low
 
 

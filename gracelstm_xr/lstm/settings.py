@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["FEATURES", "PREDICTION_BATCH", "Settings", "Split"]
+from gracelstm_xr.physics.frames import FEATURES
+
+__all__ = ["PREDICTION_BATCH", "Settings", "Split", "shows_hyperparameters"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 #: Windows predicted at a time; always the same, so that none depends on its company.
 PREDICTION_BATCH = 64
-#: Groups of channels a network may see beside the residual and its mask.
-FEATURES = ("donor", "orbit", "sun", "thrusters", "time")
 #: Values of the settings that are names.
 CHOICES = {
     "loss": ("huber", "mse", "mae"),
@@ -198,6 +201,24 @@ class Settings:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a file."""
         return asdict(self)
+
+
+def shows_hyperparameters(function: F) -> F:
+    """Put the fields of `Settings` into the signature of a function that takes them.
+
+    Completion and ``help`` then list them in place of ``**hyperparameters``.
+    """
+    signature = inspect.signature(function)
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    named = [
+        inspect.Parameter(
+            f.name, inspect.Parameter.KEYWORD_ONLY, default=f.default, annotation=f.type
+        )
+        for f in fields(Settings)
+    ]
+    shown = signature.replace(parameters=[*own, *named])
+    function.__signature__ = shown  # type: ignore[attr-defined]
+    return function
 
 
 #: Settings that must be above zero.

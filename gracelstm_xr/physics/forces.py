@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.compute.blocks import Output, per_satellite, stack_satellites
+from gracelstm_xr.compute.days import day_blocks
+from gracelstm_xr.core import conventions
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.physics import plates
 from gracelstm_xr.physics.attitude import Attitude, rotate
@@ -16,6 +19,7 @@ from gracelstm_xr.physics.states import StateNodes
 from gracelstm_xr.physics.sun import shadow_factor, sun_position
 from gracelstm_xr.physics.thermosphere import Weather, msis, weather
 from gracelstm_xr.signal.interpolation import cubic, nodes_around
+from gracelstm_xr.signal.lowpass import crn_filter
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -147,8 +151,6 @@ def _sunlight(place: _Place, mass: float) -> tuple[Array, Array]:
 
 def _lit(t: Array, place: _Place, lit: Array, *, filtered: bool) -> Array:
     """Sunlit fraction at ``t``, exact where it changes."""
-    from gracelstm_xr.signal.lowpass import crn_filter
-
     result = np.interp(t, place.t, lit)
     before = np.searchsorted(place.t, t, side="right") - 1
     edge = (lit[before] != lit[before + 1]) | ((lit[before] > 0) & (lit[before] < 1))
@@ -245,10 +247,6 @@ def force_model(
     NRLMSIS 2.1: Emmert et al. (2021). Earth radiation: Knocke et al. (1988).
     """
     import xarray as xr
-
-    from gracelstm_xr.compute.blocks import Output, per_satellite, stack_satellites
-    from gracelstm_xr.compute.days import day_blocks
-    from gracelstm_xr.core import conventions
 
     names = ("position", "velocity", "quaternion")
     missing = [name for name in names if name not in ds]

@@ -17,16 +17,17 @@ import numpy.typing as npt
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.physics.attitude import rotate
+from gracelstm_xr.physics.firings import filtered_on_time
 from gracelstm_xr.physics.geometry import Geometry, build_geometry
 from gracelstm_xr.physics.lag import LONGEST_LAG
 from gracelstm_xr.physics.states import REACH
-from gracelstm_xr.physics.thrusters import filtered_on_time
 from gracelstm_xr.signal.interpolation import lagrange
 
 if TYPE_CHECKING:
     import xarray as xr
 
 __all__ = [
+    "FEATURES",
     "HALO",
     "Frame",
     "Pair",
@@ -47,6 +48,8 @@ IntArray = npt.NDArray[np.int64]
 HALO = REACH + LONGEST_LAG + 600.0
 #: Names of the variables a frame is built from, where a Dataset has them.
 INPUTS = ("lin_accl", "position", "velocity", "quaternion", "thruster_on_time")
+#: Groups of covariates that a network may see beside the residual and its mask.
+FEATURES = ("donor", "orbit", "sun", "thrusters", "time")
 #: Rotation between the SRFs of two satellites that face each other.
 FACING = np.array([-1.0, -1.0, 1.0])
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.compute.days import thinned
-from gracelstm_xr.physics.thrusters import allowed, filtered_on_time
+from gracelstm_xr.physics.firings import allowed, filtered_on_time
 
 __all__ = ["HALO", "Response", "day_sums", "solve"]
 

@@ -10,8 +10,14 @@ from gracelstm_xr.plot.estimates import forecast, transplant_residual
 from gracelstm_xr.plot.lines import overview, series
 from gracelstm_xr.plot.maps import ground_track, latitude_time
 from gracelstm_xr.plot.missing import calendar, gaps
-from gracelstm_xr.plot.scores import coverage, evaluation, evaluation_figure, training
-from gracelstm_xr.plot.spectra import error_spectrum, spectrum
+from gracelstm_xr.plot.scores import (
+    coverage,
+    error_spectrum,
+    evaluation,
+    evaluation_figure,
+    training,
+)
+from gracelstm_xr.plot.spectra import spectrum
 from gracelstm_xr.plot.style import COLOURS
 
 __all__ = [

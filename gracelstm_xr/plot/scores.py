@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.plot.spectra import finish_spectrum
 from gracelstm_xr.plot.style import (
     COLOURS,
     NANO,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "chosen_methods",
     "coverage",
+    "error_spectrum",
     "evaluation",
     "evaluation_figure",
     "one_score",
@@ -388,4 +390,56 @@ def coverage(
     ax.set_title(f"{title(letter, score)}{told}", loc="left")
     ax.grid(alpha=0.3)
     explain(ax, title="found\n(lines: expected)")
+    return ax
+
+
+def error_spectrum(
+    score: xr.Dataset,
+    *,
+    ax: Axes | None = None,
+    axis: str = "x",
+    satellite: str | None = None,
+    methods: Sequence[str] | None = None,
+    **style: Any,
+) -> Axes:
+    """Draw the amplitude spectral density of every method's error.
+
+    Parameters
+    ----------
+    score : xarray.Dataset
+        From ``evaluate``, with ``error_asd(method, satellite, axis, frequency)``
+        [m s-2 Hz-1/2].
+    ax : matplotlib Axes, optional
+        Drawn on a new figure when left out.
+    axis : {"x", "y", "z"}, optional
+        Axis of the science reference frame.
+    satellite : str, optional
+        Letter; the first one by default.
+    methods : sequence of str, optional
+        Methods to draw; all by default.
+    **style
+        Passed to ``Axes.loglog``.
+
+    Returns
+    -------
+    matplotlib Axes
+        ASD [nm s-2 Hz-1/2] against frequency [Hz], with the noise of the instruments
+        as in `spectrum`.
+
+    Raises
+    ------
+    GraceError
+        The Dataset holds no ``error_asd``.
+    """
+    asd, letter = one_score(score, "error_asd", axis, satellite)
+    names = chosen_methods(asd, methods)
+    ax = new_axes(ax, size=(9, 4.8))
+    for name in names:
+        options = {**method_style(name, names), "marker": None, **style}
+        values = asd.sel({"method": name}).transpose("frequency").values
+        if not np.isfinite(values).any():
+            continue
+        ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
+    finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
+    ax.set_title(title(letter, score), loc="left")
     return ax

@@ -19,7 +19,6 @@ from gracelstm_xr.plot.style import (
     NANO,
     explain,
     label_y,
-    method_style,
     new_axes,
     plain_log,
     title,
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "density",
-    "error_spectrum",
     "finish_spectrum",
     "spectrum",
 ]
@@ -211,57 +209,3 @@ def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
     label_y(ax, label, ASD_UNIT)
     ax.grid(alpha=0.3)
     explain(ax)
-
-
-def error_spectrum(
-    score: xr.Dataset,
-    *,
-    ax: Axes | None = None,
-    axis: str = "x",
-    satellite: str | None = None,
-    methods: Sequence[str] | None = None,
-    **style: Any,
-) -> Axes:
-    """Draw the amplitude spectral density of every method's error.
-
-    Parameters
-    ----------
-    score : xarray.Dataset
-        From ``evaluate``, with ``error_asd(method, satellite, axis, frequency)``
-        [m s-2 Hz-1/2].
-    ax : matplotlib Axes, optional
-        Drawn on a new figure when left out.
-    axis : {"x", "y", "z"}, optional
-        Axis of the science reference frame.
-    satellite : str, optional
-        Letter; the first one by default.
-    methods : sequence of str, optional
-        Methods to draw; all by default.
-    **style
-        Passed to ``Axes.loglog``.
-
-    Returns
-    -------
-    matplotlib Axes
-        ASD [nm s-2 Hz-1/2] against frequency [Hz], with the noise of the instruments
-        as in `spectrum`.
-
-    Raises
-    ------
-    GraceError
-        The Dataset holds no ``error_asd``.
-    """
-    from gracelstm_xr.plot.scores import chosen_methods, one_score
-
-    asd, letter = one_score(score, "error_asd", axis, satellite)
-    names = chosen_methods(asd, methods)
-    ax = new_axes(ax, size=(9, 4.8))
-    for name in names:
-        options = {**method_style(name, names), "marker": None, **style}
-        values = asd.sel({"method": name}).transpose("frequency").values
-        if not np.isfinite(values).any():
-            continue
-        ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
-    finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
-    ax.set_title(title(letter, score), loc="left")
-    return ax

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
+from gracelstm_xr.core import conventions
+from gracelstm_xr.errors import GraceError
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -112,9 +116,6 @@ def calibrate(ds: xr.Dataset, *, inverse: bool = False) -> xr.Dataset:
         A satellite without published values, data already calibrated, or, for
         ``inverse``, not calibrated; no accelerations.
     """
-    from gracelstm_xr.compute.blocks import per_satellite
-    from gracelstm_xr.core import conventions
-
     names = [name for name in (*WHOLE, *SCALED) if name in ds]
     _check(ds, names, [letter for letter, _ in per_satellite(ds)], inverse=inverse)
     result = ds.assign({name: _calibrated(ds, name, inverse) for name in names})
@@ -131,8 +132,6 @@ def calibrate(ds: xr.Dataset, *, inverse: bool = False) -> xr.Dataset:
 def _check(
     ds: xr.Dataset, names: list[str], letters: list[str], *, inverse: bool
 ) -> None:
-    from gracelstm_xr.errors import GraceError
-
     if not names:
         raise GraceError(
             f"found no acceleration among {', '.join(map(str, ds.data_vars)) or 'none'}"
@@ -157,12 +156,6 @@ def _check(
 def _calibrated(ds: xr.Dataset, name: str, inverse: bool) -> xr.Variable:
     """One variable of all satellites, calibrated or raw again."""
     import xarray as xr
-
-    from gracelstm_xr.compute.blocks import (
-        map_time_blocks,
-        per_satellite,
-        stack_satellites,
-    )
 
     alone, parts = ds[[name]], []
     for letter, one in per_satellite(alone):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from gracelstm_xr.compute.progress import track
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.files import (
     check_output,
@@ -18,6 +19,7 @@ from gracelstm_xr.files import (
     resumable,
     writing,
 )
+from gracelstm_xr.l1b import write_archive
 from gracelstm_xr.simulate import files
 from gracelstm_xr.simulate.config import GapSpans, Scenario, make_scenario
 from gracelstm_xr.simulate.day import Day, simulate_day
@@ -219,8 +221,6 @@ def _truth_writer(
 def _write_day(
     folder: Path, scenario: Scenario, day: Day, products: Sequence[str], layout: str
 ) -> None:
-    from gracelstm_xr.l1b import write_archive
-
     members = files.day_files(scenario, day, products)
     if layout == "tarballs":
         target = folder / files.archive_name(scenario, day.date)
@@ -233,8 +233,6 @@ def _write_day(
 
 
 def _counted(dates: Sequence[dt.date], progress: Progress) -> Iterator[dt.date]:
-    from gracelstm_xr.compute.progress import track
-
     if callable(progress):
         progress(0, len(dates))
         for index, date in enumerate(dates):

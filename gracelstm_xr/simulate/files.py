@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.l1b import encode
 from gracelstm_xr.simulate import attitude, geometry, thrusters
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.day import Day, camera_noise
@@ -57,8 +58,6 @@ def day_files(
     products : sequence of str
         Subset of `PRODUCTS`.
     """
-    from gracelstm_xr.l1b import encode
-
     kind = "binary" if scenario.mission == "grace" else "text"
     number = day_number(day.date)
     files = {}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.core.index import RegularAxis, regular_coords
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.day import COMPONENTS, Day, simulate_day
@@ -185,8 +186,6 @@ def _simulated(scenario: Scenario, date: dt.date) -> dict[str, npt.NDArray[Any]]
 def _dataset(scenario: Scenario, arrays: dict[str, Any]) -> xr.Dataset:
     """Label the arrays as the data model does."""
     import xarray as xr
-
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
 
     start = np.datetime64(scenario.start, "ns")
     axis = RegularAxis(start, np.timedelta64(10**9, "ns"), SECONDS * scenario.days)

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.location import META
 from gracelstm_xr.store.manifest import SourceFile, read_record, write_record
-from gracelstm_xr.store.read import META
 
 if TYPE_CHECKING:
     from gracelstm_xr.store.location import Target

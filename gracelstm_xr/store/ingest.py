@@ -21,7 +21,7 @@ from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
-from gracelstm_xr.store.location import Target
+from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     MANIFEST,
     ShardRecord,
@@ -30,7 +30,6 @@ from gracelstm_xr.store.manifest import (
     shard_name,
 )
 from gracelstm_xr.store.plan import plan
-from gracelstm_xr.store.read import META
 from gracelstm_xr.store.shard import Shard, ShardResult, write_shard
 from gracelstm_xr.store.site import PASSING, Site, find_site
 
@@ -298,7 +297,7 @@ def _complete(
         site.layout.axis,
         products=(f.product for f in used),
         releases=(f.release for f in used),
-        files=len(used),
+        files=[f"{f.name} {f.sha256}" for f in used],
         made_by=" and ".join(text.strip() for text in made_by if text),
     )
     history = {"history": old.get("history", "")}

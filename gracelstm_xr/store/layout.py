@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.core.conventions import zarr_encoding
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import time_attributes
-from gracelstm_xr.store.read import LAYOUT, META
+from gracelstm_xr.store.location import LAYOUT, META
 
 if TYPE_CHECKING:
     from gracelstm_xr.store.location import Target
@@ -171,8 +172,6 @@ def _blank(ds: xr.Dataset, size: int, shard: int) -> xr.Dataset:
 def _encoding(
     ds: xr.Dataset, chunk: int, shard: int, quantise: float | None
 ) -> dict[Any, dict[str, Any]]:
-    from gracelstm_xr.core.conventions import zarr_encoding
-
     return zarr_encoding(
         {n: v for n, v in ds.data_vars.items() if "time" in v.dims},
         chunks={"satellite": 1, "time": chunk},

@@ -12,12 +12,25 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gracelstm_xr.core.remote import check_place, files_at, is_url, reached, storage
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.files import foreign_file, in_store, kind_of_root, remove_folder
+from gracelstm_xr.files import (
+    STORE,
+    foreign_file,
+    in_store,
+    kind_of_root,
+    remove_folder,
+)
+from gracelstm_xr.store.exchange import exchange
+from gracelstm_xr.store.lock import local_lock, remote_lock
 
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Target"]
+__all__ = ["LAYOUT", "META", "Target"]
+
+#: Root attribute that makes a Zarr group a store of this package.
+META = STORE
+#: Version of the layout.
+LAYOUT = 1
 
 
 @dataclass(frozen=True)
@@ -155,8 +168,6 @@ class Target:
 
     def _unfinished(self) -> bool:
         """Whether a remote store was left incomplete by an interrupted run."""
-        from gracelstm_xr.store.read import META
-
         if not self.remote:
             return False
         meta = self.final_group().attrs.asdict().get(META)
@@ -171,8 +182,6 @@ class Target:
         StoreError
             Another process writes to it, or its folder cannot be made.
         """
-        from gracelstm_xr.store.lock import local_lock, remote_lock
-
         if not self.remote:
             self._make_parent()
 
@@ -221,8 +230,6 @@ class Target:
 
     def _finished(self) -> bool:
         """Whether what is under construction on disk has been completed."""
-        from gracelstm_xr.store.read import META
-
         try:
             text = (Path(self.work) / "zarr.json").read_text(encoding="utf-8")
             meta = json.loads(text)["attributes"][META]
@@ -316,8 +323,6 @@ class Target:
         self.tidy()
         if self.work == self.final:
             return
-        from gracelstm_xr.store.exchange import exchange
-
         work, final = Path(self.work), Path(self.final)
         if final.is_dir() and not any(final.iterdir()):
             final.rmdir()
@@ -360,8 +365,6 @@ class Target:
         fs.rm_file(root)
 
     def _say_incomplete(self) -> None:
-        from gracelstm_xr.store.read import LAYOUT, META
-
         fs, path = self._files(self.work)
         said = {META: {"layout": LAYOUT, "complete": False}}
         blank = {"zarr_format": 3, "node_type": "group", "attributes": said}

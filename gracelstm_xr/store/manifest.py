@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.archive.scan import FileCounts
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.read import open_root
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -274,8 +275,6 @@ def read_manifest(
         Nothing is there, or it is not a complete store of this package.
     """
     import pandas as pd
-
-    from gracelstm_xr.store.read import open_root
 
     records = read_records(open_root(store, storage_options=storage_options)[0])
     names = [f.name for f in dataclasses.fields(SourceFile)][:-2]

@@ -15,25 +15,18 @@ from gracelstm_xr.core.conventions import VARIABLES
 from gracelstm_xr.core.index import RegularAxis, regular_coords
 from gracelstm_xr.core.remote import check_place, is_url, reached, storage
 from gracelstm_xr.errors import GraceWarning, StoreError
-from gracelstm_xr.files import STORE
+from gracelstm_xr.store.location import LAYOUT, META, Target
 
 if TYPE_CHECKING:
     import zarr
 
 __all__ = [
-    "LAYOUT",
-    "META",
     "axis_in",
     "open_root",
     "open_store",
     "read_meta",
     "reads_from",
 ]
-
-#: Root attribute that makes a Zarr group a store of this package.
-META = STORE
-#: Version of the layout.
-LAYOUT = 1
 
 
 def open_store(
@@ -197,8 +190,6 @@ def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
 
 def _missing(where: str) -> str:
     """What to do about a store that is not there."""
-    from gracelstm_xr.store.location import Target
-
     if not is_url(where) and Target.at(where).begun():
         return (
             "a run that writes it was interrupted or is at work; run the same again "

@@ -19,14 +19,14 @@ from typing import Any
 import xarray as xr
 
 from gracelstm_xr.archive.catalogue import Entry
-from gracelstm_xr.archive.dataset import open_selection
+from gracelstm_xr.archive.dataset import label_coords, open_selection
 from gracelstm_xr.archive.selection import Selection
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.layout import axis_meta, create, enlarge, time_arrays
-from gracelstm_xr.store.location import Target
+from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, read_records
 from gracelstm_xr.store.plan import Layout, union_axis
-from gracelstm_xr.store.read import META, axis_in, open_store
+from gracelstm_xr.store.read import axis_in, open_store
 from gracelstm_xr.store.shard import Base
 
 __all__ = ["PASSING", "Site", "find_site"]
@@ -118,8 +118,6 @@ class Site:
 
     def _template(self, selection: Selection) -> xr.Dataset:
         """Variables, labels and attributes of the store; values are not looked at."""
-        from gracelstm_xr.archive.dataset import label_coords
-
         parts = [open_selection(selection)]
         if self.copy:
             parts.append(open_store(self.target.final, storage_options=self._options()))

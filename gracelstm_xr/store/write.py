@@ -28,6 +28,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.archive.dataset import files_of
+from gracelstm_xr.compute import cluster
 from gracelstm_xr.compute.cluster import fair_share
 from gracelstm_xr.compute.pieces import cut, piece_at
 from gracelstm_xr.core.index import axis_of
@@ -39,7 +41,7 @@ from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.guard import at_work
 from gracelstm_xr.store.ingest import SHARD_DAYS, ingest_selection
 from gracelstm_xr.store.layout import create
-from gracelstm_xr.store.location import Target
+from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     MANIFEST,
     ShardRecord,
@@ -47,7 +49,7 @@ from gracelstm_xr.store.manifest import (
     shard_name,
     write_record,
 )
-from gracelstm_xr.store.read import META, open_store, read_meta, reads_from
+from gracelstm_xr.store.read import open_store, read_meta, reads_from
 from gracelstm_xr.store.shard import gaps_in
 from gracelstm_xr.store.site import PASSING
 
@@ -113,8 +115,6 @@ def to_zarr(
     Dataset again after an interruption goes on with the shards that are missing, if
     Dask names its arrays alike, as it does for whatever is read from files.
     """
-    from gracelstm_xr.archive.dataset import files_of
-
     if mode not in ("w-", "w", "a"):
         raise StoreError(f"mode is {mode!r}; expected 'w-', 'w' or 'a'")
     if shard_days < 1:
@@ -175,8 +175,6 @@ class _Job:
 
     def write(self, *, progress: bool) -> None:
         """Write what is missing, and complete the store."""
-        from gracelstm_xr.compute import cluster
-
         with contextlib.ExitStack() as undo:
             undo.callback(self.target.discard)
             with self.target.writing("the empty arrays"):
@@ -242,8 +240,6 @@ class _Job:
     def _tasks(self, done: Mapping[str, ShardRecord]) -> list[Any]:
         """One Delayed per satellite and shard, writing every variable of it."""
         import dask
-
-        from gracelstm_xr.compute import cluster
 
         write = dask.delayed(_write_shard, pure=False)
         names = [n for n, v in self.ds.data_vars.items() if "time" in v.dims]

@@ -10,7 +10,7 @@ import pytest
 import xarray as xr
 
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.physics import thrusters
+from gracelstm_xr.physics import firings, thrusters
 from gracelstm_xr.signal.lowpass import crn_filter
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.thrusters import pair_response
@@ -35,7 +35,7 @@ def test_pairs_are_k_and_k_plus_six() -> None:
     on_time[2, [12, 13]] = 900.0
     on_time[3] = np.nan
     on_time[4, 5] = 60.0
-    pairs = thrusters.pair_on_time(on_time)
+    pairs = firings.pair_on_time(on_time)
     np.testing.assert_array_equal(pairs[1], [0, 0, 80, 0, 0, 0])
     assert not pairs[[0, 2, 3]].any()
     np.testing.assert_array_equal(pairs[4], [0, 0, 0, 0, 0, 30])
@@ -48,7 +48,7 @@ def test_filtered_on_time_is_a_convolution() -> None:
     for k, second in enumerate(when):
         on_time[second, [k % 6, k % 6 + 6]] += 50.0 + k
     t = 1000.0 + np.arange(600.0)
-    found = thrusters.filtered_on_time(t, on_time)
+    found = firings.filtered_on_time(t, on_time)
     kernel = crn_filter(1.0, delay=0.5)
     brute = np.stack(
         [np.convolve(on_time[:, k], kernel, mode="same") for k in range(6)], axis=1
@@ -61,7 +61,7 @@ def test_firing_acceleration_of_one_pair() -> None:
     on_time[200, [1, 7]] = 100.0
     value = np.zeros((6, 3))
     value[1] = [1e-6, -2e-6, 4e-6]
-    felt = thrusters.firing_acceleration(np.arange(400.0), on_time, value)
+    felt = firings.firing_acceleration(np.arange(400.0), on_time, value)
     # 0.1 s of firing: the velocity change does not depend on the filter
     np.testing.assert_allclose(felt.sum(axis=0), [1e-7, -2e-7, 4e-7], rtol=1e-6)
 
@@ -80,7 +80,7 @@ def test_agrees_with_the_simulator(found: xr.Dataset, expected: np.ndarray) -> N
 
 def test_attributes_and_labels(found: xr.Dataset) -> None:
     assert found["thruster_accl"].attrs["units"] == "m s-2"
-    assert found["thruster_pair"].values.tolist() == list(thrusters.PAIRS)
+    assert found["thruster_pair"].values.tolist() == list(firings.PAIRS)
     assert found["axis"].values.tolist() == ["x", "y", "z"]
 
 
