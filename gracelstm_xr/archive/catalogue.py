@@ -20,6 +20,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import normalised
 from gracelstm_xr.core.remote import files_at, reached, stamp
 from gracelstm_xr.errors import ArchiveError
+from gracelstm_xr.missions import GRACE, GRACE_FO, Mission
 
 __all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
 
@@ -353,19 +354,19 @@ def _predicted(path: str, products: Sequence[str]) -> list[l1b.FileName] | None:
     if grace_fo:
         held = [p for p in products if _holds(grace_fo["kind"], p)]
         days = [dt.date.fromisoformat(grace_fo["date"])]
-        return _members(held, days, "CD", grace_fo["release"], "txt")
+        return _members(held, days, GRACE_FO, grace_fo["release"])
     daily = _DAILY.search(path)
     if daily:
         held = [p for p in products if p not in _ALTERNATIVE | {"ACT1B"}]
         days = [dt.date.fromisoformat(daily["date"])]
-        return _members(held, days, "AB", daily["release"], "dat")
+        return _members(held, days, GRACE, daily["release"])
     monthly = _MONTHLY.search(path)
     if monthly:
         held = [p for p in products if p in _REPROCESSED]
         year, month = map(int, monthly["date"].split("-"))
         last = calendar.monthrange(year, month)[1]
         days = [dt.date(year, month, d) for d in range(1, last + 1)]
-        return _members(held, days, "AB", monthly["release"], "dat")
+        return _members(held, days, GRACE, monthly["release"])
     return None
 
 
@@ -378,13 +379,12 @@ def _holds(kind: str, product: str) -> bool:
 def _members(
     products: Sequence[str],
     days: Sequence[dt.date],
-    satellites: str,
+    mission: Mission,
     release: str,
-    extension: str,
 ) -> list[l1b.FileName]:
     return [
-        l1b.FileName(p, d, s, release, extension)
+        l1b.FileName(p, d, s, release, mission.extension)
         for d in days
         for p in products
-        for s in satellites
+        for s in mission.satellites
     ]

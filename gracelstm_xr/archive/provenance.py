@@ -16,6 +16,7 @@ from gracelstm_xr.core.conventions import (
 from gracelstm_xr.core.provenance import FILES_DIGEST, digest_of
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import L1BFormatError
+from gracelstm_xr.missions import missions_of
 
 __all__ = ["archive_attributes", "family_flags", "origin"]
 
@@ -73,8 +74,7 @@ def archive_attributes(
     made_by : str
         From `origin`.
     """
-    mission = {"A": "GRACE", "B": "GRACE", "C": "GRACE-FO", "D": "GRACE-FO"}
-    names = sorted({mission.get(s, "GRACE") for s in satellites})
+    names = missions_of(satellites)
     found = ", ".join(sorted(set(products)))
     versions = ", ".join(sorted(set(releases)))
     attrs = global_attributes(

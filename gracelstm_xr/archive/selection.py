@@ -14,6 +14,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.archive.catalogue import ACCELERATIONS, Catalogue, Sources, find_files
 from gracelstm_xr.core.time import ONE_DAY, RegularAxis, to_datetime64
 from gracelstm_xr.errors import ArchiveError
+from gracelstm_xr.missions import MISSIONS, SATELLITES
 
 __all__ = ["FAMILIES", "Selection", "family_of", "select"]
 
@@ -107,10 +108,11 @@ def _check_products(products: str | Sequence[str]) -> list[str]:
 
 def _check_satellites(satellites: str | Iterable[str]) -> list[str]:
     letters = sorted(set(satellites))
-    if not letters or not set(letters) <= set("ABCD"):
+    if not letters or not set(letters) <= set(SATELLITES):
+        known = " and ".join(f"{', '.join(m.satellites)} ({m.name})" for m in MISSIONS)
         raise ArchiveError(
-            f"satellites {satellites!r} found; expected letters of A, B (GRACE) and "
-            "C, D (GRACE-FO), for example 'AB'"
+            f"satellites {satellites!r} found; expected letters of {known}, for "
+            f"example {MISSIONS[0].satellites!r}"
         )
     return letters
 

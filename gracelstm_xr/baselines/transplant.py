@@ -16,12 +16,12 @@ from gracelstm_xr.compute.days import day_blocks, day_results, midnight, thinned
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.missions import MASS, TWINS
 from gracelstm_xr.physics import thrusterfit
-from gracelstm_xr.physics.features import TWINS, satellite_pairs
+from gracelstm_xr.physics.features import satellite_pairs
 from gracelstm_xr.physics.firings import allowed
 from gracelstm_xr.physics.forces import model_series
 from gracelstm_xr.physics.lagsearch import cross_correlation_lag
-from gracelstm_xr.physics.plates import MASS
 from gracelstm_xr.physics.thermosphere import weather
 from gracelstm_xr.physics.thrusterfit import day_sums
 

@@ -19,6 +19,7 @@ from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import check_output, check_sources, write_text
+from gracelstm_xr.missions import mission_of
 
 __all__ = [
     "export",
@@ -363,7 +364,5 @@ def _remove_empty(folder: Path) -> None:
 
 def _netcdf_name(ds: xr.Dataset) -> str:
     first, last = (str(t)[:10] for t in ds["time"].isel(time=[0, -1]).values)
-    mission = (
-        "gracefo" if {"C", "D"} & set(map(str, ds["satellite"].values)) else "grace"
-    )
-    return f"{mission}_{first}_{last}.nc"
+    mission = mission_of(str(ds["satellite"].values[-1]))
+    return f"{mission.prefix}_{first}_{last}.nc"

@@ -7,6 +7,8 @@ import importlib
 from collections.abc import Callable
 from typing import Any
 
+from gracelstm_xr.missions import MISSIONS
+
 __all__ = ["build_parser"]
 
 Parser = argparse.ArgumentParser
@@ -141,8 +143,8 @@ def _simulate(commands: Any) -> None:
     parser.add_argument("out", metavar="OUT", help="folder for the tarballs")
     parser.add_argument(
         "--mission",
-        choices=("grace", "grace-fo"),
-        default="grace",
+        choices=[m.key for m in MISSIONS],
+        default=MISSIONS[0].key,
         help="default grace",
     )
     parser.add_argument(

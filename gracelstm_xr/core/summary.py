@@ -9,6 +9,7 @@ import xarray as xr
 
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.missions import missions_of
 
 if TYPE_CHECKING:
     from gracelstm_xr.store.ingest import Ingested
@@ -86,8 +87,8 @@ def describe(ds: xr.Dataset) -> str:
     lines = ["<GRACE accelerometer data>"]
     if "satellite" in ds.coords:
         letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
-        mission = {"GRACE-FO" if s in "CDY" else "GRACE" for s in letters}
-        lines.append(f"satellites: {', '.join(letters)} ({', '.join(sorted(mission))})")
+        missions = ", ".join(missions_of(letters))
+        lines.append(f"satellites: {', '.join(letters)} ({missions})")
     lines += _span(ds) if "time" in ds.coords else ["time: none"]
     names = [str(n) for n in ds.data_vars]
     lines.append(f"variables:  {', '.join(names) or 'none'}")

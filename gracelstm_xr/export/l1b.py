@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr import l1b
 from gracelstm_xr.compute import cluster
 from gracelstm_xr.compute.pieces import cut, piece_at
 from gracelstm_xr.core.conventions import read_by, utc_now
@@ -21,6 +20,7 @@ from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.export.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
 from gracelstm_xr.export.netcdf import to_netcdf
 from gracelstm_xr.files import check_output, check_sources, interrupted, resumable
+from gracelstm_xr.missions import mission_of
 from gracelstm_xr.version import __version__
 
 __all__ = ["SYNTHETIC_BIT", "to_l1b", "to_netcdf"]
@@ -197,9 +197,9 @@ def _days(
         part = axis.cut(span)
         date = part.start.astype("datetime64[D]")
         for j, letter in enumerate(map(str, ds["satellite"].values)):
-            late = l1b.is_grace_fo(letter)
-            form = format or ("text" if late else "binary")
-            release = given or _release(ds) or ("04" if late else "02")
+            mission = mission_of(letter)
+            form = format or mission.format
+            release = given or _release(ds) or mission.release
             day = Day(
                 folder=str(folder),
                 name=f"{product}_{date}_{letter}_{release}.{SUFFIX[form]}",

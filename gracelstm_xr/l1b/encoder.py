@@ -24,7 +24,8 @@ from gracelstm_xr.l1b.model import (
     parse_name,
     time_ns,
 )
-from gracelstm_xr.l1b.products import is_grace_fo, product_of
+from gracelstm_xr.l1b.products import product_of
+from gracelstm_xr.missions import mission_of
 
 __all__ = ["encode", "write"]
 
@@ -89,7 +90,7 @@ def encode(
         raise ValueError(f"{layout.code} has records of variable length: no writer")
     data = _check(layout, columns, satellite)
     times = time_ns(layout, data)
-    release = release or ("04" if is_grace_fo(satellite) else "02")
+    release = release or mission_of(satellite).release
     if format == "binary":
         body = _binary_body(layout, data)
     else:

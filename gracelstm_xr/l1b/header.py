@@ -21,6 +21,7 @@ from gracelstm_xr.l1b.model import (
 )
 from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.l1b.source import Source
+from gracelstm_xr.missions import MISSIONS, PAIRS
 
 __all__ = ["parse_header", "read_until_end"]
 
@@ -200,10 +201,11 @@ def _first_number(value: str | None) -> int | None:
 
 def _satellite(platform: str) -> str:
     """Letter of a platform name; the pairs A+B and C+D are X and Y."""
-    letters = platform.replace("GRACE-FO", "").replace("GRACE", "").strip()
-    pairs = {"A+B": "X", "B+A": "X", "C+D": "Y", "D+C": "Y"}
-    letter = pairs.get(letters.replace(" ", ""), letters)
-    return letter if letter in tuple("ABCDXY") else ""
+    letters = platform.replace(" ", "")
+    for mission in reversed(MISSIONS):
+        letters = letters.replace(mission.name, "")
+    letter = PAIRS.get("+".join(sorted(letters.split("+"))), letters)
+    return letter if any(letter in tuple(m.letters) for m in MISSIONS) else ""
 
 
 def _identify(

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.missions import SATELLITES
+
 __all__ = [
     "Array",
     "Attribute",
@@ -134,7 +136,7 @@ class Product:
     file_type: int | None = None
     file_type_name: str = ""
     text_order: tuple[str, ...] = ()
-    satellites: str = "ABCD"
+    satellites: str = SATELLITES
     sensor: str = ""
 
     def __getitem__(self, name: str) -> Field:

@@ -44,6 +44,7 @@ from gracelstm_xr.l1b.science import (
     ranging,
 )
 from gracelstm_xr.l1b.timing import clock, gps_observables, oscillator, time_mapping
+from gracelstm_xr.missions import GRACE_FO, SATELLITES, mission_of
 
 __all__ = ["GRACE_FO_PRODUCTS", "PRODUCTS", "is_grace_fo", "product_of"]
 
@@ -154,19 +155,19 @@ def _lsm() -> Product:
         (TIME_INTG, replace(TIME_FRAC, units="ns"), GRACE_ID, *fields),
         frac_units="ns",
         time_fields=("time_intg", "time_frac"),
-        satellites="CD",
+        satellites=GRACE_FO.satellites,
         sensor="LRI",
     )
 
 
 def _table() -> dict[str, Product]:
     found = [
-        accelerations("ACC1B", "Accelerations", "ABCD"),
-        accelerations("ACT1B", "Transplant accelerations", "ABCD"),
-        accelerations("ACH1B", "Hybrid transplant accelerations", "CD"),
-        accelerations("ACU1B", "Updated transplant accelerations", "CD"),
-        accelerations("AC01B", "Accelerations, thruster model 0", "CD"),
-        accelerations("AC11B", "Accelerations, thruster model 1", "CD"),
+        accelerations("ACC1B", "Accelerations", SATELLITES),
+        accelerations("ACT1B", "Transplant accelerations", SATELLITES),
+        accelerations("ACH1B", "Hybrid transplant accelerations", GRACE_FO.satellites),
+        accelerations("ACU1B", "Updated transplant accelerations", GRACE_FO.satellites),
+        accelerations("AC01B", "Accelerations, thruster model 0", GRACE_FO.satellites),
+        accelerations("AC11B", "Accelerations, thruster model 1", GRACE_FO.satellites),
         orbit("GNV1B", "Earth-fixed"),
         orbit("GNI1B", "inertial"),
         attitude("SCA1B", "Attitude", "SCA"),
@@ -257,7 +258,7 @@ GRACE_FO_PRODUCTS: dict[str, Product] = {
 
 def is_grace_fo(satellite: str) -> bool:
     """Whether a satellite letter belongs to GRACE-FO (C, D, or the pair Y)."""
-    return satellite in ("C", "D", "Y")
+    return mission_of(satellite) is GRACE_FO
 
 
 def product_of(code: str, satellite: str = "A") -> Product:

@@ -21,6 +21,7 @@ from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.model import parse_name
 from gracelstm_xr.l1b.source import Source, as_stream, gzip_errors, inflated, open_raw
+from gracelstm_xr.missions import GRACE_FO, mission_of
 
 __all__ = ["members", "open_member", "read_members", "verify_checksums"]
 
@@ -175,7 +176,7 @@ def read_members(
 
 def _has_checksum(member: str) -> bool:
     name = parse_name(member)
-    return name is not None and name.satellite in ("C", "D", "Y")
+    return name is not None and mission_of(name.satellite) is GRACE_FO
 
 
 def _parse_checksums(data: bytes) -> dict[str, str]:

@@ -14,16 +14,16 @@ from gracelstm_xr.compute.blocks import Output, map_time_blocks
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.datamodel import ORIGINS
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.missions import TWINS
 from gracelstm_xr.physics.frames import HALO, Pair, assemble, frame_inputs, loaded
 from gracelstm_xr.physics.geometry import FLAGS, build_geometry
 from gracelstm_xr.physics.localmean import local_mean, local_sums
 
-__all__ = ["TWINS", "features", "satellite_pairs"]
+__all__ = ["features", "satellite_pairs"]
 
 #: Seconds computed at a time: a frame of a day takes 0.1 GB.
 PIECE = 86_400.0
 #: The other satellite of each mission.
-TWINS = {"A": "B", "B": "A", "C": "D", "D": "C"}
 
 #: Array of a frame or geometry, shape after time, dimensions after time, per output.
 _VARIABLES: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["AREA", "MASS", "MOLECULES", "NORMAL", "drag", "pressure"]
+__all__ = ["AREA", "MOLECULES", "NORMAL", "drag", "pressure"]
 
 Array = npt.NDArray[np.float64]
 
@@ -31,8 +31,6 @@ VISIBLE = np.array([[0.40, 0.26], [0.40, 0.26], [0.05, 0.30], [0.68, 0.20],
 INFRARED = np.array([[0.23, 0.15], [0.23, 0.15], [0.03, 0.16], [0.19, 0.06],
                      [0.03, 0.16], [0.19, 0.06], [0.19, 0.06], [0.03, 0.16],
                      [0.23, 0.15]])  # fmt: skip
-#: Mass in the middle of the mission [kg]; 487 (A, B) and 600 (C, D) at launch.
-MASS = {"A": 475.0, "B": 475.0, "C": 590.0, "D": 590.0}
 SPEED_OF_LIGHT = 299_792_458.0
 BOLTZMANN = 1.380649e-23
 DALTON = 1.66053906660e-27

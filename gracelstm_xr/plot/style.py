@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.missions import SATELLITES, missions_of
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -124,8 +126,8 @@ def origin(*sources: Any) -> str:
 def title(letters: str, *sources: Any) -> str:
     """Title of a figure: mission, satellites (letters in a row), and `origin`."""
     letters = letters.replace("?", "")
-    mission = "GRACE-FO" if letters and set(letters) <= set("CD") else "GRACE"
-    name = " ".join([mission, ", ".join(letters)]).strip()
+    missions = missions_of(letters or SATELLITES[0])
+    name = " ".join([" and ".join(missions), ", ".join(letters)]).strip()
     return f"{name}, {origin(*sources)}"
 
 

@@ -20,6 +20,7 @@ from gracelstm_xr.files import (
     writing,
 )
 from gracelstm_xr.l1b import write_archive
+from gracelstm_xr.missions import GRACE_FO
 from gracelstm_xr.simulate import files
 from gracelstm_xr.simulate.config import GapSpans, Scenario, make_scenario
 from gracelstm_xr.simulate.day import Day, simulate_day
@@ -224,7 +225,7 @@ def _write_day(
     members = files.day_files(scenario, day, products)
     if layout == "tarballs":
         target = folder / files.archive_name(scenario, day.date)
-        late = scenario.mission == "grace-fo"
+        late = scenario.mission == GRACE_FO.key
         write_archive(target, members, checksum=late, overwrite=True)
         return
     for name, data in members.items():

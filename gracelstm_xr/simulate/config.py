@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.missions import GRACE, GRACE_FO
 
 __all__ = [
     "MISSIONS",
@@ -73,11 +74,11 @@ class Mission:
 MISSIONS: dict[str, Mission] = {
     "grace": Mission(
         name="grace",
-        satellites="AB",
-        mass=475.0,
+        satellites=GRACE.satellites,
+        mass=GRACE.mass,
         altitude=470.0,
         separation=205.0,
-        release="02",
+        release=GRACE.release,
         # GRACE TN-02
         scale=((0.9595, 0.9797, 0.9485), (0.9465, 0.9842, 0.9303)),
         raw_mean=((1.2e-6, -2.85e-5, 5.3e-7), (5.5e-7, -1.0e-5, 8.2e-7)),
@@ -86,11 +87,11 @@ MISSIONS: dict[str, Mission] = {
     ),
     "grace-fo": Mission(
         name="grace-fo",
-        satellites="CD",
+        satellites=GRACE_FO.satellites,
         mass=595.0,
         altitude=495.0,
         separation=190.0,
-        release="04",
+        release=GRACE_FO.release,
         # no calibration report: near one, chosen for the simulation
         scale=((0.979, 0.991, 0.984), (0.967, 0.996, 0.973)),
         raw_mean=((-2.1e-7, -7.2e-6, 2.4e-7), (3.06e-7, 1.097e-5, -1.77e-7)),

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import encode
+from gracelstm_xr.missions import mission_named
 from gracelstm_xr.simulate import attitude, geometry, thrusters
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.day import Day, camera_noise
@@ -39,7 +40,7 @@ def archive_name(scenario: Scenario, date: dt.date) -> str:
 
 def member_name(scenario: Scenario, product: str, date: dt.date, k: int) -> str:
     """Name of one file of satellite number ``k``."""
-    suffix = "dat" if scenario.mission == "grace" else "txt"
+    suffix = mission_named(scenario.mission).extension
     letter = scenario.satellites[k]
     return f"{product}_{date}_{letter}_{scenario.constants.release}.{suffix}"
 
@@ -58,7 +59,7 @@ def day_files(
     products : sequence of str
         Subset of `PRODUCTS`.
     """
-    kind = "binary" if scenario.mission == "grace" else "text"
+    kind = mission_named(scenario.mission).format
     number = day_number(day.date)
     files = {}
     for k in (0, 1):

@@ -15,6 +15,7 @@ from gracelstm_xr.core.conventions import VARIABLES
 from gracelstm_xr.core.index import RegularAxis, regular_coords
 from gracelstm_xr.core.remote import check_place, is_url, reached, storage
 from gracelstm_xr.errors import GraceWarning, StoreError
+from gracelstm_xr.missions import SATELLITES
 from gracelstm_xr.store.location import LAYOUT, META, Target
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _complete_part(
     """Open what is complete of a store, which may be growing just now."""
     part: dict[Any, Any] = {
         "time": slice(0, axis_in(meta).size),
-        "satellite": slice(0, len(meta.get("satellites", "ABCD"))),
+        "satellite": slice(0, len(meta.get("satellites", SATELLITES))),
     }
     if not meta.get("pending") or "variables" not in meta:
         return _dataset(where, options).isel(part, missing_dims="ignore")
