@@ -2,8 +2,9 @@
 
 A Dataset of one file has several variables, and each is asked for on its own, often
 from several threads. The file is parsed once: the first thread does it, the others
-wait. Entries are named by path, size and modification time, so that a changed file
-is read anew, and the least recently used go first when the memory limit is reached.
+wait. What is kept is read-only: whoever hands values to a user copies them. Entries
+are named by path, size and modification time, so that a changed file is read anew,
+and the least recently used go first when the memory limit is reached.
 """
 
 from __future__ import annotations
@@ -176,7 +177,7 @@ def parsed(
     siblings: Sequence[str] = (),
     quiet: bool = False,
 ) -> l1b.L1BFile:
-    """Return a parsed file, from memory if this process has it.
+    """Return a parsed file with read-only columns, from memory if it is there.
 
     Parameters
     ----------
@@ -201,9 +202,13 @@ def parsed(
 
     def make() -> l1b.L1BFile:
         if split_chain(source) is None or not siblings:
-            return l1b.read(source, strict=strict, quiet=quiet)
-        content = decompress(stored(source, siblings=siblings), source)
-        return l1b.read_bytes(content, source, strict=strict, quiet=quiet)
+            file = l1b.read(source, strict=strict, quiet=quiet)
+        else:
+            content = decompress(stored(source, siblings=siblings), source)
+            file = l1b.read_bytes(content, source, strict=strict, quiet=quiet)
+        for values in (file.time_ns, *file.columns.values()):
+            values.flags.writeable = False
+        return file
 
     return FILES.get_or_make(key, make, size_of)
 

@@ -100,10 +100,15 @@ class L1BArray(BackendArray):
         if self.dtype == object:
             values = np.char.decode(values, "ascii").astype(object)
         if self.name == "time":
-            # Shared by the coordinate and its index: once they are known, neither
-            # needs the file again, which may be gone after Dataset.load
+            # Shared by the coordinate and its index, and read-only like the times of
+            # any index: once they are known, neither needs the file again, which may
+            # be gone after Dataset.load
+            values.flags.writeable = False
             self._times = values
-        return values[key]
+            return values[key]
+        wanted = values[key]
+        # the cached columns stay as they are in the file, whatever a user does
+        return wanted.copy() if np.may_share_memory(wanted, values) else wanted
 
 
 class GraceL1BBackend(BackendEntrypoint):

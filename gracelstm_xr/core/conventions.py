@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 from collections.abc import Hashable, Iterable, Mapping
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +99,7 @@ def attributes_of(name: str) -> dict[str, Any]:
         The data model has no such name.
     """
     if name in _COORDINATES:
-        return dict(_COORDINATES[name])
+        return deepcopy(_COORDINATES[name])
     if name not in VARIABLES:
         raise GraceError(
             f"{name!r} is not in the data model; known are "

@@ -85,6 +85,12 @@ class AxisTransform(CoordinateTransform):
         return isinstance(other, AxisTransform) and self.axis.same_times(other.axis)
 
 
+def _read_only(times: Any) -> Any:
+    """Times that cannot be edited, as those of any index: the axis would not follow."""
+    times.flags.writeable = False
+    return times
+
+
 class _AxisArray(CoordinateTransformIndexingAdapter):
     """Times as xarray indexes them: a slice of them is again start, step and size."""
 
@@ -99,14 +105,14 @@ class _AxisArray(CoordinateTransformIndexingAdapter):
 
     def get_duck_array(self) -> Any:
         warn_if_long(self.axis.size, "reading the whole time coordinate")
-        return self.axis.values()
+        return _read_only(self.axis.values())
 
     def __getitem__(self, indexer: ExplicitIndexer) -> Any:
         (key,) = indexer.tuple
         if not isinstance(key, slice):
             return super().__getitem__(indexer)
         if key.step is not None and key.step < 0:
-            return self.axis.values(key)
+            return _read_only(self.axis.values(key))
         made = self._transform
         return type(self)(AxisTransform(self.axis.cut(key), made.name, made.dim))
 
