@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 
 from gracelstm_xr.cli.parser import build_parser
+from gracelstm_xr.cli.signals import Stopped, stoppable
 from gracelstm_xr.core.remote import network_errors
 from gracelstm_xr.errors import GraceError, GraceWarning
 
@@ -33,8 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0, 1 when the command failed, 130 when it was interrupted. Wrong usage
-        exits with 2.
+        0, 1 when the command failed, 130 when it was interrupted, 143 when SIGTERM
+        ended it. Wrong usage exits with 2.
     """
     arguments = build_parser().parse_args(argv)
     # TensorFlow writes a page of notices on import unless told before
@@ -47,11 +49,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        status = arguments.run(arguments)
-    except KeyboardInterrupt:
+        with stoppable():
+            status = arguments.run(arguments)
+    except KeyboardInterrupt as stop:
+        number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
+        what = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         kept = getattr(arguments, "resumes", False)
-        _tell(f"gracelstm: interrupted; {GO_ON if kept else NOTHING_LEFT}")
-        return 130
+        _tell(f"gracelstm: {what}; {GO_ON if kept else NOTHING_LEFT}")
+        return 128 + number
     except BrokenPipeError:
         # the reader of a pipe has seen enough; keep Python from flushing into it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -7,6 +7,7 @@ command line and for recipes.
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import threading
 import warnings
@@ -362,10 +363,31 @@ def client(
         with _quiet(), connected as session:
             yield session
         return
-    with (
-        LocalCluster(
-            n_workers=workers, threads_per_worker=1, dashboard_address=None
-        ) as local,
-        Client(local) as session,
-    ):
-        yield session
+    with ExitStack() as stack:
+        with _signals_held():
+            local = stack.enter_context(
+                LocalCluster(
+                    n_workers=workers, threads_per_worker=1, dashboard_address=None
+                )
+            )
+        stack.enter_context(_quiet())
+        yield stack.enter_context(Client(local))
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Start threads and processes that no signal to end reaches.
+
+    A terminal sends Ctrl-C, and a batch system SIGTERM, to worker processes as well,
+    which would end on their own, with tracebacks. Whoever is started here inherits
+    that these signals are held back: only the caller sees them, and ends the workers.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    asking = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, asking)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
