@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO_DIR ?= demo
 
-.PHONY: demo test test-jax lint types clean
+.PHONY: demo test test-jax lint types house clean
 
 demo: $(STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
@@ -24,6 +24,10 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+
+# code lines, modules and definitions per room
+house:
+	$(PYTHON) tests/test_house.py
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

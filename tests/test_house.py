@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 PACKAGE = "gracelstm_xr"
 SOURCE = Path(__file__).parents[1] / PACKAGE
 #: Modules beside the rooms that everyone may import.
@@ -153,7 +151,7 @@ def test_no_circles() -> None:
 
     def descend(module: str, path: tuple[str, ...]) -> None:
         if module in path:
-            pytest.fail(" -> ".join((*path[path.index(module) :], module)))
+            raise AssertionError(" -> ".join((*path[path.index(module) :], module)))
         if module not in done:
             for lower in sorted(below[module]):
                 descend(lower, (*path, module))

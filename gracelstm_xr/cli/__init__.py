@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     -------
     int
         0, 1 when the command failed, 130 when it was interrupted, 143 when SIGTERM
-        ended it. Wrong usage exits with 2.
+        and 129 when SIGHUP ended it. Wrong usage exits with 2.
     """
     arguments = build_parser().parse_args(argv)
     # TensorFlow writes a page of notices on import unless told before
@@ -44,13 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("always", GraceWarning)
         warnings.showwarning = _show_warning
-        return _run(arguments)
+        with stoppable():
+            return _run(arguments)
 
 
 def _run(arguments: argparse.Namespace) -> int:
     try:
-        with stoppable():
-            status = arguments.run(arguments)
+        status = arguments.run(arguments)
     except KeyboardInterrupt as stop:
         number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 import gracelstm_xr as gx
+from gracelstm_xr.cli import main
+from gracelstm_xr.cli.signals import ASKING
 from gracelstm_xr.filling.model import FittedModel
 
 GO_ON = "what is finished is kept, run the same again to go on"
@@ -132,6 +134,57 @@ def test_sigterm_ends_as_an_interrupt_does(
     assert lines == [f"gracelstm: ended by SIGTERM; {kept}"]
 
 
+def children_of(number: int) -> list[int]:
+    tasks = Path(f"/proc/{number}/task")
+    return [int(c) for t in tasks.glob("*/children") for c in t.read_text().split()]
+
+
+def is_worker(number: int) -> bool:
+    return b"spawn_main" in Path(f"/proc/{number}/cmdline").read_bytes()
+
+
+def holds_back(number: int) -> set[signal.Signals]:
+    """Signals that a process does not see."""
+    text = Path(f"/proc/{number}/status").read_text()
+    (mask,) = [int(x.split()[1], 16) for x in text.splitlines() if "SigBlk" in x]
+    return {s for s in ASKING if mask >> (s - 1) & 1}
+
+
+@pytest.mark.distributed
+def test_workers_see_no_signal_to_end() -> None:
+    from gracelstm_xr.compute import cluster
+
+    with cluster.client(workers=2):
+        workers = [c for c in children_of(os.getpid()) if is_worker(c)]
+        assert len(workers) == 2
+        assert all(holds_back(worker) == set(ASKING) for worker in workers)
+    assert not holds_back(os.getpid())
+
+
+@pytest.mark.slow
+def test_a_second_signal_ends_at_once(place: Path, tmp_path: Path) -> None:
+    """Even a command that is slow to clean up."""
+    code = (
+        "import signal, time\n"
+        "from gracelstm_xr.cli.signals import Stopped, stoppable\n"
+        "with stoppable():\n"
+        "    try:\n"
+        "        print('ready', flush=True); time.sleep(60)\n"
+        "    except Stopped:\n"
+        "        print('cleaning', flush=True); time.sleep(60)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.terminate()
+    assert process.stdout.readline() == "cleaning\n"
+    process.terminate()
+    assert process.wait(10) == -signal.SIGTERM
+    process.stdout.close()
+
+
 @pytest.mark.slow
 @pytest.mark.distributed
 @pytest.mark.parametrize(
@@ -150,6 +203,8 @@ def test_workers_end_quietly(
     told = stopped("fill", [*arguments, "--workers", "2"], at_work, send)
     assert told == (status, [f"gracelstm: {what}; {kept}"])
     assert not (tmp_path / "a.zarr").exists()
+    assert main(["fill", *map(str, arguments), "--quiet"]) == 0
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_a_library_call_leaves_signals_alone(tmp_path: Path) -> None:
