@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from gracelstm_xr import l1b
 from gracelstm_xr.archive.catalogue import ACCELERATIONS, Catalogue, Sources, find_files
-from gracelstm_xr.core.time import ONE_DAY, RegularAxis, to_datetime64
+from gracelstm_xr.core.labels import begin, end
+from gracelstm_xr.core.time import ONE_DAY, RegularAxis
 from gracelstm_xr.errors import ArchiveError
 from gracelstm_xr.missions import MISSIONS, SATELLITES
 
@@ -120,8 +119,8 @@ def _check_satellites(satellites: str | Iterable[str]) -> list[str]:
 def _axis(catalogue: Catalogue, start: Any, stop: Any) -> RegularAxis:
     """Whole days of the files, or the given limits."""
     days = catalogue.days
-    first = np.datetime64(days[0], "ns") if start is None else _begin(start)
-    last = np.datetime64(days[-1], "ns") + ONE_DAY if stop is None else _end(stop)
+    first = np.datetime64(days[0], "ns") if start is None else begin(start)
+    last = np.datetime64(days[-1], "ns") + ONE_DAY if stop is None else end(stop)
     if last <= first:
         raise ArchiveError(
             f"start {first} is not before stop {last} (exclusive); the sources hold "
@@ -130,34 +129,6 @@ def _axis(catalogue: Catalogue, start: Any, stop: Any) -> RegularAxis:
     # The axis lies on whole seconds whatever the limits
     first = first.astype("datetime64[s]").astype("datetime64[ns]")
     return RegularAxis.between(first, last)
-
-
-def _period(value: Any) -> pd.Period | None:
-    """Return the whole days a date without time of day means, else None."""
-    if isinstance(value, str):
-        try:
-            period = pd.Period(value)
-        except ValueError:
-            return None
-        whole_days = period.end_time - period.start_time > pd.Timedelta("23h")
-        return period if whole_days else None
-    if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
-        return pd.Period(value, "D")
-    if isinstance(value, np.datetime64):
-        unit = np.datetime_data(value.dtype)[0]
-        return pd.Period(str(value)) if unit in "YMD" else None
-    return None
-
-
-def _begin(value: Any) -> np.datetime64:
-    period = _period(value)
-    return np.datetime64(to_datetime64(value if period is None else period.start_time))
-
-
-def _end(value: Any) -> np.datetime64:
-    period = _period(value)
-    after = value if period is None else (period + 1).start_time
-    return np.datetime64(to_datetime64(after))
 
 
 def _limited(catalogue: Catalogue, axis: RegularAxis) -> Catalogue:

@@ -15,6 +15,7 @@ from typing import Any
 import xarray as xr
 
 from gracelstm_xr.cli.config import read_config
+from gracelstm_xr.core.labels import duration, time_slice
 from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
 from gracelstm_xr.evaluate.text import score_table
@@ -111,7 +112,7 @@ def gaps(arguments: Namespace) -> None:
         _check_file(arguments.csv)
         _check_free(arguments, arguments.csv, "table of gaps")
     ds = _open(arguments.store)
-    table = find_gaps(ds, min_length=_duration(arguments.min_length))
+    table = find_gaps(ds, min_length=arguments.min_length)
     rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
     if arguments.csv:
         write_text(arguments.csv, rows.to_csv(index=False), replace=arguments.overwrite)
@@ -170,7 +171,7 @@ def forecast(arguments: Namespace) -> None:
     write = _writer(arguments)
     model = lstm.load_model(arguments.model)
     ds = _open(arguments.store)
-    horizon = _duration(arguments.horizon)
+    horizon = duration(arguments.horizon, name="--horizon")
     ahead = lstm.forecast(ds, model, horizon=horizon)
     if (start := _bridged(lstm.data_ends(ds, model), axis_of(ds))) is not None:
         ahead = lstm.forecast(ds, model, horizon=horizon, start=start)
@@ -241,9 +242,7 @@ def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
     """Return the span asked for; dates are included whole."""
     if arguments.start is None and arguments.stop is None:
         return ds
-    for text in (arguments.start, arguments.stop):
-        _check_date(text)
-    part = ds.sel(time=slice(arguments.start, arguments.stop))
+    part = ds.sel(time=time_slice(arguments.start, arguments.stop))
     if part.sizes["time"] == 0:
         times = [str(t)[:19] for t in ds["time"].isel(time=[0, -1]).values]
         raise GraceError(
@@ -251,31 +250,6 @@ def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
             f"{times[0]} to {times[1]}"
         )
     return part
-
-
-def _check_date(text: str | None) -> None:
-    import pandas as pd
-
-    try:
-        if text is not None:
-            pd.Period(text)
-    except ValueError as error:
-        raise GraceError(
-            f"{text!r} is not a date; expected e.g. 2008-05-01 or 2008-05-01T12:00:00"
-        ) from error
-
-
-def _duration(text: str) -> str:
-    """Check a duration such as ``60s`` or ``90min``."""
-    import pandas as pd
-
-    try:
-        length = pd.Timedelta(text)
-    except ValueError as error:
-        raise GraceError(f"{text!r} is not a duration; expected e.g. 90min") from error
-    if not length > pd.Timedelta(0):
-        raise GraceError(f"duration {text} is not positive; expected e.g. 90min")
-    return text
 
 
 def _writer(arguments: Namespace) -> Callable[..., Any]:

@@ -6,7 +6,6 @@ from argparse import Namespace
 from typing import TYPE_CHECKING
 
 from gracelstm_xr.cli.commands import (
-    _check_date,
     _check_folder,
     _new_folder,
     _open,
@@ -69,17 +68,8 @@ def evaluate(arguments: Namespace) -> None:
 
 
 def _span(arguments: Namespace, model: FittedModel) -> tuple[str, str] | None:
-    """Span asked for, dates included whole; what is not said is the test span's."""
-    import pandas as pd
-
+    """Span asked for; what is not said is the test span's."""
     if arguments.start is None and arguments.stop is None:
         return None
-    for text in (arguments.start, arguments.stop):
-        _check_date(text)
     first, last = (gps_label(t) for t in model.split.test)
-    if arguments.start is not None:
-        first = pd.Period(arguments.start).start_time.isoformat()
-    if arguments.stop is not None:
-        after = pd.Period(arguments.stop).end_time + pd.Timedelta("1ns")
-        last = after.isoformat()
-    return first, last
+    return arguments.start or first, arguments.stop or last

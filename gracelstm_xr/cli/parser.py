@@ -296,10 +296,9 @@ def _evaluate(commands: Any) -> None:
     )
     parser.add_argument(
         "--lengths",
-        type=float,
         nargs="+",
-        metavar="S",
-        help="gap lengths in seconds; inf hides all data (default 10 s to a day)",
+        metavar="L",
+        help="gap lengths such as 60s or 3h; inf hides all data (default 10s to 1d)",
     )
     parser.add_argument(
         "--allow-training",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
 
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.index import EPOCH
+from gracelstm_xr.core.labels import begin, durations, end
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate.controls import Control, control_tables
@@ -44,10 +45,10 @@ def evaluate(
     ds: xr.Dataset,
     model: FittedModel,
     *,
-    lengths: Sequence[float] = GAP_LENGTHS,
+    lengths: Any = GAP_LENGTHS,
     count: int = 10,
     seed: int = 0,
-    span: tuple[str, str] | None = None,
+    span: tuple[Any, Any] | None = None,
     allow_training: bool = False,
     products: Mapping[str, xr.Dataset] | None = None,
     controls: bool = True,
@@ -66,16 +67,17 @@ def evaluate(
         Data model; must cover the span.
     model : FittedModel
         Of `gracelstm_xr.lstm.fit`.
-    lengths : sequence of float
-        Gap lengths [s]; those above half of the span are left out. ``inf`` hides all
-        the recipient observed, the context of the span included.
+    lengths : sequence of durations
+        Gap lengths, in seconds or as ``"60s"``; those above half of the span are left
+        out. ``inf`` hides all the recipient observed, the context of the span included.
     count : int
         Gaps per length and satellite, where there is room; up to four times as many
         where the span holds them side by side, and below 200 s.
     seed : int
         Decides the positions, the same for every method, and the bootstrap.
-    span : pair of str, optional
-        Start and stop (exclusive) to score on; default the model's test span.
+    span : pair of dates or times, optional
+        Start and stop to score on, see `core.labels`: a stop that names a day includes
+        it. Default the model's test span.
     allow_training : bool, default False
         Score also where the model was trained or tuned; the result then says so.
     products : mapping of str to Dataset, optional
@@ -116,6 +118,7 @@ def evaluate(
     folder = None if keep is None else Path(keep)
     if folder is not None:
         claim_parts(folder)
+    lengths = durations(lengths, name="lengths", infinite=True)
     chosen = model.split.test if span is None else _seconds(span)
     seen = _check_span(ds, model, chosen, allow=allow_training)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
@@ -248,10 +251,9 @@ def _check_span(
     return f"partly {' and '.join(touched)} data of the fit" if touched else ""
 
 
-def _seconds(span: tuple[str, str]) -> tuple[float, float]:
-    a, b = (
-        float((np.datetime64(x, "ns") - EPOCH) / np.timedelta64(1, "s")) for x in span
-    )
+def _seconds(span: tuple[Any, Any]) -> tuple[float, float]:
+    first, after = begin(span[0], name="span start"), end(span[1], name="span stop")
+    a, b = (float((x - EPOCH) / np.timedelta64(1, "s")) for x in (first, after))
     if a >= b:
         raise ValueError(f"found span {span!r}, expected start before stop: swap them")
     return a, b

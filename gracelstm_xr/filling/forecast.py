@@ -21,6 +21,7 @@ from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.index import RegularAxis, axis_of, regular_coords
+from gracelstm_xr.core.labels import duration, instant
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.ahead import (
     Ahead,
@@ -84,7 +85,7 @@ def forecast(
         the last 57 h are read.
     model : FittedModel
         Of `gracelstm_xr.lstm.fit`.
-    horizon : str, timedelta or float
+    horizon : str, number or timedelta
         How far past the end of ``ds`` to go, as a duration or in seconds; up to a day.
         Hindcasts reach three revolutions: sigma beyond is extrapolated.
     start : datetime-like, optional
@@ -106,10 +107,7 @@ def forecast(
     NotEnoughDataError
         When ``ds`` is shorter than a day.
     """
-    import pandas as pd
-
-    plain = isinstance(horizon, int | float)
-    seconds = float(horizon) if plain else pd.Timedelta(horizon).total_seconds()
+    seconds = duration(horizon, name="horizon")
     names = _satellites(ds, model, seconds)
     axis = axis_of(ds)
     step = float(axis.step / np.timedelta64(1, "s"))
@@ -204,7 +202,7 @@ def _early(axis: RegularAxis, start: Any) -> int:
     """Samples of the result before the end of the data."""
     if start is None:
         return 0
-    early = round((axis.stop - np.datetime64(start, "ns")) / axis.step)
+    early = round((axis.stop - instant(start, name="start")) / axis.step)
     if not 0 <= early * float(axis.step / np.timedelta64(1, "s")) <= SHORTEST:
         raise GraceError(
             f"found start={start}, expected a time within the last day of the data, "

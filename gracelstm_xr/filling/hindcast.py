@@ -12,6 +12,7 @@ from gracelstm_xr.baselines.start import SINGLE
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.index import EPOCH
+from gracelstm_xr.core.labels import begin, durations, end, instant
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.hindcasts import hindcasts, judged, loaded_inputs, placed
 from gracelstm_xr.filling.lessons import ORDER, Sample
@@ -41,7 +42,7 @@ def hindcast(
     ds: xr.Dataset,
     model: FittedModel,
     *,
-    leads: Sequence[float] = LEADS,
+    leads: Any = LEADS,
     count: int = 48,
     origins: Any = None,
     span: str | tuple[Any, Any] = "test",
@@ -59,7 +60,7 @@ def hindcast(
     ds : xarray.Dataset
         Data model with two days and more before the span.
     model : FittedModel
-    leads : sequence of float
+    leads : sequence of durations
         Lead times [s].
     count : int
         Origins per satellite, at random times.
@@ -95,10 +96,7 @@ def hindcast(
     """
     import xarray as xr
 
-    if not len(leads) or min(leads) <= 0:
-        raise GraceError(
-            f"found leads={list(leads)}, expected positive seconds: for example 60.0"
-        )
+    leads = durations(leads, name="leads")
     whole = _span(model, span)
     step = model.settings.step
     reach = step * np.ceil((1 + NEAR) * max(leads) / step)
@@ -141,15 +139,16 @@ def _span(model: FittedModel, span: str | tuple[Any, Any]) -> tuple[float, float
                 "choose one"
             )
         return model.split.test if span == "test" else model.split.validation
-    first, last = _seconds(span)
-    return float(first), float(last)
+    first, after = begin(span[0], name="span start"), end(span[1], name="span stop")
+    a, b = (float((x - EPOCH) / np.timedelta64(1, "s")) for x in (first, after))
+    return a, b
 
 
 def _seconds(times: Any) -> Any:
     """GPS seconds of datetime-like values; None stays None."""
     if times is None:
         return None
-    labels = np.array([np.datetime64(x, "ns") for x in times])
+    labels = np.array([instant(x, name="origins") for x in times])
     return (labels - EPOCH) / np.timedelta64(1, "s")
 
 

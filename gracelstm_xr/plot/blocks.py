@@ -17,6 +17,7 @@ import xarray as xr
 
 from gracelstm_xr.compute.blocks import as_dask, time_blocks
 from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.labels import time_slice
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.style import satellites_of
 
@@ -56,7 +57,7 @@ def one_satellite(
         raise GraceError(f"satellite {letter!r} wanted; the Dataset has {letters}")
     part = ds.isel(satellite=letters.index(letter)) if "satellite" in ds.dims else ds
     if start is not None or stop is not None:
-        part = part.sel(time=slice(start, stop))
+        part = part.sel(time=time_slice(start, stop))
     if part.sizes["time"] == 0:
         raise GraceError(f"no data between {start} and {stop}; choose another span")
     return part, letter

@@ -11,6 +11,7 @@ import xarray as xr
 
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.labels import duration
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.blocks import by_block, one_satellite, one_series, thin
 from gracelstm_xr.plot.lines import draw_band, draw_line
@@ -137,15 +138,13 @@ def _banded(arrays: Mapping[str, Array], sigma: float) -> dict[str, Array]:
 
 def _past(history: xr.Dataset, letter: str, times: Any, before: Any) -> xr.Dataset:
     """The end of the history of one satellite."""
-    import pandas as pd
-
     if before is None:
         length = 2 * times.size * times.step
     else:
-        seconds = before if isinstance(before, str) else f"{float(before)}s"
-        length = pd.Timedelta(seconds).to_timedelta64()
-    stop = times.start - np.timedelta64(1, "ns")
-    past, _ = one_satellite(history, letter, start=times.start - length, stop=stop)
+        seconds = duration(before, name="before")
+        length = np.timedelta64(round(seconds * 1e9), "ns")
+    first = times.start - length
+    past, _ = one_satellite(history, letter, start=first, stop=times.start)
     return past.assign(lin_accl=usable(past))
 
 
@@ -157,9 +156,7 @@ def _draw_truth(
         truth.to_dataset(name="lin_accl") if isinstance(truth, xr.DataArray) else truth
     )
     times = axis_of(part)
-    exact, _ = one_satellite(
-        whole, letter, start=times.start, stop=times.stop - times.step
-    )
+    exact, _ = one_satellite(whole, letter, start=times.start, stop=times.stop)
     came = one_series(exact, "lin_accl", axis)
     line = thin(dict, {"value": came}, exact)["value"]
     look = {"color": "black", "lw": 1.0, "ls": "--"}
@@ -227,7 +224,7 @@ def transplant_residual(
         product="ds.grace.transplant()",
     )  # fmt: skip
     times = axis_of(there)
-    part, _ = one_satellite(ds, letter, start=times.start, stop=times.stop - times.step)
+    part, _ = one_satellite(ds, letter, start=times.start, stop=times.stop)
     if not axis_of(part).same_times(times):
         raise GraceError(
             f"transplant from {times.start} to {times.stop} (exclusive) found, "

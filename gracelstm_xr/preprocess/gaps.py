@@ -8,19 +8,19 @@ from typing import Any
 import dask
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
 
 from gracelstm_xr.compute.blocks import as_dask
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, runs, usable
 from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.labels import duration
 
 __all__ = ["find_gaps", "missing_samples"]
 
 BoolArray = npt.NDArray[np.bool_]
 
 
-def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
+def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
     """Table of the gaps in ``lin_accl``.
 
     Samples that `usable` leaves out after cleaning count as missing.
@@ -34,7 +34,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
     ds : xarray.Dataset
         Data model with ``lin_accl`` on a regular axis. Computes that variable,
         one time chunk at a time.
-    min_length : str or float, default "1s"
+    min_length : str, number or timedelta, default "1s"
         Shortest gap listed, as a duration ("10s", "2h") or in seconds.
 
     Returns
@@ -54,11 +54,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: str | float = "1s") -> xr.Dataset:
             "found no variable 'lin_accl'; expected the data model of open_archive: "
             "open ACC1B data first"
         )
-    shortest = (
-        pd.Timedelta(min_length).total_seconds()
-        if isinstance(min_length, str)
-        else float(min_length)
-    )
+    shortest = duration(min_length, name="min_length", zero=True)
     axis = axis_of(ds)
     step = axis.step / np.timedelta64(1, "s")
     accl = usable(ds)

@@ -14,6 +14,7 @@ from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_sa
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import runs, usable
 from gracelstm_xr.core.index import EPOCH, RegularAxis, axis_of, regular_coords
+from gracelstm_xr.core.labels import duration
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.signal import filters
 
@@ -78,7 +79,7 @@ def rule_of(name: str, variable: xr.DataArray) -> str:
     return "epoch"
 
 
-def resample(ds: xr.Dataset, step: str | float, *, missing: float = 1e-3) -> xr.Dataset:
+def resample(ds: xr.Dataset, step: Any, *, missing: float = 1e-3) -> xr.Dataset:
     """Change the sampling of a Dataset within the band of the data; lazy.
 
     To a coarser step, accelerations are low-passed (`signal.filters.anti_alias`) and
@@ -95,7 +96,7 @@ def resample(ds: xr.Dataset, step: str | float, *, missing: float = 1e-3) -> xr.
     ds : xarray.Dataset
         Data model on a regular axis. Samples condemned by cleaning count as missing
         (`gracelstm_xr.gaps.usable`).
-    step : str or float
+    step : str, number or timedelta
         New sampling, as a duration ("10s", "1min") or in seconds; a multiple or a
         whole fraction of the present one.
     missing : float, optional
@@ -141,21 +142,8 @@ def resample(ds: xr.Dataset, step: str | float, *, missing: float = 1e-3) -> xr.
     return _labelled(ds, found, new, missing)
 
 
-def _step_ns(step: str | float) -> int:
-    import pandas as pd
-
-    try:
-        wanted = (
-            pd.Timedelta(step) if isinstance(step, str) else pd.Timedelta(step, "s")
-        )
-        nanoseconds = int(wanted.value)
-    except (ValueError, TypeError) as error:
-        raise GraceError(
-            f"found step {step!r} ({error}), expected a duration such as '10s'"
-        ) from error
-    if nanoseconds <= 0:
-        raise GraceError(f"found step {step!r}, expected a positive duration")
-    return nanoseconds
+def _step_ns(step: Any) -> int:
+    return round(duration(step, name="step") * 1e9)
 
 
 def _new_axis(axis: RegularAxis, ratio: int) -> tuple[RegularAxis, _Grid]:

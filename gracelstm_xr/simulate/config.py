@@ -6,9 +6,12 @@ import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
+from gracelstm_xr.core.labels import begin, end, instant
+from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import GRACE, GRACE_FO
 
@@ -236,17 +239,11 @@ def _check_range(
         raise GraceError(_expected(name, value, between))
 
 
-def _date(value: str | dt.date) -> dt.date:
-    if isinstance(value, dt.datetime):
-        value = value.date()
-    if isinstance(value, dt.date):
-        date = value
-    else:
-        try:
-            date = dt.date.fromisoformat(str(value)[:10])
-        except ValueError:
-            expected = "a date written YYYY-MM-DD"
-            raise GraceError(_expected("start", value, expected)) from None
+def _date(value: Any) -> dt.date:
+    time = instant(value, name="start")
+    date: dt.date = time.astype("datetime64[D]").item()
+    if np.datetime64(date) != time:
+        raise GraceError(_expected("start", value, "a whole day"))
     if not DAY_ZERO < date < dt.date(2060, 1, 1):
         raise GraceError(_expected("start", str(date), "a date in 2000-2059"))
     return date
@@ -267,18 +264,14 @@ def _check_gaps(
         if satellite not in satellites:
             expected = f"satellites among {', '.join(satellites)}"
             raise GraceError(_expected("gaps", satellite, expected))
-        for begin, end in pairs:
-            a, b = _gps_second(begin), _gps_second(end)
+        for start, stop in pairs:
+            a = _gps_second(begin(start, name="gaps"))
+            b = _gps_second(end(stop, name="gaps"))
             if b <= a:
-                raise GraceError(_expected("gaps", (begin, end), "start before stop"))
+                raise GraceError(_expected("gaps", (start, stop), "start before stop"))
             spans.append((satellite, a, b))
     return "given", tuple(sorted(spans))
 
 
-def _gps_second(value: str) -> int:
-    try:
-        stamp = np.datetime64(value, "s")
-    except ValueError:
-        expected = "times written YYYY-MM-DDThh:mm:ss"
-        raise GraceError(_expected("gaps", value, expected)) from None
-    return int((stamp - np.datetime64("2000-01-01T12:00:00", "s")).astype(np.int64))
+def _gps_second(time: np.datetime64) -> int:
+    return int((time - EPOCH) / np.timedelta64(1, "s"))
