@@ -1,8 +1,9 @@
 """Files appear under their names only when whole; what others wrote is never replaced.
 
 Writing. Output grows under a hidden name beside the final one and gets its name at the
-end. The hidden name tells the host and the process that writes, so that the next run
-removes what a killed one has left and spares what a living one is writing.
+end. The hidden name tells the machine and the process that writes, see `process`, so
+that the next run removes what a killed one has left and spares what a living one is
+writing.
 
 Replacing. What stands under a name is replaced only when asked for, and only when this
 program wrote it. That is told by the content alone, so that it holds for files that
@@ -28,7 +29,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import tempfile
 import time
 import uuid
@@ -40,6 +40,7 @@ from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.process import ended, machine_digest, started
 
 __all__ = [
     "MODEL",
@@ -77,7 +78,8 @@ QUIET = 60.0
 HEAD = 1 << 18
 
 _UNFINISHED = re.compile(
-    r"\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,10})-(?P<run>[0-9a-f]{8})-\d+\.part"
+    r"\..+\.(?P<host>[0-9a-f]{8})-(?P<pid>\d{1,10})-(?:(?P<start>\d{1,20})-)?"
+    r"(?P<run>[0-9a-f]{8})-\d+\.part"
 )
 _NUMBERS = itertools.count()
 #: Files of a Zarr v3 store, relative to its root.
@@ -117,7 +119,9 @@ def writing(path: PathLike, *, replace: bool = False) -> Iterator[Path]:
         yield work
         _rename(work, final, replace=replace)
     finally:
-        _remove(work)
+        # a leftover goes with the next run; what went wrong must not go unsaid
+        with contextlib.suppress(OSError):
+            _remove(work)
 
 
 def _rename(work: Path, final: Path, *, replace: bool) -> None:
@@ -167,18 +171,13 @@ def scratch(name: str, *, folder: PathLike | None = None) -> Iterator[Path]:
 
 def _unfinished(name: str) -> str:
     pid = os.getpid()
-    return f".{name}.{_host()}-{pid}-{_run(pid)}-{next(_NUMBERS)}.part"
-
-
-@functools.cache
-def _host() -> str:
-    return blake2b(socket.gethostname().encode(), digest_size=4).hexdigest()
+    return f".{name}.{machine_digest()}-{pid}-{_run(pid)}-{next(_NUMBERS)}.part"
 
 
 @functools.cache
 def _run(pid: int) -> str:
     """Tell this process from an earlier one of the same number."""
-    return uuid.uuid4().hex[:8]
+    return f"{started(pid)}-{uuid.uuid4().hex[:8]}"
 
 
 @functools.lru_cache(maxsize=1024)
@@ -205,20 +204,14 @@ def remove_leftovers(folder: PathLike) -> None:
 
 
 def _abandoned(entry: os.DirEntry[str], told: re.Match[str]) -> bool:
-    pid = int(told["pid"])
-    if told["host"] != _host() or os.name == "nt":
+    pid, start = int(told["pid"]), int(told["start"] or 0)
+    if told["host"] != machine_digest() or os.name == "nt":
         with contextlib.suppress(OSError):
             return time.time() - entry.stat(follow_symlinks=False).st_mtime > ABANDONED
         return False
     if pid == os.getpid():
-        return told["run"] != _run(pid)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+        return f"{start}-{told['run']}" != _run(pid)
+    return ended(pid, start)
 
 
 def _remove(path: Path) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import threading
 import time
 import uuid
@@ -21,6 +20,7 @@ from typing import Any
 
 from gracelstm_xr.core.remote import files_at, network_errors, reached
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.process import ended, machine, started
 
 __all__ = ["local_lock", "remote_lock"]
 
@@ -106,7 +106,7 @@ class _Beacon:
         self.url = url.rstrip("/")
         self.fs, path = files_at(self.url, options)
         self.path = f"{path}.lock"
-        self.owner = {**_process(), "id": uuid.uuid4().hex}
+        self.owner = {**_this_process(), "id": uuid.uuid4().hex}
         self.lost = False
 
     def acquire(self) -> None:
@@ -177,25 +177,15 @@ class _Beacon:
         return holder is not None and holder.get("id") == self.owner["id"]
 
 
-def _process() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     """What tells this process from all others, as far as the system says."""
-    space = ""
-    with contextlib.suppress(OSError):
-        # containers may share a host name, but not their process numbers
-        space = os.readlink("/proc/self/ns/pid")
-    return {"host": socket.gethostname(), "space": space, "pid": os.getpid()}
+    pid = os.getpid()
+    return {**machine(), "pid": pid, "start": started(pid)}
 
 
 def _dead(holder: Mapping[str, Any]) -> bool:
-    """Whether the owner ran here and does no longer."""
-    here = _process()
-    pid = int(holder.get("pid", 0))
-    if pid <= 0 or any(holder.get(k) != here[k] for k in ("host", "space")):
+    """Whether the owner ran on this machine and does no longer."""
+    here = machine()
+    if any(holder.get(name) != here[name] for name in here):
         return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+    return ended(int(holder.get("pid", 0)), int(holder.get("start", 0)))
