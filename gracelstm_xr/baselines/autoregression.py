@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.baselines.registry import Method, register
 from gracelstm_xr.core.gaps import runs
 from gracelstm_xr.physics.frames import Frame
 from gracelstm_xr.signal.filters import upsample
@@ -64,7 +65,7 @@ class AutoRegression:
         return cls((x, y, z), step)
 
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
-        """See `gracelstm_xr.baselines.base.Baseline.estimate`."""
+        """See `gracelstm_xr.baselines.registry.Baseline.estimate`."""
         thin, places = frame.every(self.step)
         result = np.full((len(index), 3), np.nan)
         if len(index) == 0 or len(thin) == 0:
@@ -240,3 +241,14 @@ def _solve(values: Array, seen: BoolArray, phi: Array) -> Array:
         compact[j, : len(open_) - j][near] = bands[apart[near], rows]
     x[open_] = solveh_banded(compact, -right[open_], lower=True)
     return x[: len(values)]
+
+
+register(
+    Method(
+        "ar",
+        family="interpolation",
+        rank=50,
+        kind=AutoRegression,
+        fit=AutoRegression.fit,
+    )
+)

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.baselines.registry import Method, register
 from gracelstm_xr.core.gaps import edge_distance
 from gracelstm_xr.physics.frames import Frame
 
-__all__ = ["INTERPOLATIONS", "Interpolation"]
+__all__ = ["Interpolation"]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
-
-#: Kinds of interpolation between the edges of a gap, simplest first.
-INTERPOLATIONS = ("hold", "linear", "cubic", "polynomial")
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Interpolation:
     spacing: float = 5.0
 
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
-        """See `gracelstm_xr.baselines.base.Baseline.estimate`."""
+        """See `gracelstm_xr.baselines.registry.Baseline.estimate`."""
         step = frame.t[1] - frame.t[0] if len(frame) > 1 else self.spacing
         apart = max(round(self.spacing / step), 1)
         result = np.full((len(index), 3), np.nan)
@@ -100,3 +98,21 @@ def _lagrange(nodes: Array, values: Array, x: Array) -> Array:
         ]
         total = total + values[i] * np.prod(terms, axis=0)
     return total
+
+
+def _method(kind: str, rank: int) -> Method:
+    return Method(
+        kind,
+        family="interpolation",
+        rank=rank,
+        kind=Interpolation,
+        fit=lambda frames: Interpolation(kind),
+    )
+
+
+register(
+    _method("hold", 10),
+    _method("linear", 20),
+    _method("cubic", 30),
+    _method("polynomial", 40),
+)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -23,12 +24,14 @@ from gracelstm_xr.baselines.moments import (
     columns,
     design,
 )
+from gracelstm_xr.baselines.registry import Method, register
 from gracelstm_xr.physics.frames import Frame
 
 __all__ = [
     "CONTEXT",
     "CONTEXT_OF_CHANGES",
     "NODE_SPACING",
+    "RIDGE_TERMS",
     "LocalRegression",
     "RegressionFit",
     "blended",
@@ -96,7 +99,7 @@ class LocalRegression:
         return fit.finish()
 
     def estimate(self, frame: Frame, visible: BoolArray, index: IntArray) -> Array:
-        """See `gracelstm_xr.baselines.base.Baseline.estimate`."""
+        """See `gracelstm_xr.baselines.registry.Baseline.estimate`."""
         thin, places = frame.every(self.step)
         if len(index) == 0:
             return np.zeros((0, 3))
@@ -373,3 +376,36 @@ class RegressionFit:
         floor = 1e-4 * variance[None, :] + 1e-8
         penalty = CORRELATION * variance[None, :] / np.maximum(spread, floor)
         return LocalRegression(self.terms, mean, penalty, self.step, self.change)
+
+
+#: Terms of the regression on all that is known: also what the network starts from.
+RIDGE_TERMS = ("harmonics", "radiation", "donor", "own_thrust", "donor_thrust")
+
+register(
+    Method(
+        "harmonic",
+        family="harmonic",
+        rank=70,
+        kind=LocalRegression,
+        fit=partial(LocalRegression.fit, terms=("harmonics",)),
+        reads=frozenset({"orbit"}),
+        needs="latitude_argument",
+    ),
+    Method(
+        "transplant",
+        family="transplant",
+        rank=80,
+        kind=LocalRegression,
+        fit=partial(LocalRegression.fit, terms=("donor", "own_thrust", "donor_thrust")),
+        reads=frozenset({"orbit", "donor"}),
+        needs="donor",
+    ),
+    Method(
+        "ridge",
+        family="transplant",
+        rank=90,
+        kind=LocalRegression,
+        fit=partial(LocalRegression.fit, terms=RIDGE_TERMS),
+        reads=frozenset({"orbit", "donor"}),
+    ),
+)

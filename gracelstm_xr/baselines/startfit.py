@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.base import REGRESSIONS
 from gracelstm_xr.baselines.bridge import Bridge
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION
 from gracelstm_xr.baselines.moments import NANO, columns
 from gracelstm_xr.baselines.regression import (
+    RIDGE_TERMS,
     LocalRegression,
     RegressionFit,
     blended,
@@ -61,7 +61,7 @@ class TrackFit:
         self.track = Track(
             name, empty, SlowResidual.unknown(), np.full(3, NANO), np.ones(3)
         )
-        self.terms = REGRESSIONS["ridge"]
+        self.terms = RIDGE_TERMS
         self.regression = RegressionFit(self.terms, change=CHANGE, keep=True)
         self.bins: list[tuple[IntArray, Array, Array]] = []
         self.kept: list[tuple[Frame, BoolArray]] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.baselines.base import METHODS, reads_donor, reads_series_only
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.index import EPOCH
 from gracelstm_xr.core.labels import begin, durations, end
@@ -34,11 +35,6 @@ OWN = (
     *("lin_accl", "lin_accl_filled", "lin_accl_filled_sigma"),
     *("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_transplant_sigma"),
 )
-#: What methods see beside the series itself; the others see the twin.
-TRACKS = {
-    **dict.fromkeys(("hold", "linear", "cubic", "polynomial", "ar"), "single"),
-    **dict.fromkeys(("previous_orbit", "harmonic"), "single + orbit"),
-}
 
 
 def evaluate(
@@ -191,8 +187,12 @@ def _tracks(
             told.append("product")
         elif name.endswith("_single"):
             told.append(twin.replace("twin", "single"))
+        elif reads_series_only(name):
+            told.append("single")
+        elif name in METHODS and not reads_donor(name):
+            told.append("single + orbit")
         else:
-            told.append(TRACKS.get(name, twin))
+            told.append(twin)
     return told
 
 

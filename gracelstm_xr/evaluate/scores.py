@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.baselines.base import BASELINES
+from gracelstm_xr.baselines.base import METHODS
 from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap, interval, ratio_of
 from gracelstm_xr.evaluate.coverage import sigma_tables
 from gracelstm_xr.evaluate.parts import Part
@@ -88,7 +88,7 @@ def _against_best(
     """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
     best = np.full(3, "", dtype="<U16")
     found = np.full((3, 3), np.nan)
-    baselines = [i for i, m in enumerate(methods) if m in BASELINES]
+    baselines = [i for i, m in enumerate(methods) if m in METHODS]
     if FILL not in methods or not baselines:
         return best, found[0], found[1], found[2]
     f = methods.index(FILL)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.baselines.base import BASELINES, METHOD_CODES
+from gracelstm_xr.baselines.base import METHOD_CODES, baseline_names, reads_donor
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import Output
 from gracelstm_xr.compute.days import group_blocks
@@ -17,7 +17,7 @@ from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.filling.fitbaseline import TWIN, baseline_models, inputs_of
+from gracelstm_xr.filling.fitbaseline import baseline_models, inputs_of
 from gracelstm_xr.filling.recipient import Filled
 from gracelstm_xr.filling.surroundings import Surroundings, halo_of
 from gracelstm_xr.physics.features import satellite_pairs
@@ -96,13 +96,13 @@ def _fill_plain(
     if method is None:
         raise GraceError(
             "found neither a model nor a method, expected one of them: fit a model "
-            f"first, or name one of {', '.join(BASELINES)}"
+            f"first, or name one of {', '.join(baseline_names())}"
         )
     tasks = baseline_models(ds, method)
     pairs = {pair.recipient: pair for pair in satellite_pairs(ds)}
     parts = []
     for name in satellites:
-        pair = pairs[name] if method in TWIN else Pair(name)
+        pair = pairs[name] if reads_donor(method) else Pair(name)
         parts.append(_blocks(ds, pair, tasks[name], method, CONTEXT))
     return _assembled(ds, parts, f"{method}, fitted to these data")
 

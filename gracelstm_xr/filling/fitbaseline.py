@@ -13,8 +13,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.base import BASELINES, NEEDS, default_baselines
-from gracelstm_xr.baselines.interpolate import INTERPOLATIONS
+from gracelstm_xr.baselines.base import (
+    METHODS,
+    baseline_names,
+    default_baselines,
+    reads_donor,
+    reads_series_only,
+)
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, seconds_of, shared_node
 from gracelstm_xr.compute.days import day_results
@@ -61,9 +66,6 @@ TRAIN = 0.75
 FEWEST_SAMPLES = 60
 #: Stretch a constant lag is searched in where there are no orbits [s].
 LAG_SPAN = 2 * 86_400.0
-#: Methods that read the twin, and those that read the series alone.
-TWIN = ("transplant", "ridge")
-ALONE = (*INTERPOLATIONS, "ar")
 
 
 def fit_baseline(
@@ -83,7 +85,7 @@ def fit_baseline(
     ds : xarray.Dataset
         Data model with ``lin_accl`` on a regular axis. Loaded one stretch at a time.
     method : str
-        One of `gracelstm_xr.baselines.base.BASELINES`.
+        Name of a registered baseline, see `gracelstm_xr.baselines.registry`.
     recipient, donor : str, optional
         Satellites by letter; default every satellite, each from its twin.
 
@@ -136,20 +138,20 @@ def baseline_models(
         few observations.
     """
     require("lin_accl", ds.variables, remedy="open ACC1B data first")
-    if method not in BASELINES:
+    if method not in METHODS:
         raise GraceError(
-            f"found method {method!r}, expected one of {', '.join(BASELINES)}: choose "
-            "one of these, or fit a model and pass it"
+            f"found method {method!r}, expected one of {', '.join(baseline_names())}: "
+            "choose one of these, or fit a model and pass it"
         )
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
-    if method not in TWIN:
+    if not reads_donor(method):
         pairs = [Pair(pair.recipient) for pair in pairs]
     _check_needs(ds, method, pairs)
     return {pair.recipient: _task(ds, pair, method) for pair in pairs}
 
 
 def _check_needs(ds: xr.Dataset, method: str, pairs: list[Pair]) -> None:
-    need = NEEDS.get(method)
+    need = METHODS[method].needs
     if need == "latitude_argument" and not {"position", "velocity"} <= set(ds):
         raise GraceError(
             f"found no orbits, expected them for the method {method!r}: open the "
@@ -166,7 +168,7 @@ def _check_needs(ds: xr.Dataset, method: str, pairs: list[Pair]) -> None:
 def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
     """Variables that a fill by ``method`` reads; all of a frame's by default."""
     inputs = frame_inputs(ds, pair)
-    if method in ALONE:
+    if method is not None and reads_series_only(method):
         return {k: v for k, v in inputs.items() if k == "own.lin_accl"}
     return inputs
 

@@ -8,6 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.baselines.base import (
+    needs_donor,
+    reads_donor,
+    reads_series_only,
+)
 from gracelstm_xr.filling.benchmark import FILL, GapErrors
 from gracelstm_xr.filling.choice import COMPLETE, LEAST, Held, Sums, choose
 from gracelstm_xr.filling.conditions import (
@@ -38,8 +43,6 @@ IntArray = npt.NDArray[np.int64]
 #: Sigma over length and distance on one axis, and its factors by covariate.
 Scale = tuple[Array, dict[str, Array]]
 
-#: Methods that need nothing but the series itself.
-ALONE = ("hold", "linear", "cubic", "polynomial", "ar")
 #: Parts the gaps are divided into: sigma is corrected by gaps of one part, with
 #: choice and tables made from the others.
 FOLDS = 4
@@ -92,9 +95,10 @@ def _informed(errors: GapErrors, names: Sequence[str]) -> BoolArray:
     and the first must not learn to do without the twin.
     """
     every = np.ones(len(errors.t), dtype=bool)
-    if "transplant" not in names:
+    transplants = [errors.errors[name] for name in names if needs_donor(name)]
+    if not transplants:
         return every
-    known = np.asarray(np.isfinite(errors.errors["transplant"]).any(axis=1))
+    known = np.asarray(np.isfinite(np.concatenate(transplants, axis=1)).any(axis=1))
     return known if bool(known.any()) else every
 
 
@@ -115,12 +119,13 @@ def _conditions(errors: GapErrors, length: Array) -> Conditions:
 def _groups(names: Sequence[str]) -> list[list[str]]:
     """Methods with the twin, those without, and those of the series alone."""
     groups = [list(names)]
-    twin = {"transplant"} & set(names)
-    if twin:
-        twin |= {"ridge", *(n.removesuffix("_single") for n in names if "_single" in n)}
+    twin: set[str] = set()
+    if any(needs_donor(name) for name in names):
+        twin = {name for name in names if reads_donor(name)}
+        twin |= {n.removesuffix("_single") for n in names if "_single" in n}
     for keep in (
         [n for n in names if n not in twin],
-        [n for n in names if n in ALONE],
+        [n for n in names if reads_series_only(n)],
         [n for n in names if n == "hold"],
     ):
         if keep and keep != groups[-1]:

@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.autoregression import AutoRegression
-from gracelstm_xr.baselines.base import PreviousOrbit
-from gracelstm_xr.baselines.interpolate import Interpolation
-from gracelstm_xr.baselines.regression import LocalRegression
+from gracelstm_xr.baselines.base import baseline_kinds
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, ModelFileError
 from gracelstm_xr.files import MODEL, check_output, writing
@@ -41,11 +38,6 @@ FORMAT = MODEL
 TEXT, ARRAYS = "model.json", "arrays.npz"
 #: 1 had one network and no tracks; 2 and 3 a sigma that knew less of a gap.
 FORMAT_VERSION = 4
-#: What may stand among the baselines of a file.
-BASELINE_KINDS = {
-    kind.__name__: kind
-    for kind in (AutoRegression, Interpolation, LocalRegression, PreviousOrbit)
-}
 #: Keys of model.json and their types.
 KEYS = {
     "format": str,
@@ -327,7 +319,7 @@ def _unpacked(
         dict[str, Recipient],
         arrays,
         "recipients",
-        others=BASELINE_KINDS,
+        others=baseline_kinds(),
     )
     networks = {t: _network(t, d, members) for t, d in text["networks"].items()}
     for name, recipient in recipients.items():
