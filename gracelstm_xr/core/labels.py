@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Iterable
 from numbers import Real
 from typing import Any
@@ -31,6 +32,11 @@ __all__ = ["begin", "duration", "durations", "end", "instant", "time_slice"]
 _DURATION = "seconds, or a text such as '60s', '90min' or '1d'"
 _INSTANT = "a GPS date or time such as '2008-01-05' or '2008-01-05T12:00:00'"
 _NANOSECOND = np.timedelta64(1, "ns")
+#: A date in text begins with its year, alone or followed by more than digits, or is a
+#: basic date of eight digits.
+_TEXT = re.compile(r"\s*\d{4}(\d{4}(\D|$)|\D|$)")
+#: Durations that are meant: from a nanosecond to a hundred years [s].
+_SHORTEST, _LONGEST = 1e-9, 3.2e9
 
 
 def duration(
@@ -56,8 +62,8 @@ def duration(
         seconds = _seconds(value)
     except (ValueError, TypeError, OverflowError):
         raise GraceError(f"{name} {value!r} found; expected {_DURATION}") from None
-    least = seconds >= 0 if zero else seconds > 0
-    if not least or (math.isinf(seconds) and not infinite):
+    inside = _SHORTEST <= seconds <= _LONGEST
+    if not (inside or (zero and seconds == 0) or (infinite and seconds == math.inf)):
         sign = "zero or more" if zero else "a positive duration"
         raise GraceError(f"{name} {value!r} found; expected {sign}: {_DURATION}")
     return seconds
@@ -109,18 +115,7 @@ def instant(value: Any, *, name: str = "time") -> np.datetime64:
     GraceError
         It is not a time, a bare number, or carries a time zone.
     """
-    period = _period(value)
-    if period is not None:
-        value = period.start_time
-    elif _is_number(value) or isinstance(value, list | tuple | np.ndarray):
-        raise GraceError(f"{name} {value!r} found; expected {_INSTANT}")
-    try:
-        time = np.datetime64(to_datetime64(value))
-    except GraceError as error:
-        raise GraceError(f"{name}: {error}") from None
-    if np.isnat(time):
-        raise GraceError(f"{name} {value!r} found; expected {_INSTANT}")
-    return time
+    return _limit(value, name, last=False)
 
 
 begin = instant
@@ -129,8 +124,25 @@ begin = instant
 
 def end(value: Any, *, name: str = "stop") -> np.datetime64:
     """First time after a span whose stop is `value` [ns]; see the module."""
-    period = _period(value)
-    return instant(value if period is None else (period + 1).start_time, name=name)
+    return _limit(value, name, last=True)
+
+
+def _limit(value: Any, name: str, *, last: bool) -> np.datetime64:
+    """Begin of the period a label means, or what comes after it."""
+    wrong = f"{name} {value!r} found"
+    if value is None or isinstance(value, Real | np.bool_):
+        raise GraceError(f"{wrong}; expected {_INSTANT}")
+    try:
+        period = _period(value)
+        if period is not None:
+            value = (period + 1 if last else period).start_time
+        time = to_datetime64(value)
+    except (ValueError, TypeError, OverflowError) as error:
+        why = "" if isinstance(error, GraceError) else f" ({error})"
+        raise GraceError(f"{wrong}{why}; expected {_INSTANT}") from None
+    if np.ndim(time) or np.isnat(time):
+        raise GraceError(f"{wrong}; expected {_INSTANT}")
+    return np.datetime64(time)
 
 
 def time_slice(start: Any = None, stop: Any = None) -> slice:
@@ -150,32 +162,26 @@ def time_slice(start: Any = None, stop: Any = None) -> slice:
     return slice(first, None if after is None else after - _NANOSECOND)
 
 
-def _is_number(value: Any) -> bool:
-    if isinstance(value, str):
-        return value.strip().lstrip("+-").isdigit()
-    return isinstance(value, Real | np.bool_)
-
-
 def _period(value: Any) -> pd.Period | None:
-    """The whole days, months or years a label without time of day means, else None."""
+    """The days, months or years a label without time of day means, else None.
+
+    Raises
+    ------
+    ValueError
+        A text that does not begin with a year, or whose number is none.
+    """
     if isinstance(value, pd.Period):
-        return value if _whole_days(value) else None
+        return value
     if isinstance(value, str):
-        text = value.strip()
-        if text.isdigit() and len(text) not in (4, 8):  # a year, or a basic date
-            return None
-        try:
-            period = pd.Period(text)
-        except ValueError:
-            return None
-        # pandas reads an empty text as no time
-        found: Any = period
-        return period if not pd.isna(found) and _whole_days(period) else None
+        if not _TEXT.match(value):
+            raise ValueError("not written as year, month, day")
+        period: Any = pd.Period(value.strip())
+        return period if _whole_days(period) else None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return pd.Period(value, "D")
     if isinstance(value, np.datetime64) and not np.isnat(value):
         unit = np.datetime_data(value.dtype)[0]
-        return pd.Period(str(value)) if unit in "YMD" else None
+        return pd.Period(pd.Timestamp(value), unit) if unit in "YMD" else None
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
@@ -206,8 +207,15 @@ class Settings:
 def shows_hyperparameters(function: F) -> F:
     """Put the fields of `Settings` into the signature of a function that takes them.
 
-    Completion and ``help`` then list them in place of ``**hyperparameters``.
+    Completion and ``help`` then list them, and say what they are, in place of
+    ``**hyperparameters``.
     """
+    meanings = inspect.cleandoc(Settings.__doc__ or "").partition("----------\n")[2]
+    before, entry, after = (function.__doc__ or "").partition("**hyperparameters\n")
+    if entry:  # without docstrings, as python -OO leaves them, there is none
+        rest = after.partition("\n\n")[2]
+        shown = textwrap.indent(meanings, "    ").strip()
+        function.__doc__ = f"{before}{shown}\n\n{rest}"
     signature = inspect.signature(function)
     own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
     named = [
@@ -216,8 +224,8 @@ def shows_hyperparameters(function: F) -> F:
         )
         for f in fields(Settings)
     ]
-    shown = signature.replace(parameters=[*own, *named])
-    function.__signature__ = shown  # type: ignore[attr-defined]
+    whole = signature.replace(parameters=[*own, *named])
+    function.__signature__ = whole  # type: ignore[attr-defined]
     return function
 
 

@@ -39,7 +39,8 @@ MINUTE = [
 NO_DURATION = [
     *("", "soon", "1 M", "-60s", "0", 0, -1, True, None, [60], {}, b"60"),
     *(float("nan"), "nan", np.timedelta64("NaT"), pd.NaT, np.timedelta64(60)),
-    *(np.timedelta64(1, "Y"), float("inf"), 1 + 1j),
+    *(np.timedelta64(1, "Y"), float("inf"), 1 + 1j, 1e300, "1e-12"),
+    np.timedelta64(2**62, "s"),
 ]
 #: Ways to say the fifth of January 2008, and the instant after it as a stop.
 DAY = [
@@ -51,6 +52,14 @@ NO_TIME = [
     *(20080105, 2008.0, np.int64(5), "5", "200801051", "-1", True, "", "soon"),
     *("2008-13-01", np.datetime64("NaT"), pd.NaT, None, [], "2008-01-05T00:00Z"),
     *(pd.Timestamp("2008-01-05", tz="UTC"), "1600-01-01", "9999-01-01"),
+    *(
+        "now",
+        "today",
+        "12:00",
+        "05/06/2008",
+        np.datetime64("30000-01-01"),
+        "2262-04-12",
+    ),
 ]
 
 
@@ -90,6 +99,8 @@ def test_months_years_and_instants() -> None:
     assert (begin("2008-02"), end("2008-02")) == (at("2008-02-01"), at("2008-03-01"))
     assert (begin("2008"), end("2008")) == (at("2008-01-01"), at("2009-01-01"))
     assert end(np.datetime64("2008-02")) == at("2008-03-01")
+    assert end("2008Q1") == end(pd.Period("2008Q1")) == at("2008-04-01")
+    assert end(pd.Period("2008-01-05T12", "h")) == at("2008-01-05T13:00")
     for value in (
         "2008-01-05T12:00",
         dt.datetime(2008, 1, 5, 12),
