@@ -68,7 +68,9 @@ def _later(module: str, name: str) -> Callable[[argparse.Namespace], int | None]
 
 def _span(parser: Parser) -> None:
     parser.add_argument("--start", metavar="D", help="first GPS date or time")
-    parser.add_argument("--stop", metavar="D", help="last GPS date or time")
+    parser.add_argument(
+        "--stop", metavar="D", help="last GPS date, or the time to stop before"
+    )
 
 
 def _cluster(parser: Parser) -> None:

@@ -30,7 +30,7 @@ from gracelstm_xr.errors import GraceError
 __all__ = ["begin", "duration", "durations", "end", "instant", "time_slice"]
 
 _DURATION = "seconds, or a text such as '60s', '90min' or '1d'"
-_INSTANT = "a GPS date or time such as '2008-01-05' or '2008-01-05T12:00:00'"
+_INSTANT = "e.g. 2008-05-01 or 2008-05-01T12:00:00, GPS time"
 _NANOSECOND = np.timedelta64(1, "ns")
 #: A date in text begins with its year, alone or followed by more than digits, or is a
 #: basic date of eight digits.
@@ -61,7 +61,9 @@ def duration(
     try:
         seconds = _seconds(value)
     except (ValueError, TypeError, OverflowError):
-        raise GraceError(f"{name} {value!r} found; expected {_DURATION}") from None
+        raise GraceError(
+            f"{name}: {value!r} is not a duration; expected {_DURATION}"
+        ) from None
     inside = _SHORTEST <= seconds <= _LONGEST
     if not (inside or (zero and seconds == 0) or (infinite and seconds == math.inf)):
         sign = "zero or more" if zero else "a positive duration"
@@ -129,7 +131,7 @@ def end(value: Any, *, name: str = "stop") -> np.datetime64:
 
 def _limit(value: Any, name: str, *, last: bool) -> np.datetime64:
     """Begin of the period a label means, or what comes after it."""
-    wrong = f"{name} {value!r} found"
+    wrong = f"{name}: {value!r} is not a date"
     if value is None or isinstance(value, Real | np.bool_):
         raise GraceError(f"{wrong}; expected {_INSTANT}")
     try:
@@ -138,8 +140,7 @@ def _limit(value: Any, name: str, *, last: bool) -> np.datetime64:
             value = (period + 1 if last else period).start_time
         time = to_datetime64(value)
     except (ValueError, TypeError, OverflowError) as error:
-        why = "" if isinstance(error, GraceError) else f" ({error})"
-        raise GraceError(f"{wrong}{why}; expected {_INSTANT}") from None
+        raise GraceError(f"{wrong}; expected {_INSTANT}") from error
     if np.ndim(time) or np.isnat(time):
         raise GraceError(f"{wrong}; expected {_INSTANT}")
     return np.datetime64(time)

@@ -160,7 +160,7 @@ def test_forecast_and_scores_take_the_same(
         )
     ]
     xr.testing.assert_identical(scores[0].drop_attrs(), scores[1].drop_attrs())
-    with pytest.raises(GraceError, match="lengths 'soon' found"):
+    with pytest.raises(GraceError, match="lengths: 'soon' is not a duration"):
         twin_lazy.grace.evaluate(model, lengths=["soon"], allow_training=True)
     with pytest.raises(GraceError, match="leads 0 found"):
         twin_lazy.grace.lstm.hindcast(model, leads=[0])

@@ -454,13 +454,13 @@ class TestOptions:
             ({"altitude": 5000.0}, "between 200 and 1000 km"),
             ({"separation": 0.0}, "between 20 and 1000 km"),
             ({"days": 0}, "between 1 and"),
-            ({"start": "01.02.2008"}, "such as '2008-01-05'"),
+            ({"start": "01.02.2008"}, "e.g. 2008-05-01"),
             ({"start": "1999-01-01"}, "2000-2059"),
             ({"solar_flux": 1000.0}, "between 50 and 400"),
             ({"gaps": "many"}, "default"),
             ({"gaps": {"C": []}}, "A, B"),
             ({"gaps": {"A": [("2008-01-02", "2008-01-01")]}}, "start before stop"),
-            ({"gaps": {"A": [("soon", "later")]}}, "'2008-01-05T12:00:00'"),
+            ({"gaps": {"A": [("soon", "later")]}}, "2008-05-01T12:00:00"),
         ],
     )
     def test_one_line_says_what_was_expected(self, options, words):
