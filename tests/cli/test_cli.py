@@ -168,10 +168,7 @@ def test_export_goes_on_and_takes_names(
         ),
         (["info", "nowhere"], "nowhere: no such file or folder"),
         (["gaps", "nowhere.zarr"], "no Zarr store at nowhere.zarr; make one with"),
-        (
-            ["gaps", "STORE", "--min-length", "soon"],
-            "min_length 'soon' found; expected",
-        ),
+        (["gaps", "STORE", "--min-length", "soon"], "'soon' is not a duration"),
         (["fit", "STORE", "no/such/model"], "does not exist; make it first"),
         (["fill", "STORE", "m", "out.txt"], "expected a name in .nc or .zarr"),
         (["fill", "STORE", "m", "out.nc"], "'m'"),
