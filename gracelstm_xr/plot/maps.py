@@ -213,7 +213,7 @@ def _values(
         exact.to_dataset(name="lin_accl"),
         letter,
         start=here.start,
-        stop=here.stop - here.step,
+        stop=here.stop,
     )
     there = axis_of(alone)
     if not there.same_times(here):
