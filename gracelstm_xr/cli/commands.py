@@ -210,7 +210,7 @@ def export(arguments: Namespace) -> None:
     if arguments.format == "netcdf" and (given := [k for k, v in l1b.items() if v]):
         name = {"format": "layout"}.get(given[0], given[0]).replace("_", "-")
         raise GraceError(f"--{name} is for --format l1b; leave it out for netcdf")
-    arguments.resumes = arguments.skip_existing
+    arguments.resumes = arguments.format == "l1b"
     ds = _cut(_open(arguments.store, days=2), arguments)
     progress = not arguments.quiet
     with (
@@ -229,12 +229,13 @@ def export(arguments: Namespace) -> None:
 
 def _open(store: str, *, days: int | None = None) -> xr.Dataset:
     from gracelstm_xr.core.index import axis_of
+    from gracelstm_xr.core.time import DAY_NS
     from gracelstm_xr.store.write import open_store
 
     ds = open_store(store)
     if days is None:
         return ds
-    per_day = max(86_400_000_000_000 // axis_of(ds).step_ns, 1)
+    per_day = max(DAY_NS // axis_of(ds).step_ns, 1)
     return open_store(store, chunks={"satellite": 1, "time": days * per_day})
 
 

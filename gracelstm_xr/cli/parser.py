@@ -142,6 +142,7 @@ def _demo(commands: Any) -> None:
 
 def _simulate(commands: Any) -> None:
     parser = _command(commands, "simulate", "Write a simulated twin archive.")
+    parser.set_defaults(resumes=True)
     parser.add_argument("out", metavar="OUT", help="folder for the tarballs")
     parser.add_argument(
         "--mission",

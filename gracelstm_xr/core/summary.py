@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import missions_of
 
@@ -48,7 +49,7 @@ def _span(ds: xr.Dataset) -> list[str]:
         return [f"time: {error}"]
     last = axis.start + max(axis.size - 1, 0) * axis.step
     first, end = (np.datetime_as_string(t, unit="s") for t in (axis.start, last))
-    days = axis.size * axis.step_ns / 86_400e9
+    days = axis.size * axis.step_ns / DAY_NS
     return [
         f"time:       {first} to {end} GPS ({days:.6g} days)",
         f"sampling:   {axis.step_ns / 1e9:g} s, {axis.size} epochs",

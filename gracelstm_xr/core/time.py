@@ -35,7 +35,9 @@ __all__ = [
 
 EPOCH = np.datetime64("2000-01-01T12:00:00", "ns")
 ONE_SECOND = np.timedelta64(1_000_000_000, "ns")
-ONE_DAY = np.timedelta64(86_400_000_000_000, "ns")
+#: A day [s], and in the steps of datetime64[ns].
+DAY, DAY_NS = 86_400.0, 86_400_000_000_000
+ONE_DAY = np.timedelta64(DAY_NS, "ns")
 
 _NAT = np.iinfo(np.int64).min
 # Labels farther than this from the start (126 years) are outside any axis; the clip

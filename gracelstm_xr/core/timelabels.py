@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
-from gracelstm_xr.core.time import RegularAxis
+from gracelstm_xr.core.time import DAY_NS, RegularAxis
 
 __all__ = ["positions_of_label"]
 
@@ -27,7 +27,7 @@ _UNITS = {
     "s": 1_000_000_000,
     "min": 60_000_000_000,
     "h": 3_600_000_000_000,
-    "D": 86_400_000_000_000,
+    "D": DAY_NS,
 }
 _NANOSECONDS = np.dtype("datetime64[ns]")
 _WITH_ZONE = tuple(_UNITS)[:-1]

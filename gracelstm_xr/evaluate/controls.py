@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.core.time import DAY
 from gracelstm_xr.filling.benchmark import FILL, GapErrors, join_errors, score_round
 from gracelstm_xr.physics.frames import Frame
 
@@ -26,7 +27,6 @@ CASES = ("as observed", "wrong-day donor", "zero signal")
 #: Gap lengths that controls are made on [s], and the rounds they take.
 LENGTHS = (300.0, 11_000.0)
 ROUNDS = 2
-DAY = 86_400.0
 #: A wrong donor must raise the error of the methods that trust it by this factor.
 DESTROYED = 1.2
 #: Filled zeros may stand for at most this part of the error as observed.

@@ -13,13 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.core.time import RegularAxis
+from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_attributes, time_codes
 
 __all__ = ["Layout", "attribute", "create", "packed"]
 
 Array = npt.NDArray[Any]
-DAY_NS = 86_400_000_000_000
 #: Days of the time variable encoded at once.
 TIMES_AT_ONCE = 30
 _EPOCH = np.datetime64("2000-01-01T12:00:00", "ns")

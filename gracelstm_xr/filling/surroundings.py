@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.core.gaps import runs
+from gracelstm_xr.core.time import DAY
 from gracelstm_xr.physics.frames import (
     HALO,
     Frame,
@@ -33,7 +34,6 @@ IntArray = npt.NDArray[np.int64]
 NEAR = 900.0
 #: Samples farther apart than this are built apart [s]: less than their context.
 APART = 2 * HALO
-DAY = 86_400.0
 
 
 def halo_of(context: float) -> float:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, time_blocks
+from gracelstm_xr.core.time import DAY
 
 __all__ = ["DAYS", "local_mean", "local_sums"]
 
@@ -17,7 +18,6 @@ Array = npt.NDArray[np.float64]
 #: Sum in quanta, and number of samples, of every column, by day.
 Sums = dict[int, list[tuple[int, int]]]
 
-DAY = 86_400.0
 #: Days to either side that a mean is taken over.
 DAYS = 5
 #: Unit in which values are summed, and the largest value that counts [m s-2].

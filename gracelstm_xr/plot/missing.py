@@ -11,6 +11,7 @@ import xarray as xr
 
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, usable
 from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.blocks import by_block, one_satellite
 from gracelstm_xr.plot.style import (
@@ -41,8 +42,6 @@ CLASSES = {
     "all of it": 1.0,
 }
 COMPLETE = "#E9EDF2"
-#: [ns]
-DAY = 86_400_000_000_000
 
 
 def gaps(
@@ -127,7 +126,7 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
     axis = axis_of(ds)
     midnight = axis.start.astype("datetime64[D]")
     late = int((axis.start - midnight) / np.timedelta64(1, "ns"))
-    days = (late + (axis.size - 1) * axis.step_ns) // DAY + 1
+    days = (late + (axis.size - 1) * axis.step_ns) // DAY_NS + 1
     rows = []
     letters = satellites_of(ds)
     for letter in letters:
@@ -158,10 +157,10 @@ def _day_patterns(
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Samples of each pattern of observed axes on each day of a block."""
     accl = arrays["accl"].reshape(len(arrays["accl"]), -1)
-    day = (late + first * step) // DAY
-    last = (late + (first + len(accl) - 1) * step) // DAY
+    day = (late + first * step) // DAY_NS
+    last = (late + (first + len(accl) - 1) * step) // DAY_NS
     # first sample of every day, counted from that of the block
-    edges = [-((late - d * DAY) // step) - first for d in range(day + 1, last + 1)]
+    edges = [-((late - d * DAY_NS) // step) - first for d in range(day + 1, last + 1)]
     pieces = np.split(axis_pattern(accl), edges)
     return day, np.stack([np.bincount(piece, minlength=256) for piece in pieces])
 

@@ -19,6 +19,7 @@ from gracelstm_xr.compute import cluster
 from gracelstm_xr.core.conventions import append_history
 from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
+from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
@@ -39,7 +40,6 @@ __all__ = ["SHARD_DAYS", "Ingested", "ingest", "ingest_selection"]
 SHARD_DAYS = 10
 #: Unreadable files that a store names in its attributes; the manifest has all.
 MOST_PROBLEMS = 100
-_DAY_NS = 86_400_000_000_000
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ def ingest_selection(
 
 
 def _steps(days: int) -> int:
-    return days * (_DAY_NS // 1_000_000_000)
+    return days * (DAY_NS // 1_000_000_000)
 
 
 def _write(

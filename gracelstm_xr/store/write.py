@@ -35,7 +35,7 @@ from gracelstm_xr.compute.pieces import cut, piece_at
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.packing import quantisation_step, write_part
 from gracelstm_xr.core.remote import unbroken
-from gracelstm_xr.core.time import RegularAxis
+from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.guard import at_work
@@ -55,7 +55,6 @@ from gracelstm_xr.store.site import PASSING
 
 __all__ = ["META", "SHARD_DAYS", "open_store", "read_meta", "to_zarr"]
 
-DAY_NS = 86_400_000_000_000
 KINDS = "fiub"
 
 

@@ -56,7 +56,7 @@ def cases(place: Path, out: Path) -> dict[str, tuple[list[Any], Any, str]]:
         "simulate": (
             [out / "made", "--days", "60", "--seed", "1"],
             something_in(out / "made", "*.tar.gz"),
-            NOTHING,
+            GO_ON,
         ),
         "ingest": ([place / "archive", out / "a.zarr"], something_in(out, "c"), GO_ON),
         "fit": ([store, out / "a.gracelstm"], seconds_of_work(9.0), NOTHING),
