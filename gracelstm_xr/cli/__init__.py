@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -52,6 +53,8 @@ def _run(arguments: argparse.Namespace) -> int:
     try:
         status = arguments.run(arguments)
     except KeyboardInterrupt as stop:
+        # what storage had begun is dropped as the process ends, which asyncio would log
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         kept = getattr(arguments, "resumes", False)
