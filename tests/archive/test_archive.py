@@ -531,7 +531,7 @@ def test_a_damaged_sibling_harms_only_itself(tmp_path: Path) -> None:
         (lambda p: p / "a", {"products": []}, "no products requested"),
         (lambda p: p / "a", {"start": "2009"}, "is not before stop"),
         (lambda p: p / "a", {"start": "2009", "stop": "2010"}, "no files from 2009"),
-        (lambda p: p / "a", {"start": "soon"}, "not a GPS time"),
+        (lambda p: p / "a", {"start": "soon"}, "is not a date"),
     ],
 )
 def test_wrong_requests(tmp_path: Path, make: Any, options: Any, text: str) -> None:
