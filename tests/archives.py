@@ -121,4 +121,6 @@ def write_tarball(
 ) -> Path:
     """Write a tarball of such files."""
     folder.mkdir(parents=True, exist_ok=True)
-    return l1b.write_archive(folder / name, dict(members), checksum=checksum)
+    return l1b.write_archive(
+        folder / name, dict(members), checksum=checksum, overwrite=True
+    )
