@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xarray as xr
 
+import gracelstm_xr as gx
 from gracelstm_xr import l1b
+from gracelstm_xr.store.ingest import Ingested
 
+DAYS = [f"2008-01-{day:02d}" for day in range(1, 8)]
+PRODUCTS = ("ACC1B", "GNV1B", "SCA1B", "THR1B")
 FORMAT = {"dat": "binary", "asc": "ascii", "txt": "text"}
 
 
@@ -124,3 +130,37 @@ def write_tarball(
     return l1b.write_archive(
         folder / name, dict(members), checksum=checksum, overwrite=True
     )
+
+
+def fill_folder(
+    folder: Path,
+    days: list[str] = DAYS,
+    satellites: str = "AB",
+    products: tuple[str, ...] = PRODUCTS,
+) -> Path:
+    for number, day in enumerate(days):
+        for satellite in satellites:
+            for product in products:
+                value = 100.0 * number + 10 * ord(satellite)
+                write_file(folder, product, day, satellite, value=value)
+    return folder
+
+
+def put(sources: Any, store: Path, **options: Any) -> Ingested:
+    return gx.ingest(sources, store, shard_days=2, **options)
+
+
+def tree(store: Path) -> dict[str, str]:
+    """Checksum of every file of a store, by its place."""
+    return {
+        p.relative_to(store).as_posix(): hashlib.md5(p.read_bytes()).hexdigest()
+        for p in sorted(store.rglob("*"))
+        if p.is_file()
+    }
+
+
+def same_values(store: Path, sources: Any, **options: Any) -> None:
+    """The store holds what the files hold."""
+    expected = gx.open_archive(sources, **options)
+    back = gx.open_store(store)
+    xr.testing.assert_equal(back.load(), expected.load())

@@ -40,8 +40,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         and 129 when SIGHUP ended it. Wrong usage exits with 2.
     """
     arguments = build_parser().parse_args(argv)
-    # TensorFlow writes a page of notices on import unless told before
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     with warnings.catch_warnings():
         warnings.simplefilter("always", GraceWarning)
         warnings.showwarning = _show_warning

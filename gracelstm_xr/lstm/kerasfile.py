@@ -16,6 +16,7 @@ from typing import Any
 
 from gracelstm_xr.errors import ModelFileError
 from gracelstm_xr.files import scratch
+from gracelstm_xr.lstm.backend import import_keras
 
 __all__ = ["LAYERS", "check_network", "check_sizes", "load_network", "network_bytes"]
 
@@ -98,7 +99,7 @@ def load_network(content: bytes) -> Any:
         When the content is not what `check_network` allows.
     """
     check_network(content, "the network")
-    import keras
+    keras = import_keras()
 
     with scratch("gracelstm-network") as folder:
         path = folder / "network.keras"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gracelstm_xr.errors import GraceError
+from gracelstm_xr.lstm.backend import import_keras
 from gracelstm_xr.lstm.kerasfile import load_network, network_bytes
 from gracelstm_xr.lstm.settings import Settings
 
@@ -38,7 +39,7 @@ def build_network(features: int, settings: Settings) -> Any:
         standard deviations. A linear path runs beside the recurrent one. The layers
         keep the conditions of the cuDNN kernel.
     """
-    import keras
+    keras = import_keras()
 
     inputs = keras.Input((None, features), name="window")
     x = inputs
@@ -65,7 +66,7 @@ def build_network(features: int, settings: Settings) -> Any:
 
 
 def _lstm(units: int, key: list[int]) -> Any:
-    import keras
+    keras = import_keras()
 
     return keras.layers.LSTM(
         units,
@@ -106,7 +107,7 @@ def make_network(
         When it does not map ``(None, None, channels)`` to ``(None, None, 3)``, or a
         model file could not hold it.
     """
-    import keras
+    keras = import_keras()
 
     if network is None:
         return build_network(features, settings)
@@ -179,7 +180,7 @@ def compile_network(network: Any, settings: Settings, *, steps: int) -> None:
     steps : int
         Batches of the whole training.
     """
-    import keras
+    keras = import_keras()
 
     network.compile(
         optimizer=_optimiser(settings, _schedule(settings, steps)),
@@ -191,7 +192,7 @@ def compile_network(network: Any, settings: Settings, *, steps: int) -> None:
 
 
 def _schedule(settings: Settings, steps: int) -> Any:
-    import keras
+    keras = import_keras()
 
     warmup = steps // 20
     if settings.schedule == "constant":

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.lstm.backend import import_keras
 from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
@@ -85,7 +86,7 @@ def _network(digest: str, weights: bytes) -> tuple[Forward, Forward]:
 
 def _forwards(network: Any) -> tuple[Forward, Forward]:
     """Forward passes of a network for few windows, and for a full batch."""
-    import keras
+    keras = import_keras()
 
     if keras.backend.backend() == "tensorflow":
         return _tensorflow_forwards(network)

@@ -33,7 +33,7 @@ CHILD = """
 import json, resource, sys, threading, time
 import dask
 import gracelstm_xr as gx
-from gracelstm_xr import cluster
+from gracelstm_xr.compute import cluster
 source, store, how, workers, days = sys.argv[1:]
 import distributed, zarr, pandas, pyarrow.csv  # the imports are not what is measured
 

@@ -88,7 +88,6 @@ def stopped(
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
     )
     end = time.monotonic() + 120
     while not at_work(process.pid):
@@ -101,8 +100,7 @@ def stopped(
     while alive(process.pid):
         assert time.monotonic() < end, "processes are left"
         time.sleep(0.1)
-    lines = [line for line in told.splitlines() if "] " not in line]
-    return process.returncode, lines
+    return process.returncode, told.splitlines()
 
 
 def alive(group: int) -> bool:

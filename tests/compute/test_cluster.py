@@ -14,21 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_ingest import DAYS, fill_folder, tree
+from archives import DAYS, fill_folder, tree
+from clusters import ENVIRONMENT, Cluster, wait_until
 
 import gracelstm_xr as gx
 
 pytestmark = pytest.mark.distributed
 
-ENVIRONMENT = {
-    **os.environ,
-    "SOURCE_DATE_EPOCH": "1700000000",
-    "OPENBLAS_NUM_THREADS": "1",
-    "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "10s",
-    "DASK_DISTRIBUTED__WORKER__PRELOAD": str(
-        Path(__file__).parents[1] / "slow_shards.py"
-    ),
-}
 #: Runs the command with shards of one day, and looks for workers every second.
 COMMAND = """
 import sys
@@ -42,55 +34,6 @@ if __name__ == "__main__":
 """
 
 
-class Cluster:
-    """Processes of ``dask scheduler`` and ``dask worker``."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.file = folder / "scheduler.json"
-        self.processes: list[subprocess.Popen[bytes]] = []
-        self._start(
-            "scheduler", "--port", "0", "--no-dashboard", "--host", "127.0.0.1",
-            "--scheduler-file", str(self.file),
-        )  # fmt: skip
-        # the file is there before what it says is
-        wait_until(lambda: self.file.exists() and self._told())
-
-    @property
-    def address(self) -> str:
-        found = self._told()
-        assert found
-        return found[1]
-
-    def _told(self) -> re.Match[str] | None:
-        return re.search(r'"address": "(tcp://[^"]+)"', self.file.read_text())
-
-    def worker(self) -> subprocess.Popen[bytes]:
-        return self._start(
-            "worker", "--no-nanny", "--nthreads", "1", "--no-dashboard",
-            "--local-directory", str(self.folder),
-            "--scheduler-file", str(self.file),
-        )  # fmt: skip
-
-    def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{len(self.processes)}.log").open("wb")
-        with log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dask", *arguments],
-                stdout=log,
-                stderr=log,
-                env=ENVIRONMENT,
-                cwd=self.folder,
-            )
-        self.processes.append(process)
-        return process
-
-    def close(self) -> None:
-        for process in self.processes:
-            process.kill()
-            process.wait()
-
-
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     folder = tmp_path / "cluster"
@@ -102,13 +45,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     return fill_folder(tmp_path / "in", DAYS, "AB", ("ACC1B",))
-
-
-def wait_until(met: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:

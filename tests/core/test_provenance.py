@@ -8,7 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 import gracelstm_xr as gx
-from gracelstm_xr.archive.provenance import data_origin
+from gracelstm_xr.core.provenance import data_origin
 
 
 def test_of_files_and_of_a_store(twin_archive: Path, tmp_path: Path) -> None:

@@ -217,7 +217,7 @@ def test_a_file_can_be_copied_through_the_lazy_reader(
     first = to_netcdf(ds, tmp_path / "a.nc")
     for chunks in ({}, None):
         with xr.open_dataset(first, chunks=chunks) as lazy:
-            second = to_netcdf(lazy, tmp_path / "b.nc")
+            second = to_netcdf(lazy, tmp_path / "b.nc", overwrite=True)
         with xr.open_dataset(second) as back:
             np.testing.assert_array_equal(back["lin_accl"], ds["lin_accl"])
 

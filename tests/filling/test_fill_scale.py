@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from test_cluster import Cluster
+from clusters import Cluster
 
 import gracelstm_xr as gx
 from gracelstm_xr.compute import days

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from clusters import Cluster
 from datasets import make_grid
-from test_cluster import Cluster
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.filling.fit import fit
@@ -40,7 +40,8 @@ OPTIONS: dict[str, Any] = {
 SCRIPT = """
 import json, os, signal, sys, threading
 import gracelstm_xr as gx
-from gracelstm_xr.lstm import checkpoint, fit, fitting, training
+from gracelstm_xr.filling import fit as fitting
+from gracelstm_xr.lstm import checkpoint, fit, training
 # a shell that starts tests in the background has it ignored
 signal.signal(signal.SIGINT, signal.default_int_handler)
 fitting._calibrated = lambda ds, model, progress: model

@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 import xarray as xr
 import zarr
-from archives import write_file
+from archives import DAYS, fill_folder, tree, write_file
 from crashing import Forks
-from test_ingest import DAYS, fill_folder, tree
 
 import gracelstm_xr as gx
 from gracelstm_xr.errors import GraceWarning, StoreError

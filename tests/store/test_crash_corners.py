@@ -15,9 +15,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archives import content, write_file, write_tarball
+from archives import (
+    DAYS,
+    content,
+    fill_folder,
+    put,
+    same_values,
+    tree,
+    write_file,
+    write_tarball,
+)
 from crashing import Forks
-from test_ingest import DAYS, fill_folder, put, same_values, tree
 
 import gracelstm_xr as gx
 from gracelstm_xr.cli import main

@@ -11,14 +11,20 @@ import numpy as np
 import pytest
 import xarray as xr
 import zarr
-from archives import content, write_file, write_tarball
+from archives import (
+    DAYS,
+    PRODUCTS,
+    content,
+    fill_folder,
+    put,
+    same_values,
+    tree,
+    write_file,
+    write_tarball,
+)
 
 import gracelstm_xr as gx
 from gracelstm_xr.errors import GraceWarning, StoreError
-from gracelstm_xr.store.ingest import Ingested
-
-DAYS = [f"2008-01-{day:02d}" for day in range(1, 8)]
-PRODUCTS = ("ACC1B", "GNV1B", "SCA1B", "THR1B")
 
 
 @pytest.fixture(autouse=True)
@@ -27,42 +33,8 @@ def _fixed_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
 
 
-def fill_folder(
-    folder: Path,
-    days: list[str] = DAYS,
-    satellites: str = "AB",
-    products: tuple[str, ...] = PRODUCTS,
-) -> Path:
-    for number, day in enumerate(days):
-        for satellite in satellites:
-            for product in products:
-                value = 100.0 * number + 10 * ord(satellite)
-                write_file(folder, product, day, satellite, value=value)
-    return folder
-
-
-def put(sources: Any, store: Path, **options: Any) -> Ingested:
-    return gx.ingest(sources, store, shard_days=2, **options)
-
-
-def tree(store: Path) -> dict[str, str]:
-    """Checksum of every file of a store, by its place."""
-    return {
-        p.relative_to(store).as_posix(): hashlib.md5(p.read_bytes()).hexdigest()
-        for p in sorted(store.rglob("*"))
-        if p.is_file()
-    }
-
-
 def stamps(store: Path) -> dict[str, int]:
     return {str(p): p.stat().st_mtime_ns for p in store.rglob("*")}
-
-
-def same_values(store: Path, sources: Any, **options: Any) -> None:
-    """The store holds what the files hold."""
-    expected = gx.open_archive(sources, **options)
-    back = gx.open_store(store)
-    xr.testing.assert_equal(back.load(), expected.load())
 
 
 def test_store_equals_archive(tmp_path: Path) -> None:
