@@ -100,7 +100,9 @@ def stopped(
     while alive(process.pid):
         assert time.monotonic() < end, "processes are left"
         time.sleep(0.1)
-    return process.returncode, told.splitlines()
+    # progress is on one line, which its end leaves behind
+    lines = [line for line in told.splitlines() if " elapsed" not in line]
+    return process.returncode, lines
 
 
 def alive(group: int) -> bool:
