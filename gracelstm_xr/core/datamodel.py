@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gracelstm_xr.l1b.housekeeping import THRUSTER_NAMES
+from gracelstm_xr.l1b.products import THRUSTER_NAMES
 
 __all__ = ["LABELS", "ORIGINS", "VARIABLES", "Origin", "Variable"]
 

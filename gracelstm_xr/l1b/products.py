@@ -1,259 +1,116 @@
-"""Tables of the Level-1B products: fields, binary types, units, flags.
-
-Layouts of section order: accelerations, orbit, attitude, ranging, timing,
-housekeeping, alignment. Sources: JPL struct headers (2008-03-20), checked
-against the official binary and ASCII samples where those exist; GRACE-FO
-columns from the RL04 column lists. HRT1B, LSM1B, LHK1B, LLK1B, VCM1B, QSB1B
-and IOA1B follow the published tables without a sample to check against.
-"""
+"""Layouts of the Level-1B products, read from ``products.toml``."""
 
 from __future__ import annotations
 
+import tomllib
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from importlib.resources import files
+from typing import Any
 
 from gracelstm_xr.errors import L1BFormatError
-from gracelstm_xr.l1b.fields import (
-    GRACE_ID,
-    TIME_FRAC,
-    TIME_INTG,
-    TIME_REF,
-    ident,
-    prod_flag,
-    qualflg,
-    scalar,
-)
-from gracelstm_xr.l1b.flags import GRACE_FLAGS, GRACE_FO_FLAGS
-from gracelstm_xr.l1b.housekeeping import (
-    AHK_GRACE,
-    AHK_GRACE_FO,
-    HRT,
-    MAG,
-    MASSES,
-    TANK,
-    TANK_GRACE_FO,
-    THRUSTERS,
-)
-from gracelstm_xr.l1b.model import Field, Product
-from gracelstm_xr.l1b.science import (
-    accelerations,
-    accelerometer_frame,
-    antenna_vector,
-    attitude,
-    orbit,
-    ranging,
-)
-from gracelstm_xr.l1b.timing import clock, gps_observables, oscillator, time_mapping
-from gracelstm_xr.missions import GRACE_FO, SATELLITES, mission_of
+from gracelstm_xr.l1b.model import Field, Flags, Product
+from gracelstm_xr.missions import GRACE_FO, mission_of
 
-__all__ = ["GRACE_FO_PRODUCTS", "PRODUCTS", "is_grace_fo", "product_of"]
+__all__ = [
+    "GRACE_FO_PRODUCTS",
+    "PRODUCTS",
+    "THRUSTER_NAMES",
+    "is_grace_fo",
+    "product_of",
+]
 
-_TAG = (TIME_INTG, TIME_FRAC, TIME_REF, GRACE_ID)
-_TAGGED: dict[str, Any] = {
-    "time_fields": ("time_intg", "time_frac"),
-    "frac_units": "us",
-}
+Row = Mapping[str, Any]
+Rows = dict[str, Row]
 
 
-def _ihk(code: str) -> Product:
-    """Sensor readings in long form: one row per sensor, name as a string."""
-    unit: Literal["us", "ns"] = "ns" if code == "LHK1B" else "us"
+def _layout(code: str, row: Row, flags: dict[str, Flags]) -> Product:
+    """Layout of one product from its row."""
+    family = row.get("qualflg", code[:3].lower())
+    qualflg = Field(
+        f"{family}_qualflg", ("qualflg",), "u1", "", "quality flags", kind="flag"
+    )
+    layout = [qualflg if f["name"] == "qualflg" else _field(f) for f in row["fields"]]
+    bits = flags.get(row.get("flags", family))
+    meanings = {qualflg.name: bits} if bits else {}
+    announced = sorted((1 << f.bit, f.name) for f in layout if f.bit is not None)
+    if announced:
+        meanings["prod_flag"] = tuple(announced)
+    header = ("title", "sensor", "file_type_name", "satellites", "dim", "frac_units")
     return Product(
         code,
-        "Instrument processor housekeeping"
-        if code == "IHK1B"
-        else "Laser ranging housekeeping",
-        (
-            TIME_INTG,
-            replace(TIME_FRAC, units=unit),
-            TIME_REF,
-            GRACE_ID,
-            qualflg("ihk"),
-            ident("sensortype", "V volt, T degC, A ampere, ? undefined", "S1"),
-            scalar("sensorvalue", "", "reading, unit given by sensortype"),
-            ident("sensorname", "name of the sensor", "S"),
-        ),
-        dim="record",
-        time_fields=("time_intg", "time_frac"),
-        frac_units=unit,
-        flags={"ihk_qualflg": GRACE_FLAGS["ihk"]},
-        file_type=20 if code == "IHK1B" else None,
-        file_type_name="ipIHK1XF",
-        sensor="IPU",
+        fields=tuple(layout),
+        flags=meanings,
+        file_type=row.get("file_type") or None,
+        time_fields=tuple(row.get("time", ("gps_time",))),
+        text_order=tuple(row.get("text_order", ())),
+        **{key: row[key] for key in header if key in row},
     )
 
 
-def _tagged(
-    code: str,
-    title: str,
-    fields: tuple[Field, ...],
-    file_type: int | None,
-    type_name: str,
-    **options: Any,
-) -> Product:
-    """Product whose records start with time_intg, time_frac, time_ref, id."""
-    family = code[:3].lower()
-    known = GRACE_FLAGS.get(family, ())
-    return Product(
-        code,
-        title,
-        (*_TAG, *fields),
-        flags={f"{family}_qualflg": known} if known else {},
-        file_type=file_type,
-        file_type_name=type_name,
-        **{**_TAGGED, **options},
+def _completed(row: Row, rows: Rows) -> Row:
+    """A row with what it leaves to the product it is like."""
+    if "like" not in row:
+        return row
+    complete = {**_completed(rows[row["like"]], rows), **row}
+    instead = {field["name"]: field for field in row.get("replace", ())}
+    fields = [instead.get(field["name"], field) for field in complete["fields"]]
+    return {**complete, "fields": fields + row.get("more", [])}
+
+
+def _field(row: Row) -> Field:
+    return Field(
+        row["name"],
+        tuple(row.get("columns", (row["name"],))),
+        row.get("type", "f8"),
+        row.get("units", ""),
+        row["text"],
+        row.get("dim"),
+        row.get("kind", "value"),
+        row.get("bit"),
     )
 
 
-def _mag() -> Product:
-    names = [f.name for f in (*_TAG, *MAG)] + ["mag_qualflg"]
-    names[2:4] = ["GRACE_id", "time_ref"]  # ASCII swaps them, binary does not
-    return _tagged(
-        "MAG1B",
-        "Magnetometer and magnetic torquers",
-        (*MAG, qualflg("mag")),
-        15,
-        "ipMAG1XF",
-        text_order=tuple(names),
-        sensor="MAG",
-    )
+def _double(product: Product) -> Product:
+    """Without single precision, which would only lose digits of a text."""
+    fields = (replace(f, dtype="f8") if f.dtype == "f4" else f for f in product.fields)
+    return replace(product, fields=tuple(fields))
 
 
-def _ahk(optional: tuple[Field, ...]) -> Product:
-    return _tagged(
-        "AHK1B",
-        "Accelerometer housekeeping",
-        (qualflg("ahk"), prod_flag("u4"), *optional),
-        4,
-        "ipACC1AF",
-        sensor="ACC",
-    )
+def _rows() -> tuple[Rows, Rows, dict[str, Flags]]:
+    """Rows of both missions, and the meanings of bits, as the file has them."""
+    text = files(__package__).joinpath("products.toml").read_text(encoding="utf-8")
+    rows: dict[str, Any] = tomllib.loads(text)
+    shared = {"qualflg": {"name": "qualflg"}, **rows.pop("field")}
+    flags = {
+        family: tuple((1 << int(bit), meaning) for bit, meaning in bits.items())
+        for family, bits in rows.pop("flags").items()
+    }
+    others = rows.pop("GRACE-FO")
+    for row in (*rows.values(), *others.values()):
+        for key in {"fields", "replace", "more"} & set(row):
+            row[key] = [shared[f] if isinstance(f, str) else f for f in row[key]]
+    return rows, others, flags
 
 
-def _tnk(optional: tuple[Field, ...]) -> Product:
-    head = (ident("tank_id", "tank: 1 at -x, 2 at +x", "S1"), qualflg("tnk"))
-    return _tagged(
-        "TNK1B",
-        "Cold gas tanks",
-        (*head, prod_flag("u1"), *optional),
-        18,
-        "ipTNK1XF",
-        dim="record",
-        sensor="TNK",
-    )
+def _tables() -> tuple[dict[str, Product], dict[str, Product]]:
+    """Products of both missions by their code."""
+    rows, others, flags = _rows()
+    grace, grace_fo = {}, {}
+    for code, row in rows.items():
+        grace[code] = _layout(code, _completed(row, rows), flags)
+        later = _completed(others.get(code, row), rows)
+        grace_fo[code] = _double(_layout(code, later, flags))
+    return grace, grace_fo
 
 
-def _lsm() -> Product:
-    fields = (
-        scalar("lof_yaw", "urad", "yaw of the steering mirror"),
-        scalar("lof_pitch", "urad", "pitch of the steering mirror"),
-        qualflg("lsm"),
-    )
-    return Product(
-        "LSM1B",
-        "Laser steering mirror",
-        (TIME_INTG, replace(TIME_FRAC, units="ns"), GRACE_ID, *fields),
-        frac_units="ns",
-        time_fields=("time_intg", "time_frac"),
-        satellites=GRACE_FO.satellites,
-        sensor="LRI",
-    )
+PRODUCTS, GRACE_FO_PRODUCTS = _tables()
+"""Layout of every product by its code, in the GRACE and in the GRACE-FO form."""
 
-
-def _table() -> dict[str, Product]:
-    found = [
-        accelerations("ACC1B", "Accelerations", SATELLITES),
-        accelerations("ACT1B", "Transplant accelerations", SATELLITES),
-        accelerations("ACH1B", "Hybrid transplant accelerations", GRACE_FO.satellites),
-        accelerations("ACU1B", "Updated transplant accelerations", GRACE_FO.satellites),
-        accelerations("AC01B", "Accelerations, thruster model 0", GRACE_FO.satellites),
-        accelerations("AC11B", "Accelerations, thruster model 1", GRACE_FO.satellites),
-        orbit("GNV1B", "Earth-fixed"),
-        orbit("GNI1B", "inertial"),
-        attitude("SCA1B", "Attitude", "SCA"),
-        attitude("QSA1B", "Alignment of the star cameras", "QSA"),
-        attitude("QKS1B", "Alignment of the star cameras to the K-band frame", "QKS"),
-        attitude("QSB1B", "Alignment of the body to the science frame", "QSB"),
-        ranging("KBR1B", "K-band ranging"),
-        ranging("LRI1B", "Laser ranging"),
-        gps_observables(),
-        clock("CLK1B", "Clock offset"),
-        clock("LLK1B", "Clock offset of the laser ranging instrument"),
-        time_mapping(grace_fo=False),
-        oscillator(),
-        _tagged(
-            "THR1B",
-            "Thruster firings",
-            (*THRUSTERS, qualflg("thr")),
-            16,
-            "ipTHR1XF",
-            sensor="THR",
-        ),
-        _mag(),
-        _tnk(TANK),
-        _tagged(
-            "MAS1B",
-            "Spacecraft mass",
-            (qualflg("mas"), prod_flag("u1"), *MASSES),
-            22,
-            "ipMAS1XF",
-            sensor="MAS",
-        ),
-        _ahk(AHK_GRACE),
-        _ihk("IHK1B"),
-        _ihk("LHK1B"),
-        _tagged(
-            "HRT1B",
-            "High-resolution temperatures",
-            (*HRT, qualflg("hrt")),
-            26,
-            "ipHRT1XF",
-            sensor="HRT",
-        ),
-        _lsm(),
-        accelerometer_frame(),
-        antenna_vector("VGN1B", "Vector to the main GPS antenna"),
-        antenna_vector("VGB1B", "Vector to the backup GPS antenna"),
-        antenna_vector("VGO1B", "Vector to the occultation GPS antenna"),
-        antenna_vector("VKB1B", "Vector to the K-band phase centre"),
-        antenna_vector("VSL1B", "Vector to the laser retro-reflector"),
-        antenna_vector("VCM1B", "Vector to the centre of mass"),
-    ]
-    return {p.code: _name_prod_flag(p) for p in found}
-
-
-def _name_prod_flag(product: Product) -> Product:
-    """Give the bits of ``prod_flag`` the names of the values they announce."""
-    if not product.optional:
-        return product
-    names = tuple((1 << (f.bit or 0), f.name) for f in product.optional)
-    return replace(product, flags={**product.flags, "prod_flag": names})
-
-
-def _for_grace_fo(product: Product) -> Product:
-    """GRACE-FO form: no binary exists, so single precision would only lose digits."""
-    fields = tuple(
-        replace(f, dtype="f8") if f.dtype == "f4" else f for f in product.fields
-    )
-    flags = dict(product.flags)
-    if product.code in ("KBR1B", "LRI1B"):
-        flags = dict.fromkeys(flags, GRACE_FO_FLAGS["kbr"])
-    return _name_prod_flag(replace(product, fields=fields, flags=flags))
-
-
-PRODUCTS: dict[str, Product] = _table()
-"""Layout of every product by its code, in the GRACE form."""
-
-GRACE_FO_PRODUCTS: dict[str, Product] = {
-    code: _for_grace_fo(product)
-    for code, product in {
-        **PRODUCTS,
-        "AHK1B": _ahk(AHK_GRACE_FO),
-        "TNK1B": _tnk(TANK_GRACE_FO),
-        "TIM1B": time_mapping(grace_fo=True),
-    }.items()
-}
-"""The same in the GRACE-FO form: other housekeeping columns, nanoseconds in TIM1B."""
+THRUSTER_NAMES = tuple(
+    column.rpartition("_")[2] for column in PRODUCTS["THR1B"]["thrust_count"].columns
+)
+"""Order of the 14 thrusters in THR1B: 12 attitude, then 2 orbit thrusters."""
 
 
 def is_grace_fo(satellite: str) -> bool:
