@@ -10,7 +10,7 @@ import numpy.typing as npt
 from gracelstm_xr.core.conventions import TIME_UNITS, attributes_of
 from gracelstm_xr.core.time import EPOCH, RegularAxis
 
-__all__ = ["time_attributes", "time_codes"]
+__all__ = ["codes_at", "time_attributes", "time_codes"]
 
 _ORIGIN = int(EPOCH.astype("int64"))
 #: Length [ns] of the units tried, coarsest first: whole seconds shrink to 0.1 % of
@@ -40,9 +40,12 @@ def time_attributes(axis: RegularAxis) -> dict[str, Any]:
 
 def time_codes(axis: RegularAxis, span: slice) -> npt.NDArray[np.int64]:
     """Return the encoded times at the positions in `span`, int64."""
+    return codes_at(axis, np.arange(*span.indices(axis.size), dtype="int64"))
+
+
+def codes_at(axis: RegularAxis, positions: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Return the encoded times at integer `positions`, int64."""
     unit = _unit(axis)[1]
-    start, stop, stride = span.indices(axis.size)
-    step = axis.step_ns // unit
-    first = (axis.start_ns - _ORIGIN) // unit + start * step
-    count = len(range(start, stop, stride))
-    return first + step * stride * np.arange(count, dtype="int64")
+    first = (axis.start_ns - _ORIGIN) // unit
+    steps = np.asarray(positions, dtype="int64") * (axis.step_ns // unit)
+    return np.asarray(first + steps)

@@ -16,6 +16,7 @@ from gracelstm_xr.core.index import RegularAxis, regular_coords
 from gracelstm_xr.core.remote import check_place, is_url, reached, storage
 from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.missions import SATELLITES
+from gracelstm_xr.store.agree import check_time
 from gracelstm_xr.store.location import LAYOUT, META, Target
 
 if TYPE_CHECKING:
@@ -56,10 +57,14 @@ def open_store(
     Raises
     ------
     StoreError
-        Nothing is there, it is not a store of this package, or it is incomplete.
+        Nothing is there, it is not a store of this package, it is incomplete, or its
+        times are not those that its attributes promise.
     """
-    meta, where = read_meta(store, storage_options=storage_options)
+    group, where = open_root(store, storage_options=storage_options)
+    meta = _meta_of(group, where)
     axis = axis_in(meta)
+    with reached(where):
+        check_time(group, axis, where, growing=bool(meta.get("pending")))
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
     ds = _complete_part(where, storage_options, meta)
     sizes = {k: v for k, v in grid.items() if k in ds.dims}
@@ -122,15 +127,19 @@ def read_meta(
         Nothing is there, it is not a store of this package, or it is incomplete.
     """
     group, where = open_root(store, storage_options=storage_options)
-    meta: Any = group.attrs.asdict()[META]
+    return _meta_of(group, where), where
+
+
+def _meta_of(group: Any, where: str) -> dict[str, Any]:
+    meta: dict[str, Any] = group.attrs.asdict()[META]
     if meta.get("pending"):
         warnings.warn(
             f"an ingest into {where} was interrupted or is at work; run it again to "
             "complete the store",
             GraceWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
-    return meta, where
+    return meta
 
 
 def axis_in(meta: Mapping[str, Any]) -> RegularAxis:

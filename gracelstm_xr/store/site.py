@@ -22,6 +22,7 @@ from gracelstm_xr.archive.catalogue import Entry
 from gracelstm_xr.archive.dataset import label_coords, open_selection
 from gracelstm_xr.archive.selection import Selection
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.agree import check_time
 from gracelstm_xr.store.layout import axis_meta, create, enlarge, time_arrays
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, read_records
@@ -261,7 +262,10 @@ def _held(target: Target) -> tuple[Layout, dict[str, Any]]:
             f"{target.final} exists already and was not made from Level-1B files; "
             "choose another name or replace it with mode='w' (--overwrite)"
         )
-    return _layout_of(group, meta), meta
+    layout = _layout_of(group, meta)
+    pending = bool(meta.get("pending"))
+    check_time(group, layout.axis, target.final, growing=pending)
+    return layout, meta
 
 
 def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:

@@ -6,9 +6,9 @@ so tasks never touch each other's bytes. Chunks that hold only the fill value (N
 or 0 for flags) are not written. Compression is Blosc with Zstandard and bitshuffle.
 
 Time. ``time`` is an ordinary int64 array of seconds, so that any Zarr reader
-understands the store; it shrinks to 0.1 % of its bytes. `open_store` never reads
-it: it rebuilds the axis from start, step and size kept in the root attribute
-``grace_store``, where a plain ``xarray.open_zarr`` builds an index of 8 bytes and
+understands the store; it shrinks to 0.1 % of its bytes. `open_store` reads three
+chunks of it, to see that they agree, and rebuilds the axis from start, step and size
+kept in the root attribute ``grace_store``, where a plain ``xarray.open_zarr`` builds an index of 8 bytes and
 more per step.
 
 Completeness. A local store is written beside its final name and renamed at the end;
