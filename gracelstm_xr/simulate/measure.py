@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.core.index import axis_of, day_slices
+from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate import atmosphere, geometry, instrument
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.day import states
 from gracelstm_xr.simulate.thrusters import firings
-from gracelstm_xr.simulate.truth import open_truth
+from gracelstm_xr.simulate.truth import SECONDS, open_truth
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,14 +40,19 @@ def anchors(source: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     Returns
     -------
     xarray.Dataset
-        Per GPS day (dim ``day``): ``ap`` and ``solar_flux``; ``transplant``
-        (day, axis), RMS that a transplant of the first satellite to the second
-        leaves without thrusters [m s-2]; ``swing`` (day, satellite, axis), median
-        peak to peak per revolution [m s-2]; ``spike`` (day, satellite), 90th
+        Per whole GPS day of ``source`` (dim ``day``): ``ap``, ``solar_flux``;
+        ``transplant`` (day, axis), RMS that a transplant of the first satellite to
+        the second leaves without thrusters [m s-2]; ``swing`` (day, satellite, axis),
+        median peak to peak per revolution [m s-2]; ``spike`` (day, satellite), 90th
         percentile of the filtered peaks of single firings, largest axis [m s-2];
         ``firings``; ``raw_mean`` (day, satellite, axis) [m s-2]; ``noise`` (day,
         satellite, axis), RMS over 0.1-35 mHz in units of Kim (2000); ``lag`` [s];
         ``observed`` (day, satellite), share of the day with records.
+
+    Raises
+    ------
+    GraceError
+        When ``source`` holds no whole GPS day.
 
     Notes
     -----
@@ -55,10 +63,11 @@ def anchors(source: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
 
     truth = source if isinstance(source, xr.Dataset) else open_truth(source)
     scenario = Scenario.from_json(truth.attrs["simulation"])
-    days = []
-    for index, date in enumerate(scenario.dates):
-        part = truth.isel(time=slice(86400 * index, 86400 * (index + 1))).compute()
-        days.append(_one_day(scenario, day_number(date), part))
+    parts = _whole_days(truth)
+    days = [
+        _one_day(scenario, day_number(date), part.compute())
+        for date, part in parts.items()
+    ]
     dims = {
         "transplant": ("axis",),
         "swing": ("satellite", "axis"),
@@ -74,10 +83,26 @@ def anchors(source: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     }
     ds = xr.Dataset(variables, attrs={"source": truth.attrs["source"]})
     return ds.assign_coords(
-        day=np.array(scenario.dates, dtype="datetime64[ns]"),
+        day=np.array(list(parts), dtype="datetime64[ns]"),
         satellite=list(scenario.satellites),
         axis=list("xyz"),
     )
+
+
+def _whole_days(truth: xr.Dataset) -> dict[dt.date, xr.Dataset]:
+    """The whole GPS days of a truth, which may be a part of its scenario."""
+    axis = axis_of(truth)
+    parts: dict[dt.date, xr.Dataset] = {}
+    for place in day_slices(axis):
+        if place.stop - place.start == SECONDS:
+            date = (axis.start + place.start * axis.step).astype("datetime64[D]")
+            parts[date.item()] = truth.isel(time=place)
+    if not parts:
+        raise GraceError(
+            f"found {axis.size} s of simulated truth, expected a whole GPS day: "
+            "select days from midnight to midnight"
+        )
+    return parts
 
 
 def _one_day(scenario: Scenario, day: int, part: xr.Dataset) -> dict[str, Any]:

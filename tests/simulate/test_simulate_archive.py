@@ -319,3 +319,13 @@ class TestAnchors:
         assert 1.2 < float(x.max()) < 3.5
         swing = 1e9 * found["swing"].sel(axis="x")
         assert 60 < float(swing.max()) < 350
+
+    def test_a_part_of_the_days(self, grace):
+        every = anchors(grace)
+        truth = open_truth(grace)
+        part = anchors(truth.isel(time=slice(40_000, None)))
+        np.testing.assert_array_equal(part["day"], every["day"][1:])
+        np.testing.assert_array_equal(part["swing"], every["swing"][1:])
+        np.testing.assert_array_equal(part["noise"], every["noise"][1:])
+        with pytest.raises(GraceError, match="a whole GPS day"):
+            anchors(truth.isel(time=slice(0, 80_000)))
