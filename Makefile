@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.docs-installed
 DEMO_DIR ?= demo
 
-.PHONY: demo test test-jax lint types house clean
+.PHONY: demo test test-jax docs lint types house clean
 
 demo: $(STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
@@ -17,6 +18,10 @@ test: $(STAMP)
 test-jax: $(STAMP)
 	$(BIN)/python -m pip install --quiet jax
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadfile -m lstm
+
+# the site, into docs/_build/html; with GRACELSTM_EXECUTE_NOTEBOOKS=1 the notebooks run
+docs: $(DOCS_STAMP)
+	$(BIN)/python -m sphinx -W --keep-going docs docs/_build/html
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -35,5 +40,11 @@ $(STAMP): pyproject.toml
 	$(BIN)/python -m pip install --editable ".[test]"
 	touch $(STAMP)
 
+$(DOCS_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --editable ".[docs]"
+	touch $(DOCS_STAMP)
+
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) docs/_build docs/notebooks docs/reference/generated build dist .mypy_cache .ruff_cache .pytest_cache

@@ -12,11 +12,15 @@ import xarray as xr
 import gracelstm_xr as gx
 
 DOCS = Path(__file__).parents[1] / "docs"
-PAGES = sorted(DOCS.glob("*.md"))
+PAGES = sorted(
+    p
+    for p in DOCS.rglob("*.md")
+    if not {"_build", "notebooks", "generated"} & set(p.relative_to(DOCS).parts)
+)
 
 
 def test_pages_are_there() -> None:
-    expected = {"api", "contributing", "index", "method", "user-guide", "whats-new"}
+    expected = {"contributing", "index", "method", "user-guide", "whats-new"}
     assert expected | {"clusters-and-buckets", "tutorials"} <= {p.stem for p in PAGES}
 
 
@@ -39,7 +43,8 @@ def test_every_notebook_is_listed_and_there() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+\.md)\)", page.read_text()):
-        assert (DOCS / target).is_file(), target
+        if "generated/" not in target:  # made by the build
+            assert (page.parent / target).is_file(), target
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
