@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 __all__ = [
     "ArchiveError",
     "GraceError",
@@ -10,11 +12,28 @@ __all__ = [
     "ModelFileError",
     "NotEnoughDataError",
     "StoreError",
+    "visible",
 ]
+
+#: What steers a terminal, or turns the direction of writing; not the end of a line.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def visible(text: str) -> str:
+    r"""Return a text with its control characters spelled out, as in ``\x1b``.
+
+    What a file says of itself reaches messages, and a terminal obeys what it is sent.
+    """
+    return _CONTROL.sub(lambda c: c.group().encode("unicode_escape").decode(), text)
 
 
 class GraceError(ValueError):
     """Base of every error this package raises about data or files."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class L1BFormatError(GraceError):
@@ -39,3 +58,6 @@ class NotEnoughDataError(GraceError):
 
 class GraceWarning(UserWarning):
     """Data were read, but something about them should be known."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from gracelstm_xr.cli.parser import build_parser
 from gracelstm_xr.cli.signals import Stopped, stoppable
 from gracelstm_xr.core.remote import network_errors
-from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.errors import GraceError, GraceWarning, visible
 
 __all__ = ["main"]
 
@@ -95,4 +95,4 @@ def _show_warning(
 
 
 def _tell(text: str) -> None:
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(visible(text) + "\n")

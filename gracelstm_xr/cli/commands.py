@@ -17,7 +17,7 @@ import xarray as xr
 from gracelstm_xr.cli.config import read_config
 from gracelstm_xr.core.labels import duration, time_slice
 from gracelstm_xr.core.remote import is_url
-from gracelstm_xr.errors import GraceError, GraceWarning, StoreError
+from gracelstm_xr.errors import GraceError, GraceWarning, StoreError, visible
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import check_output, check_sources, write_text
 from gracelstm_xr.missions import mission_of
@@ -35,8 +35,8 @@ __all__ = [
 
 
 def say(text: str) -> None:
-    """Write one line to standard output."""
-    sys.stdout.write(text + "\n")
+    """Write lines to standard output."""
+    sys.stdout.write(visible(text) + "\n")
     sys.stdout.flush()
 
 

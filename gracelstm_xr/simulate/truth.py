@@ -152,7 +152,7 @@ def open_truth(path: str | os.PathLike[str]) -> xr.Dataset:
             f"{store}: no truth of a simulated archive; simulate_archive writes it "
             "unless truth=False"
         )
-    root = zarr.open_group(store, mode="r")
+    root = zarr.open_group(store, mode="r", zarr_format=3)
     text = root.attrs.get("simulation")
     if not isinstance(text, str):
         raise GraceError(

@@ -1,12 +1,15 @@
 """Whether what a store says about itself agrees with the arrays that are there.
 
-Other programs write into stores, too: an ordinary ``to_zarr(append_dim="time")`` of
-xarray puts the attributes of one store over those of another. Looking at a few of the
-stored times tells it, at a cost that does not grow with the store.
+A bit may flip in a file of metadata, and other programs write into stores, too: an
+ordinary ``to_zarr(append_dim="time")`` of xarray puts the attributes of one store over
+those of another. Comparing sizes, what decodes the values, and a few of the stored
+times tells it, at a cost that does not grow with the store.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,40 +18,248 @@ from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import codes_at, time_attributes
 from gracelstm_xr.errors import StoreError
 
-__all__ = ["ANEW", "check_time"]
+__all__ = [
+    "ANEW",
+    "DAMAGE",
+    "axis_in",
+    "check_arrays",
+    "check_meta",
+    "check_time",
+    "form_of",
+    "readable",
+]
 
+#: What the libraries raise that read a damaged store; a full disk and the like are
+#: OSError and say themselves what is wrong.
+DAMAGE = (
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    AssertionError,
+    RuntimeError,
+    MemoryError,
+)
 #: What to do with a store that another program has changed.
 ANEW = (
     "another program has changed the store; open it with xarray.open_zarr and write it "
     "to a new one with ds.grace.to_zarr"
 )
+#: What to do about a file that is not as it was written.
+AGAIN = (
+    "it is damaged, or another program has changed it; put the file of a copy in its "
+    "place, or write the store again"
+)
 #: Times that are compared at every opening, the first and the last among them.
 SPOTS = 3
+#: Attributes of an array by which its values are decoded.
+DECODING = (
+    "units",
+    "calendar",
+    "scale_factor",
+    "add_offset",
+    "_FillValue",
+    "missing_value",
+    "dtype",
+)
+#: Dimensions along which a store grows.
+GROWING = ("time", "satellite")
+#: Longest chunk along a dimension that may be shorter: room for more satellites.
+LONGEST_OF_FEW = 8
+#: Characters of the words of another library that a message quotes.
+MOST_WORDS = 200
+_INT64 = np.iinfo(np.int64)
 
 
-def check_time(group: Any, axis: RegularAxis, where: str, *, growing: bool) -> None:
-    """Compare the axis that a store promises with the times that it holds.
+@contextlib.contextmanager
+def readable(where: str) -> Iterator[None]:
+    """Say in one line that a store cannot be read, whatever a library says.
+
+    Raises
+    ------
+    StoreError
+        In place of the errors in `DAMAGE`.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except DAMAGE as error:
+        words = " ".join(str(error).split())[:MOST_WORDS]
+        raise StoreError(
+            f"{where} is not a readable Zarr store: {type(error).__name__} {words}; "
+            f"{AGAIN}"
+        ) from error
+
+
+def check_meta(meta: Mapping[str, Any], where: str) -> None:
+    """Check what a store says about its shape: types, and sizes that can be.
+
+    Raises
+    ------
+    StoreError
+        In one line, for the first that is not so.
+    """
+    time = meta.get("time")
+    said = time if isinstance(time, dict) else {}
+    letters, observed = meta.get("satellites", []), meta.get("observed", {})
+    rules = {
+        "time.start": isinstance(said.get("start"), str),
+        "time.step_ns": _positive(said.get("step_ns")),
+        "time.size": _positive(said.get("size")),
+        "shard": _positive(meta.get("shard")),
+        "satellites": _are_texts(letters) and len(set(letters)) == len(letters),
+        "variables": _are_texts(meta.get("variables", [])),
+        "arrays": isinstance(meta.get("arrays", {}), dict),
+        "observed": isinstance(observed, dict)
+        and all(type(n) is int for n in observed.values()),
+        "problems": _are_texts(meta.get("problems", [])),
+    }
+    for name, holds in rules.items():
+        if not holds:
+            raise StoreError(
+                f"{where}/zarr.json: its {name!r} is missing or impossible; {AGAIN}"
+            )
+    axis = axis_in(meta)
+    last = axis.start_ns + axis.size * axis.step_ns
+    if np.isnat(axis.start) or last > _INT64.max:
+        raise StoreError(
+            f"{where}/zarr.json: {axis.size} times from {axis.start} are beyond what "
+            f"nanoseconds count; {AGAIN}"
+        )
+
+
+def _positive(value: Any) -> bool:
+    return type(value) is int and 0 < value <= _INT64.max
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def axis_in(meta: Mapping[str, Any]) -> RegularAxis:
+    """Return the time axis that a store says it has."""
+    return RegularAxis(
+        np.datetime64(meta["time"]["start"], "ns"),
+        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
+        int(meta["time"]["size"]),
+    )
+
+
+def form_of(array: Any) -> dict[str, Any]:
+    """Return what makes values of the bytes of a stored array, in plain types.
 
     Parameters
     ----------
-    group : zarr.Group
-        Root of the store.
-    axis : RegularAxis
-        From its attributes.
+    array : zarr.Array
+        Of a store. Lengths that grow are left out, and what the codecs check.
+    """
+    plain = array.metadata.to_dict()
+    dims = [str(d) for d in array.metadata.dimension_names or ()]
+    lengths = zip(dims, array.shape, strict=True) if dims else ()
+    attrs = array.attrs.asdict()
+    return {
+        "type": plain["data_type"],
+        "dims": dims,
+        "sizes": {d: n for d, n in lengths if d not in GROWING},
+        "shard": list(array.shards or array.chunks),
+        "chunk": list(array.chunks),
+        "keys": plain["chunk_key_encoding"],
+        "fill": plain["fill_value"],
+        **{key: attrs[key] for key in DECODING if key in attrs},
+    }
+
+
+def check_arrays(
+    arrays: Mapping[str, Any], meta: Mapping[str, Any], where: str
+) -> None:
+    """Compare the arrays of a store with what its attributes say of them.
+
+    Parameters
+    ----------
+    arrays : mapping of str to zarr.Array
+        Those at the root of the store.
+    meta : mapping
+        What the store says about itself, as `check_meta` has passed it.
+    where : str
+        Address of the store, for messages.
+
+    Raises
+    ------
+    StoreError
+        One is missing, or differs in size or in what decodes its values.
+    """
+    forms = meta.get("arrays", {})
+    lost = sorted({*forms, *meta.get("variables", ())} - set(arrays))
+    if lost:
+        raise StoreError(
+            f"{where} has no array {lost[0]!r}, its attributes name it: "
+            f"{lost[0]}/zarr.json was removed or is damaged; put the file of a copy in "
+            "its place, or write the store again"
+        )
+    for name, array in sorted(arrays.items(), key=lambda item: item[0] != "time"):
+        _check_sizes(name, array, meta, where)
+        if name in forms:
+            _check_form(name, array, forms[name], where)
+
+
+def _check_sizes(name: str, array: Any, meta: Mapping[str, Any], where: str) -> None:
+    dims = array.metadata.dimension_names or (None,) * array.ndim
+    expected = {"time": meta["time"]["size"]}
+    if meta.get("satellites"):
+        expected["satellite"] = len(meta["satellites"])
+    shards = array.shards or array.chunks
+    for dim, size, length in zip(dims, array.shape, shards, strict=True):
+        promised = expected.get(dim, size)
+        if size < promised or (size > promised and not meta.get("pending")):
+            raise StoreError(
+                f"{where}: {name} has {size} along {dim!r}, its attributes say "
+                f"{promised}; {ANEW}"
+            )
+        if length > max(size, meta["shard"], LONGEST_OF_FEW):
+            raise StoreError(
+                f"{where}/{name}/zarr.json: chunks of {length} along {dim!r}, the "
+                f"array has {size}; {AGAIN}"
+            )
+
+
+def _check_form(name: str, array: Any, form: Any, where: str) -> None:
+    actual = form_of(array)
+    said = form if isinstance(form, dict) else {}
+    for key in sorted({*actual, *said}):
+        if key not in said or key not in actual or actual[key] != said[key]:
+            raise StoreError(
+                f"{where}/{name}/zarr.json: {key} {actual.get(key)!r} found, "
+                f"{said.get(key)!r} was written; {AGAIN}"
+            )
+
+
+def check_time(
+    arrays: Mapping[str, Any], meta: Mapping[str, Any], where: str
+) -> RegularAxis:
+    """Return the time axis of a store, compared with the times that it holds.
+
+    Parameters
+    ----------
+    arrays : mapping of str to zarr.Array
+        Those at the root of the store.
+    meta : mapping
+        What the store says about itself; the arrays may be longer than it says if an
+        ingest is at work.
     where : str
         Its address, for messages.
-    growing : bool
-        Whether the arrays may be longer already than the axis.
 
     Raises
     ------
     StoreError
         Number, unit or values of the times are others.
     """
-    array: Any = group.get("time")
-    if array is None or getattr(array, "shape", None) is None:
+    axis = axis_in(meta)
+    array = arrays.get("time")
+    if array is None:
         raise StoreError(f"{where} has no array 'time'; {ANEW}")
-    longer = growing and array.ndim == 1 and array.shape[0] > axis.size
+    longer = meta.get("pending") and array.ndim == 1 and array.shape[0] > axis.size
     if array.shape != (axis.size,) and not longer:
         raise StoreError(
             f"{where} holds times of shape {array.shape}, its attributes say "
@@ -60,8 +271,6 @@ def check_time(group: Any, axis: RegularAxis, where: str, *, growing: bool) -> N
             f"{where} holds times of type {array.dtype} in {units!r}, its attributes "
             f"say int64 in {expected_units!r}; {ANEW}"
         )
-    if not axis.size:
-        return
     spots = np.unique(np.linspace(0, axis.size - 1, SPOTS).astype("int64"))
     codes = np.asarray(array.get_coordinate_selection(spots))
     wrong = np.flatnonzero(codes != codes_at(axis, spots))
@@ -71,3 +280,4 @@ def check_time(group: Any, axis: RegularAxis, where: str, *, growing: bool) -> N
             f"{where}: time {spot} is {code} {units}, its attributes say "
             f"{int(codes_at(axis, spot))} (an axis from {axis.start}); {ANEW}"
         )
+    return axis

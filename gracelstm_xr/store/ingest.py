@@ -21,6 +21,7 @@ from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
@@ -312,6 +313,7 @@ def _complete(
         "variables": list(site.layout.variables),
         "made_by": made_by,
         "observed": _observed(kept.values()),
+        "arrays": {name: form_of(array) for name, array in sorted(group.arrays())},
         "problems": problems[:MOST_PROBLEMS],
     }
     group.attrs.put(new)

@@ -19,6 +19,7 @@ from gracelstm_xr.files import (
     kind_of_root,
     remove_folder,
 )
+from gracelstm_xr.store.agree import readable
 from gracelstm_xr.store.exchange import exchange
 from gracelstm_xr.store.lock import local_lock, remote_lock
 
@@ -301,16 +302,10 @@ class Target:
     def _group(self, where: str, mode: Literal["r", "r+"]) -> Any:
         import zarr
 
-        try:
+        with readable(where):
             return zarr.open_group(
                 where, mode=mode, zarr_format=3, storage_options=self._storage()
             )
-        except FileNotFoundError:
-            raise
-        except ValueError as error:
-            raise StoreError(
-                f"{where} is not a readable Zarr store: {error}; move it away"
-            ) from error
 
     def publish(self, *, replace: bool = False) -> None:
         """Give the finished store its name.

@@ -16,14 +16,21 @@ from gracelstm_xr.core.index import RegularAxis, regular_coords
 from gracelstm_xr.core.remote import check_place, is_url, reached, storage
 from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.missions import SATELLITES
-from gracelstm_xr.store.agree import check_time
+from gracelstm_xr.store.agree import (
+    ANEW,
+    axis_in,
+    check_arrays,
+    check_meta,
+    check_time,
+    readable,
+)
 from gracelstm_xr.store.location import LAYOUT, META, Target
 
 if TYPE_CHECKING:
     import zarr
 
 __all__ = [
-    "axis_in",
+    "checked_axis",
     "open_root",
     "open_store",
     "read_meta",
@@ -62,11 +69,20 @@ def open_store(
     """
     group, where = open_root(store, storage_options=storage_options)
     meta = _meta_of(group, where)
-    axis = axis_in(meta)
-    with reached(where):
-        check_time(group, axis, where, growing=bool(meta.get("pending")))
+    with reached(where), readable(where):
+        return _opened(group, meta, where, chunks, storage_options)
+
+
+def _opened(
+    group: Any,
+    meta: Mapping[str, Any],
+    where: str,
+    chunks: Mapping[str, int] | None,
+    options: Mapping[str, Any] | None,
+) -> xr.Dataset:
+    axis = checked_axis(group, meta, where)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds = _complete_part(where, storage_options, meta)
+    ds = _complete_part(where, options, meta)
     sizes = {k: v for k, v in grid.items() if k in ds.dims}
     ds = ds.chunk(sizes, name_prefix=_task_prefix(where))
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
@@ -83,6 +99,27 @@ def open_store(
     ds.encoding["observed"] = {"size": axis.size, **meta.get("observed", {})}
     ds.encoding["problems"] = list(meta.get("problems", ()))
     return ds
+
+
+def checked_axis(group: Any, meta: Mapping[str, Any], where: str) -> RegularAxis:
+    """Return the time axis of a store that agrees with what it says about itself.
+
+    Raises
+    ------
+    StoreError
+        It is damaged, or another program has changed it.
+    """
+    arrays = dict(group.arrays())
+    check_arrays(arrays, meta, where)
+    letters = meta.get("satellites", [])
+    if letters and "satellite" in arrays:
+        labels = [str(s) for s in arrays["satellite"][:][: len(letters)]]
+        if labels != letters:
+            raise StoreError(
+                f"{where} holds satellites {labels}, its attributes say {letters}; "
+                f"{ANEW}"
+            )
+    return check_time(arrays, meta, where)
 
 
 def _task_prefix(where: str) -> str:
@@ -142,15 +179,6 @@ def _meta_of(group: Any, where: str) -> dict[str, Any]:
     return meta
 
 
-def axis_in(meta: Mapping[str, Any]) -> RegularAxis:
-    """Return the time axis that a store says it has."""
-    return RegularAxis(
-        np.datetime64(meta["time"]["start"], "ns"),
-        np.timedelta64(int(meta["time"]["step_ns"]), "ns"),
-        int(meta["time"]["size"]),
-    )
-
-
 def open_root(
     store: str | os.PathLike[str],
     *,
@@ -160,7 +188,7 @@ def open_root(
     where = os.fspath(store)
     if is_url(where):
         check_place(where)
-    with reached(where):
+    with reached(where), readable(where):
         group = _root(where, storage_options)
     meta = group.attrs.asdict().get(META)
     if not isinstance(meta, dict) or "layout" not in meta:
@@ -178,6 +206,8 @@ def open_root(
             f"{where} is incomplete: its writing was interrupted; run the same again, "
             "or write it anew with mode='w'"
         )
+    with readable(where):
+        check_meta(meta, where)
     return group, where
 
 
@@ -186,7 +216,9 @@ def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
     from zarr.errors import GroupNotFoundError
 
     try:
-        return zarr.open_group(where, mode="r", storage_options=storage(where, options))
+        return zarr.open_group(
+            where, mode="r", zarr_format=3, storage_options=storage(where, options)
+        )
     except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
         if os.path.isfile(where):
             raise StoreError(
@@ -194,8 +226,6 @@ def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
                 "with `gracelstm ingest` or ds.grace.to_zarr"
             ) from error
         raise StoreError(f"no Zarr store at {where}; {_missing(where)}") from error
-    except ValueError as error:
-        raise StoreError(f"{where} is not a readable Zarr store: {error}") from error
 
 
 def _missing(where: str) -> str:
@@ -205,6 +235,8 @@ def _missing(where: str) -> str:
             "a run that writes it was interrupted or is at work; run the same again "
             "to complete it"
         )
+    if os.path.isfile(os.path.join(where, ".zgroup")):
+        return "what is there is Zarr of version 2, expected version 3; write it again"
     return "make one with `gracelstm ingest` or ds.grace.to_zarr"
 
 
@@ -239,19 +271,14 @@ def _complete_part(
 def _dataset(
     where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str] = ("time",)
 ) -> xr.Dataset:
-    try:
-        ds: xr.Dataset = xr.open_zarr(
-            where,
-            chunks=None,
-            consolidated=False,
-            drop_variables=list(leave_out),
-            storage_options=storage(where, options),
-        )
-    except (ValueError, LookupError) as error:
-        raise StoreError(
-            f"{where} holds an array that cannot be opened ({error}); write the "
-            "store again"
-        ) from error
+    ds: xr.Dataset = xr.open_zarr(
+        where,
+        chunks=None,
+        consolidated=False,
+        zarr_format=3,
+        drop_variables=list(leave_out),
+        storage_options=storage(where, options),
+    )
     # Zarr lists arrays in the order in which storage answers, another every time
     return xr.Dataset(
         {name: ds.data_vars[name] for name in sorted(map(str, ds.data_vars))},

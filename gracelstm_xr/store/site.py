@@ -22,12 +22,12 @@ from gracelstm_xr.archive.catalogue import Entry
 from gracelstm_xr.archive.dataset import label_coords, open_selection
 from gracelstm_xr.archive.selection import Selection
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.store.agree import check_time
+from gracelstm_xr.store.agree import axis_in, check_meta, readable
 from gracelstm_xr.store.layout import axis_meta, create, enlarge, time_arrays
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, read_records
 from gracelstm_xr.store.plan import Layout, union_axis
-from gracelstm_xr.store.read import axis_in, open_store
+from gracelstm_xr.store.read import checked_axis, open_store
 from gracelstm_xr.store.shard import Base
 
 __all__ = ["PASSING", "Site", "find_site"]
@@ -262,10 +262,10 @@ def _held(target: Target) -> tuple[Layout, dict[str, Any]]:
             f"{target.final} exists already and was not made from Level-1B files; "
             "choose another name or replace it with mode='w' (--overwrite)"
         )
-    layout = _layout_of(group, meta)
-    pending = bool(meta.get("pending"))
-    check_time(group, layout.axis, target.final, growing=pending)
-    return layout, meta
+    with readable(target.final):
+        check_meta(meta, target.final)
+        checked_axis(group, meta, target.final)
+        return _layout_of(group, meta), meta
 
 
 def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:

@@ -8,8 +8,8 @@ or 0 for flags) are not written. Compression is Blosc with Zstandard and bitshuf
 Time. ``time`` is an ordinary int64 array of seconds, so that any Zarr reader
 understands the store; it shrinks to 0.1 % of its bytes. `open_store` reads three
 chunks of it, to see that they agree, and rebuilds the axis from start, step and size
-kept in the root attribute ``grace_store``, where a plain ``xarray.open_zarr`` builds an index of 8 bytes and
-more per step.
+kept in the root attribute ``grace_store``, where a plain ``xarray.open_zarr`` builds
+an index of 8 bytes and more per step.
 
 Completeness. A local store is written beside its final name and renamed at the end;
 ``grace_store`` also says whether the store is complete, for object stores, which
@@ -38,6 +38,7 @@ from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.guard import at_work
 from gracelstm_xr.store.ingest import SHARD_DAYS, ingest_selection
 from gracelstm_xr.store.layout import create
@@ -286,7 +287,9 @@ class _Job:
                 observed[satellite] = observed.get(satellite, 0) + gaps.observed
         meta: Any = group.attrs.asdict()[META]
         said = {k: v for k, v in meta.items() if k not in PASSING}
-        group.attrs[META] = {**said, "complete": True, "observed": observed}
+        forms = {name: form_of(array) for name, array in sorted(group.arrays())}
+        done = {"complete": True, "observed": observed, "arrays": forms}
+        group.attrs[META] = {**said, **done}
         self.target.publish(replace=self.replace)
 
 

@@ -392,7 +392,7 @@ def spoil_stores(store: Path) -> dict[str, str]:
         "other.zarr": "other.zarr is a Zarr store of another kind",
         "other.nc": "other.nc is a file, expected the folder of a Zarr store",
         "root.zarr": "root.zarr is not a readable Zarr store",
-        "array.zarr": "array.zarr holds an array that cannot be opened",
+        "array.zarr": "array.zarr is not a readable Zarr store",
     }
 
 

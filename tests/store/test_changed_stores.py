@@ -28,7 +28,7 @@ def refused(store: Path, words: str) -> None:
         open_store(store)
     text = str(caught.value)
     assert str(store) in text
-    assert "write it to a new one with ds.grace.to_zarr" in text
+    assert "write it to a new one" in text or "write the store again" in text
     assert "\n" not in text
 
 
@@ -37,7 +37,7 @@ def test_appended_by_plain_xarray(pair: tuple[Path, Path], tmp_path: Path) -> No
     first, second = pair
     plain = xr.open_zarr(second, consolidated=False)
     plain.to_zarr(first, append_dim="time", consolidated=False)
-    refused(first, r"shape \(1200,\), its attributes say 600 from 2008-01-01T01")
+    refused(first, "time has 1200 along 'time', its attributes say 600")
     # the remedy: all times are there, and in order
     both = xr.open_zarr(first, consolidated=False).sel(
         time=slice(None, "2008-01-01T00")
@@ -53,7 +53,10 @@ def test_a_part_written_by_plain_xarray(pair: tuple[Path, Path]) -> None:
     for variable in part.variables.values():
         variable.encoding = {}
     part.to_zarr(first.with_name("part.zarr"), consolidated=False)
-    refused(first.with_name("part.zarr"), r"shape \(100,\), its attributes say 600")
+    refused(
+        first.with_name("part.zarr"),
+        "time has 100 along 'time', its attributes say 600",
+    )
 
 
 def shift(group: Any) -> None:
@@ -77,7 +80,7 @@ EDITS = [shift, move_axis, change_units]
 def test_edited(pair: tuple[Path, Path], edit: Callable[[Any], None]) -> None:
     first, _ = pair
     edit(zarr.open_group(first, mode="r+"))
-    refused(first, "its attributes say")
+    refused(first, "its attributes say|was written")
 
 
 def test_without_its_times(pair: tuple[Path, Path]) -> None:

@@ -1,0 +1,163 @@
+"""Metadata of stores, damaged: the same values, or one StoreError with the path."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import xarray as xr
+import zarr
+
+from gracelstm_xr.cli import main
+from gracelstm_xr.errors import StoreError
+from gracelstm_xr.store.write import META, open_store, to_zarr
+
+pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
+
+
+@pytest.fixture(scope="module")
+def original(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five minutes of accelerations in steps of 1e-13, and their flags."""
+    path = tmp_path_factory.mktemp("damaged") / "a.zarr"
+    ds = make_grid(size=300, gaps={"B": [(10, 20)]})[["lin_accl", "acc_qualflg"]]
+    to_zarr(ds, path, quantise="1e-13")
+    return path
+
+
+@pytest.fixture
+def store(original: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(original, tmp_path / "a.zarr"))
+
+
+def outcome(store: Path, truth: xr.Dataset) -> str:
+    """``same`` or ``refused``; anything else is a failure."""
+    told = ""
+    try:
+        ds = open_store(store)
+        ds.load(scheduler="sync")
+    except StoreError as error:
+        told = str(error)
+    if told:
+        assert str(store) in told
+        assert told.isprintable()
+        return "refused"
+    xr.testing.assert_equal(ds, truth)
+    assert set(ds.data_vars) == set(truth.data_vars)
+    for name in truth.data_vars:
+        assert ds[name].dtype == truth[name].dtype
+    return "same"
+
+
+def flip(content: bytes, rng: random.Random) -> bytes:
+    spot = rng.randrange(8 * len(content))
+    changed = bytearray(content)
+    changed[spot // 8] ^= 1 << spot % 8
+    return bytes(changed)
+
+
+def cut(content: bytes, rng: random.Random) -> bytes:
+    return content[: rng.randrange(len(content))]
+
+
+def other_number(content: bytes, rng: random.Random) -> bytes:
+    """One number of the JSON is another: negative, zero, huge, no number at all."""
+    plain = json.loads(content)
+    places: list[tuple[Any, Any]] = []
+
+    def walk(node: Any) -> None:
+        pairs = node.items() if isinstance(node, dict) else enumerate(node)
+        for key, value in pairs:
+            places.append((node, key))
+            if isinstance(value, dict | list):
+                walk(value)
+
+    walk(plain)
+    node, key = rng.choice(places)
+    node[key] = rng.choice([-1, 0, 3, 10**12, 10**30, 1.5, None, "", "\x1b[2J", [], {}])
+    return json.dumps(plain).encode()
+
+
+def test_any_damage_of_metadata(original: Path, store: Path) -> None:
+    truth = open_store(original).load()
+    files = [p.relative_to(store) for p in sorted(store.rglob("zarr.json"))]
+    rng = random.Random(0)
+    outcomes = []
+    for number in range(150):
+        name, damage = rng.choice(files), (flip, other_number, cut)[number % 3]
+        content = (original / name).read_bytes()
+        (store / name).write_bytes(damage(content, rng))
+        outcomes.append(outcome(store, truth))
+        (store / name).write_bytes(content)
+    assert outcomes.count("refused") > 75
+
+
+def write_v2(store: Path) -> None:
+    shutil.rmtree(store)
+    zarr.create_group(store, zarr_format=2, attributes={META: {"layout": 1}})
+
+
+def lose_an_array(store: Path) -> None:
+    (store / "lin_accl" / "zarr.json").unlink()
+
+
+def swap_arrays(store: Path) -> None:
+    shutil.copy(store / "time/zarr.json", store / "acc_qualflg/zarr.json")
+
+
+def rename_a_satellite(store: Path) -> None:
+    zarr.open_group(store, mode="r+")["satellite"][1] = "D"
+
+
+def fill_with_ones(store: Path) -> None:
+    path = store / "acc_qualflg/zarr.json"
+    path.write_text(path.read_text().replace('"fill_value": 0', '"fill_value": 1'))
+
+
+DAMAGES = {
+    write_v2: "Zarr of version 2, expected version 3",
+    lose_an_array: "no array 'lin_accl'",
+    swap_arrays: "acc_qualflg",
+    rename_a_satellite: r"satellites \['A', 'D'\], its attributes say \['A', 'B'\]",
+    fill_with_ones: "acc_qualflg/zarr.json: fill 1 found, 0 was written",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+def test_damages(store: Path, damage: Callable[[Path], None]) -> None:
+    damage(store)
+    with pytest.raises(StoreError, match=DAMAGES[damage]):
+        open_store(store)
+
+
+def test_a_store_from_before_the_forms(original: Path, store: Path) -> None:
+    group = zarr.open_group(store, mode="r+")
+    meta = dict(group.attrs[META])
+    del meta["arrays"]
+    group.attrs[META] = meta
+    xr.testing.assert_identical(open_store(store).load(), open_store(original).load())
+
+
+def test_nothing_steers_the_terminal(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    group = zarr.open_group(store, mode="r+")
+    clear = "\x1b[2J\u202e"
+    group.attrs[META] = {**group.attrs[META], "layout": f"{clear}\r9\n"}
+    assert main(["info", str(store)]) == 1
+    told = capsys.readouterr().err
+    assert r"has layout \x1b[2J\u202e" in told
+    assert told.count("\n") == 1
+    assert not {"\x1b", "\u202e", "\r"} & set(told)
+    with pytest.raises(StoreError) as caught:
+        open_store(store)
+    assert "\x1b" not in str(caught.value)
+    # names of variables are told on standard output
+    group.attrs[META] = {**group.attrs[META], "layout": 1}
+    group.create_array(f"x{clear}", shape=(1,), dtype="f8", dimension_names=["x"])
+    assert main(["info", str(store)]) == 0
+    assert r"x\x1b[2J\u202e" in capsys.readouterr().out
