@@ -20,8 +20,15 @@ PAGES = sorted(
 
 
 def test_pages_are_there() -> None:
-    expected = {"contributing", "index", "method", "user-guide", "whats-new"}
-    assert expected | {"clusters-and-buckets", "tutorials"} <= {p.stem for p in PAGES}
+    expected = {
+        "contributing",
+        "data",
+        "faq",
+        "getting-started",
+        "index",
+        "installation",
+    }
+    assert expected | {"peers", "tutorials", "whats-new"} <= {p.stem for p in PAGES}
 
 
 def test_recipes_and_extras_named_exist() -> None:

@@ -4,7 +4,8 @@
 
 Both missions, quiet and active; the last three days are scored, the days before (less
 one of embargo) trained on. RMS error of the second satellite in nm s-2, axes x y z.
-Everything is simulated. The Markdown it prints is that of docs/method.md.
+Everything is simulated. The Markdown it prints is that of
+docs/explanation/baselines.md.
 """
 
 from __future__ import annotations

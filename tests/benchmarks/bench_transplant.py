@@ -1,8 +1,9 @@
 """How good a transplant is: simple, with thrusters and attitude, remove-restore.
 
 ``python tests/benchmarks/bench_transplant.py [DAYS [SEEDS]]`` prints the tables of
-docs/method.md; all data are simulated. Spans of 10 min to 3 h of the second satellite
-are hidden, transplanted, and compared with what it would have observed.
+docs/explanation/transplant.md; all data are simulated. Spans of 10 min to 3 h of the
+second satellite are hidden, transplanted, and compared with what it would have
+observed.
 """
 
 from __future__ import annotations
