@@ -19,7 +19,7 @@ from typing import Any, Generic, TypeVar
 from gracelstm_xr import l1b
 from gracelstm_xr.core.remote import files_at, stamp
 from gracelstm_xr.errors import L1BFormatError
-from gracelstm_xr.l1b.source import decompress, open_raw, split_chain
+from gracelstm_xr.l1b.source import decompress, open_raw, read_stored, split_chain
 
 __all__ = [
     "FILES",
@@ -234,7 +234,7 @@ def stored(source: str, *, siblings: Sequence[str] = ()) -> bytes:
     if chain is not None:
         return _member(chain[1], chain[0], siblings)
     with open_raw(source) as stream:
-        return stream.read()
+        return read_stored(stream, source)
 
 
 def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
@@ -257,12 +257,7 @@ def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
 def _take(archive: str, member: str, wanted: list[str]) -> dict[str, bytes]:
     """Read the members that exist and are sound; the wanted one must be sound."""
     try:
-        return l1b.read_members(archive, wanted)
-    except FileNotFoundError:
-        bases = {name.rsplit("/", 1)[-1] for name in l1b.members(archive)}
-        if member not in bases:
-            return {}
-        return _take(archive, member, [name for name in wanted if name in bases])
+        return l1b.read_members(archive, wanted, absent_ok=True)
     except L1BFormatError:
         if wanted == [member]:
             raise

@@ -19,7 +19,7 @@ from typing import Any
 from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import normalised
 from gracelstm_xr.core.remote import files_at, reached, stamp
-from gracelstm_xr.errors import ArchiveError
+from gracelstm_xr.errors import ArchiveError, L1BFormatError
 from gracelstm_xr.missions import GRACE, GRACE_FO, Mission
 
 __all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
@@ -87,10 +87,13 @@ class Catalogue:
         Sorted by product as in `products`, then release, format and place.
     products
         Wanted products, in order of precedence.
+    problems
+        One line for each tarball that is damaged and had to be listed.
     """
 
     entries: tuple[Entry, ...]
     products: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
     @property
     def satellites(self) -> tuple[str, ...]:
@@ -194,24 +197,35 @@ def find_files(
     ------
     ArchiveError
         A source does not exist, or no such file was found.
+    L1BFormatError
+        Nothing was found but tarballs that are damaged.
     """
     listed = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     letters = None if satellites is None else set(satellites)
     order = None if releases is None else _as_list(releases)
     found: dict[str, Entry] = {}
     seen: set[str] = set()
+    problems: dict[str, L1BFormatError] = {}
     for path, size, mtime in (p for s in listed for p in _expand(os.fspath(s))):
-        for entry in _entries(path, size, mtime, products):
+        try:
+            entries = list(_entries(path, size, mtime, products))
+        except L1BFormatError as error:
+            problems[path] = error
+            continue
+        for entry in entries:
             seen.add(entry.name.product)
             if letters is not None and entry.name.satellite not in letters:
                 continue
             if order is None or entry.name.release in order:
                 found.setdefault(entry.source, entry)
     wanted = [e for e in found.values() if e.name.product in products]
+    if not wanted and problems:
+        raise next(iter(problems.values()))
     if not wanted:
         raise ArchiveError(_nothing(listed, products, letters, order, seen))
     wanted.sort(key=lambda e: preference(e, products, order))
-    return Catalogue(tuple(wanted), tuple(products))
+    said = tuple(map(str, problems.values()))
+    return Catalogue(tuple(wanted), tuple(products), said)
 
 
 def _as_list(values: str | Iterable[str]) -> list[str]:

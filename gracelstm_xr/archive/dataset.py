@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from gracelstm_xr.core.conventions import attributes_of, labels_of
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.core.index import regular_coords
 from gracelstm_xr.core.time import EPOCH, RegularAxis, day_slices
+from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
 __all__ = [
     "FAMILIES",
@@ -92,6 +94,8 @@ def open_archive(
     ArchiveError
         Nothing found, an unknown product, or one that is not on the 1 s grid, or an
         empty time range.
+    L1BFormatError
+        A tarball that has to be listed is damaged, and `errors` is "raise".
     """
     chosen = select(
         sources,
@@ -101,6 +105,11 @@ def open_archive(
         stop=stop,
         releases=releases,
     )
+    for problem in chosen.catalogue.problems:
+        if errors == "raise":
+            raise L1BFormatError(problem)
+        if errors == "warn":
+            warnings.warn(f"left out: {problem}", GraceWarning, stacklevel=2)
     ds = open_selection(chosen, errors=errors)
     if scan:
         ds.attrs.update(count_records(ds))

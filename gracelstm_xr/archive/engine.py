@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import xarray as xr
@@ -29,6 +29,7 @@ from gracelstm_xr.core.lazytime import LazyTimeIndex
 from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError, L1BFormatError
 from gracelstm_xr.l1b.content import open_stream
+from gracelstm_xr.l1b.header import parse_header, read_until_end
 
 __all__ = ["GraceL1BBackend", "record_count"]
 
@@ -162,9 +163,10 @@ class GraceL1BBackend(BackendEntrypoint):
                 "a path, a URL or tar://MEMBER::ARCHIVE"
             )
         source = normalised(filename_or_obj)
-        header = l1b.read_header(source)
-        product = l1b.product_of(header.product, header.satellite)
-        count = None if eager else record_count(source, header, product)
+        with open_stream(source) as stream:
+            header = parse_header(read_until_end(stream, source), source)
+            product = l1b.product_of(header.product, header.satellite)
+            count = None if eager else record_count(stream, header, product)
         if count is None:
             count = parsed(source, strict=strict).report.records
         ds = _dataset(source, header, product, count, strict=strict)
@@ -186,13 +188,15 @@ class GraceL1BBackend(BackendEntrypoint):
         )
 
 
-def record_count(source: str, header: l1b.Header, product: l1b.Product) -> int | None:
+def record_count(
+    stream: IO[bytes], header: l1b.Header, product: l1b.Product
+) -> int | None:
     """Count the records of a file without parsing them.
 
     Parameters
     ----------
-    source : str
-        Normalised path, URL or chain.
+    stream : file
+        Its decompressed content.
     header : Header
         Its header.
     product : Product
@@ -205,19 +209,19 @@ def record_count(source: str, header: l1b.Header, product: l1b.Product) -> int |
         the number of lines (text) or the size (variable binary records) confirms
         it; None where only parsing can tell.
     """
-    with open_stream(source) as stream:
-        if header.format != "binary":
-            lines, complete = _count_lines(stream, header.nbytes)
-            return lines if complete and lines == header.records else None
-        size = stream.seek(0, os.SEEK_END)
+    if header.format != "binary":
+        lines, complete = _count_lines(stream, header.nbytes)
+        return lines if complete and lines == header.records else None
+    size = stream.seek(0, os.SEEK_END)
     if not product.optional and not product.has_strings:
         return int((size - header.nbytes) // product.record_dtype().itemsize)
-    return header.records if size == header.file_size else None
+    plausible = header.records is not None and 0 <= header.records <= size
+    return header.records if plausible and size == header.file_size else None
 
 
-def _count_lines(stream: Any, offset: int) -> tuple[int, bool]:
+def _count_lines(stream: IO[bytes], offset: int) -> tuple[int, bool]:
     """Count the lines after `offset` and tell whether the last one has an end."""
-    stream.read(offset)
+    stream.seek(offset)
     lines, last = 0, b"\n"
     while block := stream.read(1 << 20):
         lines += block.count(b"\n")

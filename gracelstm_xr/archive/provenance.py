@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gracelstm_xr import l1b
-from gracelstm_xr.archive.catalogue import Catalogue
+from gracelstm_xr.archive.catalogue import Catalogue, Entry
 from gracelstm_xr.core.conventions import (
     coverage_attributes,
     flag_attributes,
@@ -19,6 +19,9 @@ from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.missions import missions_of
 
 __all__ = ["archive_attributes", "family_flags", "origin"]
+
+#: Files and tarballs that are tried for a header that can be read.
+MOST_TRIED = 10
 
 
 def family_flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any]:
@@ -38,9 +41,11 @@ def family_flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any
 def origin(catalogue: Catalogue) -> str:
     """Who made the files, from the first header; simulated data must say so."""
     header = None
-    # A header that cannot be read says so when its day is computed
-    with contextlib.suppress(OSError, L1BFormatError):
-        header = l1b.read_header(catalogue.entries[0].source)
+    for entry in _one_a_place(catalogue):
+        # A header that cannot be read says so when its day is computed
+        with contextlib.suppress(OSError, L1BFormatError):
+            header = l1b.read_header(entry.source)
+            break
     if header is None:
         return ""
     if "simulated" in str(list(header.attributes.values())).lower():
@@ -48,6 +53,18 @@ def origin(catalogue: Catalogue) -> str:
     names = ("producer_agency", "institution")
     found = [str(header.attributes[n]) for n in names if n in header.attributes]
     return f"{' '.join(found)} " if found else ""
+
+
+def _one_a_place(catalogue: Catalogue) -> Iterator[Entry]:
+    """A few files of which the first to be sound speaks for all."""
+    places: set[str] = set()
+    for entry in catalogue.entries:
+        place = entry.archive or entry.source
+        if place not in places:
+            places.add(place)
+            yield entry
+        if len(places) == MOST_TRIED:
+            return
 
 
 def archive_attributes(

@@ -21,6 +21,7 @@ __all__ = [
     "count_records",
     "scan_file",
     "totals",
+    "unlisted",
 ]
 
 
@@ -167,7 +168,12 @@ def count_records(
         found += _scan(candidates, catalogue.siblings(candidates[0]))
         if progress is not None:
             progress(done, len(slots))
-    return totals(found)
+    return totals([*found, *unlisted(catalogue)])
+
+
+def unlisted(catalogue: Catalogue) -> list[FileCounts]:
+    """Counts of the tarballs that could not be listed, one file each."""
+    return [FileCounts(problem=problem) for problem in catalogue.problems]
 
 
 def _scan(candidates: Iterable[Entry], siblings: Sequence[str]) -> list[FileCounts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -136,4 +136,4 @@ def _limited(catalogue: Catalogue, axis: RegularAxis) -> Catalogue:
     first = axis.start.astype("datetime64[D]").item()
     last = (axis.stop - np.timedelta64(1, "ns")).astype("datetime64[D]").item()
     entries = tuple(e for e in catalogue.entries if first <= e.name.date <= last)
-    return Catalogue(entries, catalogue.products)
+    return replace(catalogue, entries=entries)

@@ -11,8 +11,9 @@ from typing import Any
 
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.core.remote import is_url
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, L1BFormatError
 from gracelstm_xr.l1b import FileName, members, parse_name, read
+from gracelstm_xr.l1b.source import check_regular
 
 __all__ = ["info"]
 
@@ -56,7 +57,10 @@ def about(path: str) -> str:
     if place.is_dir():
         if (place / "zarr.json").is_file():
             return _store(path)
-        return _names(_walk(place), f"folder {path}")
+        damaged: list[str] = []
+        table = _names(_walk(place, damaged), f"folder {path}")
+        return "\n".join([table, *(f"left out: {line}" for line in damaged)])
+    check_regular(path)
     with place.open("rb") as stream:
         head = stream.read(8)
     if head == _HDF5 or head.startswith(_NETCDF3):
@@ -125,13 +129,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 66 else text[:63] + "..."
 
 
-def _walk(folder: Path) -> Iterable[str]:
-    """Names of Level-1B files in a folder and in its tarballs."""
+def _walk(folder: Path, damaged: list[str]) -> Iterable[str]:
+    """Names of Level-1B files in a folder and in its tarballs; what is damaged, too."""
     for path in sorted(folder.rglob("*")):
         if any(p.suffix == ".zarr" for p in path.relative_to(folder).parents):
             continue
         if path.name.endswith(_ARCHIVES):
-            yield from members(path)
+            try:
+                yield from members(path)
+            except L1BFormatError as error:
+                damaged.append(str(error))
         elif path.is_file():
             yield path.name
 

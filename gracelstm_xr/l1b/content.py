@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from typing import IO
 
 from gracelstm_xr.l1b.source import (
+    GZIP_MAGIC,
     Source,
+    as_stream,
     decompress,
-    gzip_errors,
-    inflated,
     open_raw,
+    read_all,
     split_chain,
 )
-from gracelstm_xr.l1b.tarball import open_member, read_members
+from gracelstm_xr.l1b.tarball import read_members
 
 __all__ = ["load", "open_stream"]
 
@@ -36,13 +37,15 @@ def open_stream(source: Source) -> Iterator[IO[bytes]]:
     L1BFormatError
         Corrupt gzip data, not a tar file, a folder, an empty chain.
     """
-    chain = split_chain(source)
-    if chain is not None:
-        with open_member(chain[1], chain[0]) as member, gzip_errors(source):
-            yield member
-        return
-    with open_raw(source) as raw, gzip_errors(source):
-        yield inflated(raw)
+    if split_chain(source) is None:
+        with open_raw(source) as raw:
+            packed = raw.read(2) == GZIP_MAGIC
+            raw.seek(0)
+            if not packed:
+                yield raw
+                return
+    # only the end of the stream tells whether what stands before it is sound
+    yield as_stream(load(source))
 
 
 def load(source: Source) -> bytes:
@@ -56,4 +59,4 @@ def load(source: Source) -> bytes:
         member, archive = chain
         return decompress(read_members(archive, [member])[member], source)
     with open_raw(source) as raw:
-        return decompress(raw.read(), source)
+        return read_all(raw, source)

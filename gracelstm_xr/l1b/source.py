@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import stat
 import zlib
 from collections.abc import Iterator
 from types import ModuleType
@@ -20,6 +21,11 @@ __all__ = ["Source", "split_chain"]
 
 Source = str | os.PathLike[str]
 GZIP_MAGIC = b"\x1f\x8b"
+#: Largest content of one Level-1B file [bytes]; 10 Hz for a day as text is half of it.
+LARGEST = 256 << 20
+#: What a gzip stream may unpack to: so many bytes, and so many times its own size.
+_UNPACKED, _RATIO = 64 << 20, 50
+_STEP = 1 << 20
 
 
 def split_chain(source: Source) -> tuple[str, str] | None:
@@ -76,7 +82,7 @@ def open_raw(source: Source) -> Iterator[BinaryIO]:
     FileNotFoundError
         Nothing is there.
     L1BFormatError
-        The path is a folder.
+        The path is a folder, or a pipe or device, which may never end.
     """
     text = os.fspath(source)
     if "://" in text or "::" in text:
@@ -92,25 +98,99 @@ def open_raw(source: Source) -> Iterator[BinaryIO]:
         )
     if not os.path.exists(text):
         raise FileNotFoundError(f"no such file: {text}")
+    check_regular(text)
     with open(text, "rb") as plain:
         yield plain
 
 
+def check_regular(path: str) -> None:
+    """Refuse pipes, sockets and devices, which may never end.
+
+    Raises
+    ------
+    L1BFormatError
+        The path is there and is neither a file nor a folder.
+    """
+    mode = os.stat(path).st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        kind = "a named pipe" if stat.S_ISFIFO(mode) else "a device"
+        raise L1BFormatError(
+            f"{path} is {kind}; expected a file: write what it gives to one"
+        )
+
+
+class _Inflated(io.RawIOBase):
+    """A gzip stream that is refused when it unpacks to more than data ever do."""
+
+    def __init__(self, packed: BinaryIO) -> None:
+        self.packed = packed
+        self.plain = _gzip_module().open(packed, "rb")
+        self.total = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = cast(bytes, self.plain.read(size))
+        self.total += len(data)
+        if self.total > _UNPACKED + _RATIO * self.packed.tell():
+            raise EOFError(f"more than {_RATIO} times its size when unpacked")
+        return data
+
+
 def inflated(stream: BinaryIO) -> BinaryIO:
-    """Return the decompressed view of a stream if it is gzip, else the stream."""
+    """Return the decompressed view of a stream if it is gzip, else the stream.
+
+    Read to its end it is sound: only there does gzip compare checksum and length.
+    """
     magic = stream.read(2)
     stream.seek(0)
     if magic != GZIP_MAGIC:
         return stream
-    return cast(BinaryIO, _gzip_module().open(stream, "rb"))
+    return cast(BinaryIO, _Inflated(stream))
+
+
+def read_all(stream: BinaryIO, source: Source) -> bytes:
+    """Return all that a stream has, decompressed if it is gzip.
+
+    Raises
+    ------
+    L1BFormatError
+        Damaged, or more than `LARGEST` bytes.
+    """
+    with gzip_errors(source):
+        plain = inflated(stream)
+        if plain is stream:
+            return read_stored(stream, source)
+        blocks = []
+        left = LARGEST
+        while block := plain.read(_STEP):
+            blocks.append(block)
+            left -= len(block)
+            if left < 0:
+                raise too_large(source)
+    return blocks[0] if len(blocks) == 1 else b"".join(blocks)
+
+
+def read_stored(stream: BinaryIO, source: Source) -> bytes:
+    """Return the bytes of a file as they are stored, no more than `LARGEST`."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    if size > LARGEST:
+        raise too_large(source)
+    return stream.read()
+
+
+def too_large(source: Source) -> L1BFormatError:
+    """What is said of content that no Level-1B file has."""
+    return L1BFormatError(
+        f"{os.fspath(source)}: more than {LARGEST >> 20} MiB of content; no Level-1B "
+        "file is that large"
+    )
 
 
 def decompress(data: bytes, source: Source) -> bytes:
     """Inflate gzip bytes (recognised by content); others are returned as given."""
     if not data.startswith(GZIP_MAGIC):
         return data
-    with gzip_errors(source):
-        return cast(bytes, _gzip_module().decompress(data))
+    return read_all(as_stream(data), source)
 
 
 def as_stream(data: bytes) -> BinaryIO:

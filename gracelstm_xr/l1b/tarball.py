@@ -2,6 +2,9 @@
 
 GRACE-FO daily archives are flat and hold a ``checksum`` member with one line
 ``<md5>  <name>`` per other member; GRACE archives may have a leading folder.
+
+A tarball is read to its end before anything of it is believed, because gzip has its
+checksum there. A process does so once for each file; a damaged one stays damaged.
 """
 
 from __future__ import annotations
@@ -13,64 +16,114 @@ import hashlib
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.model import parse_name
-from gracelstm_xr.l1b.source import Source, as_stream, gzip_errors, inflated, open_raw
+from gracelstm_xr.l1b.source import (
+    LARGEST,
+    Source,
+    as_stream,
+    gzip_errors,
+    inflated,
+    open_raw,
+    too_large,
+)
+from gracelstm_xr.l1b.tarstream import Member, NotTarError, TarError, walk
 from gracelstm_xr.missions import GRACE_FO, mission_of
 
-__all__ = ["members", "open_member", "read_members", "verify_checksums"]
+__all__ = ["members", "read_members", "verify_checksums"]
 
 CHECKSUM = "checksum"
 _LINE = re.compile(r"^([0-9a-fA-F]{32})\s+\*?(\S+)\s*$")
 
 
+@dataclass
+class _Verdict:
+    """What this process knows of one tarball as it is on disk.
+
+    Attributes
+    ----------
+    names
+        Members in stored order, once it was read to its end; None before.
+    damage
+        Why it is not to be trusted; empty for a sound one.
+    checksums
+        MD5 by name from its ``checksum`` member; None when it was not looked for.
+    """
+
+    names: tuple[str, ...] | None = None
+    damage: str = ""
+    checksums: dict[str, str] | None = None
+
+
+@functools.lru_cache(maxsize=512)
+def _remembered(path: str, size: int, mtime: int) -> _Verdict:
+    return _Verdict()
+
+
+def _verdict(archive: Source) -> _Verdict:
+    """What is known of a tarball; nothing of one that is not on this machine."""
+    try:
+        status = os.stat(archive)
+    except (OSError, ValueError):
+        return _Verdict()
+    path = os.path.abspath(os.fspath(archive))
+    return _remembered(path, status.st_size, status.st_mtime_ns)
+
+
 @contextlib.contextmanager
-def _tar(archive: Source) -> Iterator[tarfile.TarFile]:
-    """Open a tarball, compressed or not, for one pass from its start."""
-    with open_raw(archive) as raw, gzip_errors(archive):
-        try:
-            tar = tarfile.open(fileobj=inflated(raw), mode="r:")  # noqa: SIM115
-        except tarfile.ReadError as error:
-            raise L1BFormatError(
-                f"{os.fspath(archive)}: not a tar archive ({error}); expected a "
-                ".tar.gz or .tgz of Level-1B files"
-            ) from error
-        with tar:
-            try:
-                yield tar
-            except tarfile.ReadError as error:
-                raise L1BFormatError(
-                    f"{os.fspath(archive)}: damaged tar archive ({error}); "
-                    "download it again"
-                ) from error
+def _tar(archive: Source, verdict: _Verdict) -> Iterator[Iterator[Member]]:
+    """Walk through the regular members of a tarball, compressed or not."""
+    if verdict.damage:
+        raise L1BFormatError(verdict.damage)
+    try:
+        with open_raw(archive) as raw, gzip_errors(archive):
+            yield _noted(inflated(raw), verdict)
+    except TarError as error:
+        verdict.damage = _said(archive, error)
+        raise L1BFormatError(verdict.damage) from error
+    except L1BFormatError as error:
+        if isinstance(error.__cause__, OSError | EOFError | zlib.error):
+            verdict.damage = str(error)
+        raise
 
 
-def _files(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """Regular members in stored order, forgetting those already passed."""
-    while (info := tar.next()) is not None:
-        tar.members = []  # type: ignore[attr-defined]
-        if info.isfile():
-            yield info
+def _said(archive: Source, error: TarError) -> str:
+    name = os.fspath(archive)
+    if isinstance(error, NotTarError):
+        return (
+            f"{name}: not a tar archive ({error}); expected a .tar.gz or .tgz of "
+            "Level-1B files"
+        )
+    return f"{name}: damaged tar archive ({error}); download it again"
 
 
-def _read(tar: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
-    stream = tar.extractfile(info)
-    data = stream.read() if stream is not None else b""
-    if len(data) != info.size:
-        raise tarfile.ReadError(f"{info.name} ends early")
-    return data
+def _noted(stream: IO[bytes], verdict: _Verdict) -> Iterator[Member]:
+    """Pass on the members; note their names when the end was sound."""
+    names = []
+    for member in walk(stream):
+        names.append(member.name)
+        yield member
+    verdict.names = tuple(names)
+
+
+def _read(archive: Source, member: Member) -> bytes:
+    if member.size > LARGEST:
+        raise too_large(f"{os.fspath(archive)}: {member.name}")
+    return member.read()
 
 
 def _base(name: str) -> str:
     return name.rsplit("/", 1)[-1]
 
 
-def members(archive: Source) -> Iterator[str]:
+def members(archive: Source) -> tuple[str, ...]:
     """Names of the regular members of a tarball, in stored order.
 
     Parameters
@@ -78,38 +131,27 @@ def members(archive: Source) -> Iterator[str]:
     archive
         Path or fsspec URL of a tar file, gzip-compressed or not.
 
-    Yields
-    ------
-    str
-        Name as stored, with a leading folder where there is one.
+    Returns
+    -------
+    tuple of str
+        Names as stored, with a leading folder where there is one.
 
     Raises
     ------
     FileNotFoundError, L1BFormatError
         No such archive; not a tar archive or damaged.
     """
-    with _tar(archive) as tar:
-        for info in _files(tar):
-            yield info.name
+    verdict = _verdict(archive)
+    if verdict.names is None:
+        with _tar(archive, verdict) as tar:
+            for _ in tar:
+                pass
+    return verdict.names or ()
 
 
-@contextlib.contextmanager
-def open_member(archive: Source, member: str) -> Iterator[IO[bytes]]:
-    """Open one member as a decompressed stream, not verified (for headers)."""
-    with _tar(archive) as tar:
-        seen: list[str] = []
-        for info in _files(tar):
-            if member in (info.name, _base(info.name)):
-                stream = tar.extractfile(info)
-                if stream is not None:
-                    buffered: BinaryIO = stream  # type: ignore[assignment]
-                    yield inflated(buffered)
-                    return
-            seen.append(info.name)
-        raise _missing(archive, [member], seen)
-
-
-def _missing(archive: Source, wanted: list[str], seen: list[str]) -> FileNotFoundError:
+def _missing(
+    archive: Source, wanted: Sequence[str], seen: Sequence[str]
+) -> FileNotFoundError:
     holds = ", ".join(sorted(seen)[:6]) + (", ..." if len(seen) > 6 else "")
     names = ", ".join(wanted)
     return FileNotFoundError(
@@ -119,9 +161,16 @@ def _missing(archive: Source, wanted: list[str], seen: list[str]) -> FileNotFoun
 
 
 def read_members(
-    archive: Source, wanted: Iterable[str], *, verify: bool | None = None
+    archive: Source,
+    wanted: Iterable[str],
+    *,
+    verify: bool | None = None,
+    absent_ok: bool = False,
 ) -> dict[str, bytes]:
-    """Read members of a tarball in one pass, stopping when all are found.
+    """Read members of a tarball in one pass.
+
+    The pass goes to the end of the archive, where gzip tells whether all of it is
+    sound; later ones in the same process stop when all is found.
 
     Parameters
     ----------
@@ -131,9 +180,10 @@ def read_members(
         Member names, as stored or without their leading folder.
     verify
         Compare with the ``checksum`` member. None (default) does so for
-        GRACE-FO members, whose archives have one: where it stands behind the
-        wanted members the first read goes on to it, later reads in the same
-        process remember it. True demands a ``checksum`` member; False skips.
+        GRACE-FO members, whose archives have one. True demands a ``checksum``
+        member; False skips.
+    absent_ok
+        Leave out members that are not there instead of raising.
 
     Returns
     -------
@@ -145,33 +195,34 @@ def read_members(
     FileNotFoundError
         No such archive, or a wanted member is not in it.
     L1BFormatError
-        Damaged archive, or a member differs from its checksum.
+        Damaged archive, wherever the damage is; a member that differs from its
+        checksum or is too large to be a Level-1B file.
     """
     names = list(dict.fromkeys(wanted))
     check = any(_has_checksum(n) for n in names) if verify is None else verify
-    known = _recall(archive) if check else None
-    found: dict[str, bytes] = {}
-    seen: list[str] = []
-    with _tar(archive) as tar:
-        for info in _files(tar):
-            seen.append(info.name)
-            base = _base(info.name)
-            if base == CHECKSUM and check and known is None:
-                known = _parse_checksums(_read(tar, info))
-            for name in names:
-                if name in (info.name, base) and name not in found:
-                    found[name] = _read(tar, info)
-            if len(found) == len(names) and (known is not None or not check):
+    verdict = _verdict(archive)
+    sound = verdict.names is not None
+    content: dict[str, bytes] = {}
+    with _tar(archive, verdict) as tar:
+        for member in tar:
+            base = _base(member.name)
+            if base == CHECKSUM and verdict.checksums is None:
+                verdict.checksums = _parse_checksums(_read(archive, member))
+                continue
+            keys = {member.name, base}.intersection(names).difference(content)
+            if keys:
+                content |= dict.fromkeys(keys, _read(archive, member))
+            if sound and len(content) == len(names):
                 break
-    if len(found) < len(names):
-        raise _missing(archive, [n for n in names if n not in found], seen)
+    if len(content) < len(names) and not absent_ok:
+        absent = [n for n in names if n not in content]
+        raise _missing(archive, absent, verdict.names or ())
     if check:
-        _remember(archive, known or {})
-        if verify and not known:
+        if verify and not verdict.checksums:
             raise L1BFormatError(f"{os.fspath(archive)}: no {CHECKSUM} member")
-        for name, data in found.items():
-            _compare(archive, name, data, known or {})
-    return found
+        for name, data in content.items():
+            _compare(archive, name, data, verdict.checksums or {})
+    return {name: content[name] for name in names if name in content}
 
 
 def _has_checksum(member: str) -> bool:
@@ -213,13 +264,13 @@ def verify_checksums(archive: Source) -> tuple[str, ...]:
     """
     digests: dict[str, str] = {}
     known: dict[str, str] = {}
-    with _tar(archive) as tar:
-        for info in _files(tar):
-            data = _read(tar, info)
-            if _base(info.name) == CHECKSUM:
+    with _tar(archive, _verdict(archive)) as tar:
+        for member in tar:
+            data = _read(archive, member)
+            if _base(member.name) == CHECKSUM:
                 known = _parse_checksums(data)
                 continue
-            digests[_base(info.name)] = hashlib.md5(
+            digests[_base(member.name)] = hashlib.md5(
                 data, usedforsecurity=False
             ).hexdigest()
     missing = sorted(set(known) - set(digests))
@@ -231,32 +282,6 @@ def verify_checksums(archive: Source) -> tuple[str, ...]:
             f"{os.fspath(archive)}: {'; '.join(parts)}; download the archive again"
         )
     return tuple(known)
-
-
-# Checksum tables by archive identity, so that one process looks for each once.
-@functools.lru_cache(maxsize=512)
-def _slot(path: str, size: int, mtime: int) -> dict[str, dict[str, str]]:
-    return {}
-
-
-def _identity(archive: Source) -> dict[str, dict[str, str]] | None:
-    try:
-        status = os.stat(archive)
-    except (OSError, ValueError):
-        return None
-    path = os.path.abspath(os.fspath(archive))
-    return _slot(path, status.st_size, status.st_mtime_ns)
-
-
-def _recall(archive: Source) -> dict[str, str] | None:
-    slot = _identity(archive)
-    return None if slot is None else slot.get(CHECKSUM)
-
-
-def _remember(archive: Source, table: dict[str, str]) -> None:
-    slot = _identity(archive)
-    if slot is not None:
-        slot[CHECKSUM] = table
 
 
 def write_archive(

@@ -13,21 +13,20 @@ from typing import Any
 
 from gracelstm_xr.archive.catalogue import Sources
 from gracelstm_xr.archive.provenance import archive_attributes, origin
-from gracelstm_xr.archive.scan import totals
+from gracelstm_xr.archive.scan import FileCounts, totals, unlisted
 from gracelstm_xr.archive.selection import Selection, select
 from gracelstm_xr.compute import cluster
 from gracelstm_xr.core.conventions import append_history
 from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
-from gracelstm_xr.errors import StoreError
+from gracelstm_xr.errors import L1BFormatError, StoreError
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     MANIFEST,
     ShardRecord,
-    SourceFile,
     gap_count,
     shard_name,
 )
@@ -184,6 +183,8 @@ def ingest_selection(
         raise StoreError(f"mode is {mode!r}; expected 'a', 'w-' or 'w'")
     if shard_days < 1:
         raise StoreError(f"shard_days is {shard_days}; expected 1 or more")
+    if strict and selection.catalogue.problems:
+        raise L1BFormatError(selection.catalogue.problems[0])
     step = None if quantise is None else quantisation_step(quantise)
     target = Target.at(store, options=storage_options)
     with unbroken(target.final), target.lock():
@@ -208,7 +209,7 @@ def ingest_selection(
             strict=strict,
         )
         if not shards and not site.pending:
-            return _summary(site, site.records, [])
+            return _summary(site, selection, site.records, [])
         with contextlib.ExitStack() as undo:
             undo.callback(site.give_up)
             run = uuid.uuid4().hex
@@ -219,7 +220,7 @@ def ingest_selection(
             with target.writing("what the store says about itself"):
                 records = _complete(site, selection, records, attrs or {})
             undo.pop_all()
-        return _summary(site, records, results)
+        return _summary(site, selection, records, results)
 
 
 def _steps(days: int) -> int:
@@ -277,14 +278,15 @@ def _complete(
     kept = {n: r for n, r in sorted(records.items()) if n in names}
     group = site.target.group()
     files = [f for r in kept.values() for f in r.files]
-    counts = totals([f.counts for f in files])
-    problems = _problems(files)
+    found = [*unlisted(selection.catalogue), *(f.counts for f in files)]
+    counts = totals(found)
+    problems = _problems(found)
     if not counts["records"] and not site.finished:
         site.target.discard()
-        found = (problems or ["no such member"])[0].removeprefix("left out: ")
+        first = (problems or ["no such member"])[0].removeprefix("left out: ")
         raise StoreError(
             f"no record in any of {len(files)} files, nothing was written; the first: "
-            f"{found}"
+            f"{first}"
         )
     for name in records.keys() - names:
         del group[f"{MANIFEST}/{name}"]
@@ -321,10 +323,10 @@ def _complete(
     return kept
 
 
-def _problems(files: Sequence[SourceFile]) -> list[str]:
-    counts = [f.counts for f in files]
+def _problems(counts: Sequence[FileCounts]) -> list[str]:
+    """What is wrong, once where it is the same for all members of a tarball."""
     left = [f"left out: {c.problem}" for c in counts if c.problem and not c.absent]
-    return left + [c.note for c in counts if c.note]
+    return list(dict.fromkeys(left + [c.note for c in counts if c.note]))
 
 
 def _observed(records: Iterable[ShardRecord]) -> dict[str, int]:
@@ -336,9 +338,13 @@ def _observed(records: Iterable[ShardRecord]) -> dict[str, int]:
 
 
 def _summary(
-    site: Site, records: Mapping[str, ShardRecord], results: Sequence[ShardResult]
+    site: Site,
+    selection: Selection,
+    records: Mapping[str, ShardRecord],
+    results: Sequence[ShardResult],
 ) -> Ingested:
     files = [f for r in records.values() for f in r.files]
+    found = [*unlisted(selection.catalogue), *(f.counts for f in files)]
     return Ingested(
         store=site.target.final,
         shards=len(results),
@@ -347,6 +353,6 @@ def _summary(
         read=sum(r.read for r in results),
         days=len({f.day for f in files if f.used}),
         gaps={s: gap_count(records.values(), s) for s in site.layout.satellites},
-        counts=totals([f.counts for f in files]),
-        problems=tuple(_problems(files)),
+        counts=totals(found),
+        problems=tuple(_problems(found)),
     )

@@ -72,18 +72,22 @@ def test_archive_may_be_a_url(tmp_path, acc_case):
     assert found.report.records == 1
 
 
-def test_reading_stops_when_all_is_found(tmp_path, acc_case):
+def test_damage_behind_the_wanted_member_is_noticed(tmp_path, acc_case):
     case = acc_case([T])
     noise = np.random.default_rng(0).bytes(1 << 20)
     path = tar(
         tmp_path / "a.tar.gz", {f"{case.stem}.dat": case.dat(), "big.dat": noise}
     )
-    # Behind the wanted member the archive is cut: nobody may notice.
-    path.write_bytes(path.read_bytes()[: 1 << 19])
     wanted = [f"{case.stem}.dat"]
     assert l1b.read_members(path, wanted) == {wanted[0]: case.dat()}
-    with pytest.raises(L1BFormatError, match="corrupt gzip"):
-        list(l1b.members(path))
+    path.write_bytes(path.read_bytes()[: 1 << 19])
+    for call in (
+        lambda: l1b.read_members(path, wanted),
+        lambda: l1b.read_header(f"tar://{wanted[0]}::{path}"),
+        lambda: l1b.members(path),
+    ):
+        with pytest.raises(L1BFormatError, match="corrupt gzip"):
+            call()
 
 
 def test_missing_member_says_what_is_there(tmp_path):
@@ -117,6 +121,114 @@ def test_truncated_archive(tmp_path, acc_case):
     path.write_bytes(path.read_bytes()[:-400])
     with pytest.raises(L1BFormatError, match=r"corrupt gzip|damaged tar"):
         l1b.read(f"tar://{case.stem}.dat::{path}")
+
+
+def number(value: int) -> bytes:
+    return b"%011o\0" % value
+
+
+def header(name: bytes, size: bytes, kind: bytes = b"0") -> bytes:
+    """Member header with a valid checksum."""
+    head = bytearray(512)
+    head[: len(name)] = name
+    head[124 : 124 + len(size)] = size
+    head[156:157] = kind
+    head[257:263] = b"ustar\0"
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+def padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 512)
+
+
+def pax(**records: str) -> bytes:
+    lines = b""
+    for key, value in records.items():
+        text = f" {key.replace('__', '.')}={value}\n".encode()
+        length = len(text) + len(str(len(text) + 2))
+        lines += str(length).encode() + text
+    return header(b"pax", number(len(lines)), b"x") + padded(lines)
+
+
+MEMBER = header(b"a.dat", number(3)) + padded(b"abc")
+END = bytes(1024)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (MEMBER + b"x" + MEMBER[1:] + END, "a member header is broken"),
+        (MEMBER + bytes(512) + MEMBER + END, "something behind its end mark"),
+        (MEMBER + END + MEMBER + END, "something behind its end mark"),
+        (MEMBER + MEMBER, "ends without an end mark"),
+        (MEMBER + MEMBER[:100], "ends within a member header"),
+        (header(b"a.dat", number(5000)) + bytes(512), "a.dat ends early"),
+        (header(b"a.dat", b"\xff" * 12) + END, "a number in a member header is broken"),
+        (header(b"a.dat", b"-0000000001\0") + END, "a number in a member header"),
+        (header(b"a.dat", b"\x80" + b"\x7f" * 11) + END, "a member announces"),
+        (header(b"a", number(1 << 32), b"x") + END, "header announces 4294967296"),
+        (header(b"a", number(1 << 32), b"L") + END, "header announces 4294967296"),
+        (header(b"a", number(9), b"x") + padded(b"99 path=a") + END, "extended header"),
+        (pax(size="9" * 5000) + MEMBER + END, "announces a size of b'9999"),
+        (pax(size="-5") + MEMBER + END, "announces a size of b'-5'"),
+        (pax(GNU__sparse__major="1") + MEMBER + END, "sparse file"),
+        (header(b"a.dat", number(0), b"S") + END, "sparse file"),
+    ],
+)  # fmt: skip
+def test_damage_is_never_taken_for_the_end(tmp_path, content, message):
+    for suffix, data in (("tar", content), ("tgz", gzip.compress(content))):
+        path = tmp_path / f"a.{suffix}"
+        path.write_bytes(data)
+        for call in (l1b.members, lambda p: l1b.read_members(p, ["a.dat"])):
+            with pytest.raises(L1BFormatError, match=message) as caught:
+                call(path)
+            assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+)
+def test_every_form_of_tar_is_read(tmp_path, form):
+    """As Python's own reader does: long names, folders, links, large numbers."""
+    path = tmp_path / "a.tar"
+    names = ["a.dat", f"{'d' * 90}/{'e' * 60}.dat", "folder/b.dat"]
+    names += [] if form == tarfile.USTAR_FORMAT else [f"{'f' * 300}.dat", "ä.dat"]
+    with tarfile.open(path, "w", format=form) as out:
+        folder = tarfile.TarInfo("folder")
+        folder.type = tarfile.DIRTYPE
+        out.addfile(folder)
+        for count, name in enumerate(names):
+            info = tarfile.TarInfo(name)
+            info.size = 511 + count
+            info.mtime = 1 << 40 if form == tarfile.GNU_FORMAT else 1.5
+            out.addfile(info, io.BytesIO(bytes([count + 1]) * info.size))
+        link = tarfile.TarInfo("link.dat")
+        link.type, link.linkname = tarfile.SYMTYPE, "a.dat"
+        out.addfile(link)
+    assert list(l1b.members(path)) == names
+    content = l1b.read_members(path, names)
+    assert [content[n] for n in names] == [
+        bytes([i + 1]) * (511 + i) for i in range(len(names))
+    ]
+
+
+def test_a_member_too_large_for_memory(tmp_path):
+    """8 GB announced, or much from little gzip: refused before it is unpacked."""
+    announced = tmp_path / "a.tar"
+    announced.write_bytes(header(b"a.dat", b"\x80" + (1 << 33).to_bytes(11, "big")))
+    with pytest.raises(L1BFormatError, match=r"a\.dat: more than 256 MiB"):
+        l1b.read_members(announced, ["a.dat"])
+    bomb = gzip.compress(bytes(1 << 24), 1) * 8
+    packed = tmp_path / "ACC1B_2008-01-01_A_02.dat.gz"
+    packed.write_bytes(bomb)
+    with pytest.raises(L1BFormatError, match="more than 50 times its size"):
+        l1b.read(packed)
+    tarball = tmp_path / "b.tgz"
+    tarball.write_bytes(gzip.compress(header(b"b", number(1 << 30))) + bomb)
+    with pytest.raises(L1BFormatError, match="more than 50 times its size"):
+        l1b.members(tarball)
 
 
 @pytest.mark.parametrize("first", [True, False])
