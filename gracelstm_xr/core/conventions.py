@@ -308,12 +308,13 @@ def netcdf_encoding(
     variables : mapping of name to Variable or DataArray
         For example ``ds.variables``.
     complevel : int, default 4
-        zlib level; shuffling is always on.
+        zlib level, 0 for no compression; bytes of the same weight are put together.
 
     Returns
     -------
     dict
-        Floats get NaN as ``_FillValue``, flags and times none; labels are characters.
+        Floats get NaN as ``_FillValue``, flags and coordinates none; labels are
+        characters; durations are seconds.
     """
     found: dict[Hashable, dict[str, Any]] = {}
     for name, variable in variables.items():
@@ -321,14 +322,18 @@ def netcdf_encoding(
         entry: dict[str, Any] = {}
         if kind == "M":
             entry.update(time_encoding())
-        if kind == "f":
+            if name not in variable.dims:
+                entry["_FillValue"] = np.iinfo("int64").min  # what NaT is in memory
+        if kind == "m":
+            entry.update({"units": "seconds", "dtype": "float64"})
+        if kind in "fm":
             # A coordinate must not have a fill value
             entry["_FillValue"] = None if name in variable.dims else np.nan
         if kind in "UOT":
             # CF 6.1: labels are characters; a one-dimensional string variable with
             # the name of its dimension would count as a coordinate, not a label
             entry["dtype"] = "S1"
-        if kind in "fiuM" and variable.ndim:
+        if kind in "bfiuMm" and variable.ndim and complevel:
             entry.update({"zlib": True, "complevel": complevel, "shuffle": True})
         found[name] = entry
     return found
@@ -368,7 +373,11 @@ def zarr_encoding(
         entry: dict[str, Any] = {}
         if kind == "M":
             entry.update(time_encoding())
-        if kind == "f":
+            if name not in variable.dims:
+                entry["_FillValue"] = np.iinfo("int64").min  # what NaT is in memory
+        if kind == "m":
+            entry.update({"units": "seconds", "dtype": "float64"})
+        if kind in "fm":
             entry.update({"_FillValue": np.nan, "fill_value": np.nan})
         packed = packing(variable, step)
         if packed:

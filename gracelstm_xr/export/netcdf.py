@@ -15,7 +15,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute import cluster
-from gracelstm_xr.compute.pieces import cut, piece_at
+from gracelstm_xr.compute.pieces import cut
 from gracelstm_xr.core.conventions import (
     CONVENTIONS,
     append_history,
@@ -25,9 +25,10 @@ from gracelstm_xr.core.conventions import (
     utc_now,
 )
 from gracelstm_xr.core.index import RegularAxis, axis_of
+from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.export.extent import SOURCES, Extent
-from gracelstm_xr.export.ncfile import Layout, attribute, create, encoded, packed
+from gracelstm_xr.export.ncfile import Encoding, attribute, create, day_length, encoded
 from gracelstm_xr.files import check_output, stamp, writing
 
 __all__ = ["to_netcdf"]
@@ -59,10 +60,11 @@ def to_netcdf(
 ) -> Path:
     """Write `ds` as one netCDF-4 file following CF-1.11 and ACDD-1.3.
 
-    Every day is computed and compressed by a Dask task of its own, on as many threads
-    or workers as there are, and written by this process; memory does not grow with
-    the series. Numbers are stored bit for bit. The file appears under its name only
-    when complete.
+    Every variable of a day is computed and compressed by a Dask task of its own, on as
+    many threads or workers as there are, and written by this process; memory does not
+    grow with the series.
+    Numbers are stored bit for bit, with time as the last dimension, as CF recommends.
+    The file appears under its name only when complete.
 
     Parameters
     ----------
@@ -107,8 +109,8 @@ def to_netcdf(
         final.parent.mkdir(parents=True, exist_ok=True)
     with writing(final, replace=overwrite) as work:
         with _writing(final):
-            layouts = create(work, ds, axis, level=compression, attrs=facts)
-        extent = _fill(work, final, ds, axis, layouts, progress=progress)
+            encodings = create(work, ds, axis, level=compression, attrs=facts)
+        extent = _fill(work, final, ds, axis, encodings, progress=progress)
         if axis is not None:
             with _writing(final):
                 _finish(work, {**extent.attributes(), **(attrs or {})})
@@ -132,7 +134,7 @@ def _writing(final: Path) -> Iterator[None]:
 
 
 def _prepared(ds: xr.Dataset) -> xr.Dataset:
-    """Dimensions in the order of the data model, types checked."""
+    """Dimensions in the order of the file, types checked."""
     texts = {}
     for name, variable in ds.variables.items():
         if name == "time" and "time" in ds.dims:
@@ -155,7 +157,8 @@ def _prepared(ds: xr.Dataset) -> xr.Dataset:
             if name in ds.coords
             else ds.assign({name: new})
         )
-    return ds.transpose("satellite", "time", ..., missing_dims="ignore")
+    # CF 2.4: what is neither time nor place stands before them
+    return ds.transpose("satellite", ..., "time", missing_dims="ignore")
 
 
 def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
@@ -185,7 +188,7 @@ def _identifier(kind: str, letters: tuple[str, ...], what: str) -> str:
     return re.sub(r"\s+", "_", "-".join(parts))
 
 
-Piece = tuple[Any, tuple[int, ...] | None, Any]
+Chunk = tuple[Any, tuple[int, ...], bytes | npt.NDArray[Any], Extent]
 
 
 def _fill(
@@ -193,29 +196,30 @@ def _fill(
     final: Path,
     ds: xr.Dataset,
     axis: RegularAxis | None,
-    layouts: Mapping[Any, Layout],
+    encodings: Mapping[Any, Encoding],
     *,
     progress: bool,
 ) -> Extent:
-    """Compute, compress and write what `create` has left out."""
+    """Compute and write what `create` has left out, as one graph."""
     import h5py
 
-    extent, lock = Extent(), threading.Lock()
-    tasks = _tasks(ds, axis, layouts)
+    total, lock = Extent(), threading.Lock()
+    tasks = _tasks(ds, axis, encodings)
     with _opened(h5py, work, final) as file:
 
-        def sink(result: tuple[list[Piece], Extent]) -> None:
+        def sink(chunk: Chunk) -> None:
+            name, start, data, extent = chunk
             with lock, _writing(final):
-                for name, start, data in result[0]:
-                    if start is None:
-                        file[str(name)][...] = data
-                    else:
-                        file[str(name)].id.write_direct_chunk(start, data)
-                extent.merge(result[1])
+                if isinstance(data, bytes):
+                    file[str(name)].id.write_direct_chunk(start, data)
+                else:
+                    ends = zip(start, data.shape, strict=True)
+                    file[str(name)][tuple(slice(a, a + n) for a, n in ends)] = data
+                total.merge(extent)
 
         stamp(file)
-        cluster.stream(tasks, sink, label="netcdf", unit="day", progress=progress)
-    return extent
+        cluster.stream(tasks, sink, label="netcdf", unit="chunk", progress=progress)
+    return total
 
 
 @contextlib.contextmanager
@@ -234,55 +238,43 @@ def _opened(h5py: Any, work: Path, final: Path) -> Iterator[Any]:
 
 
 def _tasks(
-    ds: xr.Dataset, axis: RegularAxis | None, layouts: Mapping[Any, Layout]
+    ds: xr.Dataset, axis: RegularAxis | None, encodings: Mapping[Any, Encoding]
 ) -> list[Any]:
-    """One Delayed per day, and one for what is lazy without being a series."""
+    """One Delayed per chunk of the file, and one per lazy variable without time."""
     import dask
 
-    series = {n: w for n, w in layouts.items() if w.chunks}
-    rest = [n for n in layouts if n not in series]
-    if axis is None or not axis.size:
-        days = []
-    else:
-        day = next((w.chunks[ds[n].dims.index("time")] for n, w in series.items()), 1)
-        days = list(range(0, axis.size, day)) if series else []
-    lengths = {"time": day} if days else {}
-    pieces = cut(ds, layouts, lengths)
-    pack = dask.delayed(_pack_day, pure=False)
-    tasks = []
-    for k, first in enumerate(days):
-        parts = {n: piece_at(pieces[n], ds[n].dims, time=k) for n in series}
-        dims = {n: ds[n].dims for n in series}
-        tasks.append(pack(parts, series, dims, first))
-    if rest:
-        whole = {n: piece_at(pieces[n], ds[n].dims) for n in rest}
-        tasks.append(dask.delayed(_pack_rest, pure=False)(whole, dict(layouts)))
+    pack, times = dask.delayed(_pack, pure=False), dask.delayed(_times, pure=False)
+    day = 1 if axis is None else day_length(axis)
+    days = range(0, 0 if axis is None else axis.size, day)
+    tasks = [times(axis, slice(first, first + day)) for first in days]
+    names = [n for n in encodings if n != "time" and ds[n].size]
+    pieces = cut(ds, names, {"satellite": 1, "time": day} if days else {})
+    for name, array in pieces.items():
+        encoding, dims = encodings[name], ds[name].dims
+        sizes = encoding.get("chunksizes", ds[name].shape)
+        for place, piece in np.ndenumerate(array):
+            start = tuple(i * n for i, n in zip(place, sizes, strict=True))
+            tasks.append(pack(name, start, piece, dims, encoding))
     return tasks
 
 
-def _pack_day(
-    parts: Mapping[Any, npt.NDArray[Any]],
-    layouts: Mapping[Any, Layout],
-    dims: Mapping[Any, tuple[Any, ...]],
-    first: int,
-) -> tuple[list[Piece], Extent]:
-    """Compressed chunks of one day, and where the satellites were."""
-    extent = Extent()
-    found: list[Piece] = []
-    extent.add({n: np.asarray(parts[n]) for n in SOURCES if n in parts})
-    for name, values in parts.items():
-        at = np.array([first if d == "time" else 0 for d in dims[name]])
-        for start, data in packed(np.asarray(values), layouts[name]):
-            found.append((name, tuple((at + start).tolist()), data))
-    return found, extent
+def _times(axis: RegularAxis, span: slice) -> Chunk:
+    return "time", (span.start,), time_codes(axis, span), Extent()
 
 
-def _pack_rest(
-    parts: Mapping[Any, npt.NDArray[Any]], layouts: Mapping[Any, Layout]
-) -> tuple[list[Piece], Extent]:
-    return [
-        (n, None, encoded(np.asarray(v), layouts[n].dtype)) for n, v in parts.items()
-    ], Extent()
+def _pack(
+    name: Any,
+    start: tuple[int, ...],
+    values: Any,
+    dims: tuple[Any, ...],
+    encoding: Encoding,
+) -> Chunk:
+    """One chunk as it stands in the file, and where the satellite was."""
+    variable, extent = xr.Variable(dims, np.asarray(values)), Extent()
+    if name in SOURCES:
+        last = variable.transpose(..., "axis", missing_dims="ignore")
+        extent.add({name: last.values})
+    return name, start, encoded(variable, encoding), extent
 
 
 def _finish(work: Path, attrs: Mapping[str, Any]) -> None:
