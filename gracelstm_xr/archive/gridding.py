@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import parsed
+from gracelstm_xr.archive.identity import check_identity
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
@@ -93,7 +94,9 @@ def load_file(block: Block) -> l1b.L1BFile | None:
     for source in block.candidates:
         try:
             quiet = block.errors == "ignore"
-            return parsed(source, siblings=block.siblings, quiet=quiet)
+            file = parsed(source, siblings=block.siblings, quiet=quiet)
+            check_identity(file, l1b.parse_name(source), source)
+            return file
         except FileNotFoundError:
             # The members of official tarballs are predicted, a file on disk is not
             if not source.startswith("tar://") and block.errors == "raise":

@@ -12,6 +12,7 @@ import xarray as xr
 from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import parsed
 from gracelstm_xr.archive.catalogue import Catalogue, Entry
+from gracelstm_xr.archive.identity import check_identity
 from gracelstm_xr.core.time import EPOCH, ONE_DAY
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 
@@ -51,6 +52,10 @@ class FileCounts:
         What a readable file lacks; empty for a whole one.
     absent
         The member is not in its tarball.
+    foreign
+        Records of another satellite, left out.
+    mismatched
+        The name of the file says other things than its header.
     """
 
     records: int = 0
@@ -63,6 +68,8 @@ class FileCounts:
     problem: str = ""
     note: str = ""
     absent: bool = False
+    foreign: int = 0
+    mismatched: bool = False
 
 
 def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
@@ -82,6 +89,7 @@ def scan_file(entry: Entry, *, siblings: Sequence[str] = ()) -> FileCounts:
     """
     try:
         file = parsed(entry.source, siblings=siblings, quiet=True)
+        check_identity(file, entry.name, entry.source)
     except FileNotFoundError as error:
         return FileCounts(absent=entry.in_tarball, problem=str(error))
     except L1BFormatError as error:
@@ -107,13 +115,16 @@ def count_file(file: l1b.L1BFile, day: dt.date, source: str) -> FileCounts:
     flag = next((n for n in file.columns if n.endswith("_qualflg")), "")
     report = file.report
     missing = max(0, (report.announced or 0) - report.records)
-    note = ""
-    if missing or report.truncated:
-        note = (
-            f"{source}: {report.records} of {report.announced} announced records "
-            f"found, {report.truncated} incomplete; the complete records are kept, "
-            "download the file again"
+    clauses = list(report.mismatches)
+    if report.foreign:
+        clauses.append(f"{report.foreign} records of another satellite left out")
+    if report.truncated or report.announced not in (None, report.records):
+        clauses.append(
+            f"{report.records} of {report.announced} announced records found, "
+            f"{report.truncated} incomplete; the complete records are kept, download "
+            "the file again"
         )
+    note = f"{source}: {'; '.join(clauses)}" if clauses else ""
     return FileCounts(
         records=report.records,
         duplicates=report.duplicates,
@@ -122,6 +133,8 @@ def count_file(file: l1b.L1BFile, day: dt.date, source: str) -> FileCounts:
         truncated=report.truncated,
         missing=missing,
         flagged=int((file.columns[flag] != 0).sum()) if flag else 0,
+        foreign=report.foreign,
+        mismatched=bool(report.mismatches),
         note=note,
     )
 
@@ -145,8 +158,10 @@ def count_records(
     dict of str to int
         ``records``, ``duplicate_epochs``, ``out_of_order_epochs``,
         ``overlap_records`` (outside their day), ``truncated_files``,
-        ``missing_records``, ``flagged_records``, ``absent_files`` (predicted members
-        that are not there) and ``unreadable_files``.
+        ``missing_records``, ``flagged_records``, ``foreign_records`` (of another
+        satellite), ``mismatched_files`` (named otherwise than their header says),
+        ``absent_files`` (predicted members that are not there) and
+        ``unreadable_files``.
 
     Raises
     ------
@@ -196,6 +211,8 @@ def totals(found: Sequence[FileCounts]) -> dict[str, int]:
         "truncated_files": sum(f.truncated > 0 for f in found),
         "missing_records": sum(f.missing for f in found),
         "flagged_records": sum(f.flagged for f in found),
+        "foreign_records": sum(f.foreign for f in found),
+        "mismatched_files": sum(f.mismatched for f in found),
         "absent_files": sum(f.absent for f in found),
         "unreadable_files": sum(bool(f.problem) and not f.absent for f in found),
     }

@@ -64,6 +64,8 @@ def _counted(ds: xr.Dataset) -> str:
         "overlap_records": "records outside their day",
         "missing_records": "announced records missing",
         "truncated_files": "files cut short",
+        "foreign_records": "records of another satellite",
+        "mismatched_files": "files named otherwise than their header says",
         "absent_files": "files absent from their tarball",
         "unreadable_files": "files unreadable",
     }

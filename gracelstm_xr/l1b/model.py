@@ -299,6 +299,10 @@ class ReadReport:
         Steps back in time (0 where that is by design).
     notes
         Further findings, one clause each.
+    foreign
+        Records of another satellite than the header's, left out.
+    mismatches
+        Where name and header contradict each other, one clause each.
     """
 
     records: int
@@ -307,6 +311,8 @@ class ReadReport:
     duplicates: int = 0
     out_of_order: int = 0
     notes: tuple[str, ...] = ()
+    foreign: int = 0
+    mismatches: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

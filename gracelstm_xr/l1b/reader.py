@@ -13,11 +13,23 @@ from gracelstm_xr.errors import GraceWarning, L1BFormatError
 from gracelstm_xr.l1b import binary, text
 from gracelstm_xr.l1b.content import load, open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
-from gracelstm_xr.l1b.model import Array, Header, L1BFile, Product, ReadReport, time_ns
+from gracelstm_xr.l1b.model import (
+    Array,
+    Header,
+    L1BFile,
+    Product,
+    ReadReport,
+    parse_name,
+    time_ns,
+)
 from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.l1b.source import Source
+from gracelstm_xr.missions import SATELLITES
 
 __all__ = ["read", "read_bytes", "read_header"]
+
+#: Field with the letter of the satellite, in all products of one satellite.
+LETTER = "GRACE_id"
 
 
 def read_header(source: Source) -> Header:
@@ -96,9 +108,18 @@ def read_bytes(
     product = product_of(header.product, header.satellite)
     if header.columns:
         product = _reorder(product, header, source)
-    names = None if fields is None else {*fields, *product.time_fields}
+    kept = None if fields is None else {*fields, *product.time_fields}
+    names = None if kept is None else {*kept, LETTER}
     columns, truncated, lost = _decode(data, header, product, names, source)
+    columns, foreign = _own_records(columns, header, source)
     report, problems = _report(header, product, columns, truncated, lost)
+    mismatches = _mismatches(header, source)
+    report = replace(report, foreign=foreign, mismatches=mismatches)
+    if foreign:
+        problems.append(f"{foreign} records of another satellite left out")
+    problems += mismatches
+    if kept is not None:
+        columns = {k: v for k, v in columns.items() if k in kept}
     if problems:
         line = f"{os.fspath(source)}: {'; '.join(problems)}"
         if strict and (truncated or report.records != header.records):
@@ -130,6 +151,52 @@ def _decode(
     except L1BFormatError as error:
         raise L1BFormatError(f"{os.fspath(source)}: {error}") from error
     return columns, bad, f"{bad} incomplete lines"
+
+
+def _own_records(
+    columns: dict[str, Array], header: Header, source: Source
+) -> tuple[dict[str, Array], int]:
+    """Leave out records that carry the letter of another satellite; count them."""
+    letters = columns.get(LETTER)
+    if letters is None or header.satellite not in SATELLITES or not len(letters):
+        return columns, 0
+    own = letters == header.satellite.encode()
+    foreign = int(len(own) - own.sum())
+    if not foreign:
+        return columns, 0
+    if foreign == len(own):
+        found = ", ".join(repr(v.decode("latin-1")) for v in np.unique(letters)[:4])
+        raise L1BFormatError(
+            f"{os.fspath(source)}: the header says satellite {header.satellite}, all "
+            f"{len(own)} records say {found}; download the file again"
+        )
+    return {name: values[own] for name, values in columns.items()}, foreign
+
+
+def _mismatches(header: Header, source: Source) -> tuple[str, ...]:
+    """Where the name of the file says other things than its header."""
+    outer = parse_name(os.fspath(source))
+    if outer is None:
+        return ()
+    inner = parse_name(str(header.attributes.get("file_name", "")))
+    said = {"satellite": header.satellite}
+    if inner is not None:
+        said |= {
+            "product": inner.product,
+            "date": inner.date.isoformat(),
+            "release": inner.release,
+        }
+    named = {
+        "product": outer.product,
+        "date": outer.date.isoformat(),
+        "satellite": outer.satellite,
+        "release": outer.release,
+    }
+    return tuple(
+        f"the file name says {key} {named[key]}, its header {text}"
+        for key, text in said.items()
+        if text and text != named[key]
+    )
 
 
 def _reorder(product: Product, header: Header, source: Source) -> Product:

@@ -10,6 +10,7 @@ import contextlib
 import io
 import os
 import stat
+import sys
 import zlib
 from collections.abc import Iterator
 from types import ModuleType
@@ -26,6 +27,10 @@ LARGEST = 256 << 20
 #: What a gzip stream may unpack to: so many bytes, and so many times its own size.
 _UNPACKED, _RATIO = 64 << 20, 50
 _STEP = 1 << 20
+
+
+class CorruptGzipError(L1BFormatError):
+    """A gzip stream is damaged; reading it again gives nothing else."""
 
 
 def split_chain(source: Source) -> tuple[str, str] | None:
@@ -56,19 +61,22 @@ def _gzip_module() -> ModuleType:
 @contextlib.contextmanager
 def gzip_errors(source: Source) -> Iterator[None]:
     """Turn every way a gzip stream can be damaged into one clear line."""
+    # isal has an error of its own, which is neither zlib's nor an OSError
+    isal = sys.modules.get("isal.isal_zlib")
+    errors = (EOFError, zlib.error) if isal is None else (EOFError, isal.error)
     try:
         yield
-    except (EOFError, zlib.error) as error:
+    except errors as error:
         raise _corrupt(source, error) from error
     except OSError as error:
-        # BadGzipFile, and isal's error: both are OSError without an errno.
+        # BadGzipFile is an OSError without an errno.
         if error.errno is not None or isinstance(error, FileNotFoundError):
             raise
         raise _corrupt(source, error) from error
 
 
-def _corrupt(source: Source, error: Exception) -> L1BFormatError:
-    return L1BFormatError(
+def _corrupt(source: Source, error: Exception) -> CorruptGzipError:
+    return CorruptGzipError(
         f"{os.fspath(source)}: corrupt gzip data ({error}); download the file again"
     )
 

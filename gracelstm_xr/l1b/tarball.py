@@ -16,7 +16,6 @@ import hashlib
 import os
 import re
 import tarfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.model import parse_name
 from gracelstm_xr.l1b.source import (
     LARGEST,
+    CorruptGzipError,
     Source,
     as_stream,
     gzip_errors,
@@ -88,9 +88,8 @@ def _tar(archive: Source, verdict: _Verdict) -> Iterator[Iterator[Member]]:
     except TarError as error:
         verdict.damage = _said(archive, error)
         raise L1BFormatError(verdict.damage) from error
-    except L1BFormatError as error:
-        if isinstance(error.__cause__, OSError | EOFError | zlib.error):
-            verdict.damage = str(error)
+    except CorruptGzipError as error:
+        verdict.damage = str(error)
         raise
 
 

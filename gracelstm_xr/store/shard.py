@@ -19,6 +19,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import stored
 from gracelstm_xr.archive.catalogue import Entry
 from gracelstm_xr.archive.gridding import empty_block, place, spots_of
+from gracelstm_xr.archive.identity import check_identity
 from gracelstm_xr.archive.scan import FileCounts, count_file
 from gracelstm_xr.archive.selection import FAMILIES, family_of
 from gracelstm_xr.compute.cluster import fair_share
@@ -301,6 +302,7 @@ def _read(
         data = stored(entry.source, siblings=siblings)
         content = decompress(data, entry.source)
         file = l1b.read_bytes(content, entry.source, quiet=True)
+        check_identity(file, name, entry.source)
         counts = count_file(file, name.date, entry.source)
     except FileNotFoundError as error:
         if strict and not entry.in_tarball:
@@ -310,7 +312,7 @@ def _read(
     except (L1BFormatError, OSError) as error:
         if strict:
             raise
-        counts = FileCounts(problem=_one_line(error, entry))
+        file, counts = None, FileCounts(problem=_one_line(error, entry))
         # a disk or a right that fails may be mended without a change of the file
         stat = UNKNOWN if isinstance(error, OSError) else stat
     row = SourceFile(

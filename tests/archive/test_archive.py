@@ -477,6 +477,8 @@ def test_counts(tmp_path: Path) -> None:
         "truncated_files": 1,
         "missing_records": 2,
         "flagged_records": 4 + 38 + 40,
+        "foreign_records": 0,
+        "mismatched_files": 0,
         "absent_files": 0,
         "unreadable_files": 1,
     }
