@@ -37,10 +37,14 @@ def design_matrix(t: Array, signal: Array) -> Array:
         Cubic B-splines of the bias, then the signal day by day, less its mean of the
         day (the bias holds that) and in units of its standard deviation.
     """
+    from scipy.interpolate import BSpline
+
     # GPS seconds count from noon, two nodes after midnight
     place = t / NODES
     first, last = int(np.floor(place[0])) - 1, int(np.floor(place[-1])) + 2
-    columns = [_spline(place - node) for node in range(first, last + 1)]
+    knots = np.arange(first - 2, last + 3, dtype=np.float64)
+    splines = BSpline.design_matrix(place, knots, 3).toarray()
+    columns = [*splines.T]
     days = np.array([day_number(x) for x in t])
     for day in np.unique(days):
         here = days == day
@@ -49,14 +53,6 @@ def design_matrix(t: Array, signal: Array) -> Array:
         if size > 0:
             columns.append(part / size)
     return np.stack(columns, axis=1)
-
-
-def _spline(x: Array) -> Array:
-    """Cubic B-spline on unit nodes, centred at 0."""
-    a = np.abs(x)
-    inner = 2 / 3 - a**2 + a**3 / 2
-    outer = (2 - a) ** 3 / 6
-    return np.where(a < 1, inner, np.where(a < 2, outer, 0.0))
 
 
 def absorbed(

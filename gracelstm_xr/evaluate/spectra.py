@@ -169,14 +169,12 @@ def _sums(
 
 def _transform(values: Array, step: float) -> npt.NDArray[np.complex128]:
     """Windowed transform, shape (axis, frequency); its square is a density."""
-    size = len(values)
-    ramp = np.arange(size) - (size - 1) / 2
-    flat = values - values.mean(axis=0)
-    flat = flat - ramp[:, None] * (ramp @ flat) / (ramp @ ramp)
-    window = np.hanning(size + 1)[:-1]
+    from scipy.signal import detrend, get_window
+
+    window = get_window("hann", len(values))
     scale = np.sqrt(2 * step / (window**2).sum())
-    found = np.fft.rfft(flat * window[:, None], axis=0)[1:]
-    return np.asarray(scale * found.T)
+    lines = np.fft.rfft(detrend(values, axis=0) * window[:, None], axis=0)[1:]
+    return np.asarray(scale * lines.T)
 
 
 def band_rms(values: Array, step: float) -> Array:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.autoregression import AutoRegression
 from gracelstm_xr.filling.ahead import Ahead, process_term
-from gracelstm_xr.filling.outlook import TERMS, ForecastCalibration, hats, rising
+from gracelstm_xr.filling.outlook import TERMS, ForecastCalibration, hats
 from gracelstm_xr.physics.frames import Frame
 
 __all__ = ["LEADS", "Sample", "learn", "spread"]
@@ -228,6 +228,8 @@ def _finished(
     lead: Array,
 ) -> ForecastCalibration:
     """Calibration with the choice and the sigma of what it makes."""
+    from scipy.optimize import isotonic_regression
+
     made = replace(whole, choice=choice)
     left = np.stack([made.chosen(lead, found).values for found in errors])
     calm = np.stack([s.calm for s in samples])
@@ -249,7 +251,8 @@ def _finished(
         if known.any():
             at = np.arange(len(sigma))
             filled = np.interp(at, at[known], sigma[known, k])
-            sigma[:, k] = rising(filled)
+            # never falls with the lead time
+            sigma[:, k] = isotonic_regression(filled).x
     return replace(made, sigma=sigma)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines.autoregression import AutoRegression
 from gracelstm_xr.baselines.base import METHOD_CODES
 
-__all__ = ["CODES", "SIMPLER", "TERMS", "ForecastCalibration", "Outcome", "rising"]
+__all__ = ["CODES", "SIMPLER", "TERMS", "ForecastCalibration", "Outcome"]
 
 Array = npt.NDArray[np.float64]
 
@@ -165,21 +165,3 @@ def added(share: Array, weights: Array, terms: Mapping[str, Array]) -> Array:
         if name in terms:
             total += (share @ weights[:, number]) * terms[name]
     return total
-
-
-def rising(values: Sequence[float] | Array) -> Array:
-    """The nearest series that never falls: pools neighbours that do.
-
-    Notes
-    -----
-    Pool-adjacent-violators, all values counting alike (Ayer et al., 1955).
-    """
-    pools: list[tuple[float, int]] = []
-    for value in values:
-        mean, count = float(value), 1
-        while pools and pools[-1][0] > mean:
-            other, number = pools.pop()
-            mean = (mean * count + other * number) / (count + number)
-            count += number
-        pools.append((mean, count))
-    return np.concatenate([np.full(count, mean) for mean, count in pools])

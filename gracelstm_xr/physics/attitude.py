@@ -41,14 +41,10 @@ def quaternion_matrix(quaternion: Array) -> Array:
     ndarray, shape (n, 3, 3)
         Rows are the SRF axes in the inertial frame (ATBD v1.2).
     """
-    q = quaternion / np.linalg.norm(quaternion, axis=1, keepdims=True)
-    q0, q1, q2, q3 = q.T
-    rows = [
-        q0**2 + q1**2 - q2**2 - q3**2, 2 * (q1 * q2 + q0 * q3), 2 * (q1 * q3 - q0 * q2),
-        2 * (q1 * q2 - q0 * q3), q0**2 - q1**2 + q2**2 - q3**2, 2 * (q2 * q3 + q0 * q1),
-        2 * (q1 * q3 + q0 * q2), 2 * (q2 * q3 - q0 * q1), q0**2 - q1**2 - q2**2 + q3**2,
-    ]  # fmt: skip
-    return np.stack(rows, axis=-1).reshape(-1, 3, 3)
+    from scipy.spatial.transform import Rotation
+
+    turn = Rotation.from_quat(quaternion, scalar_first=True)
+    return np.asarray(turn.as_matrix().transpose(0, 2, 1))
 
 
 def rotate(quaternion: Array, vector: Array, *, back: bool = False) -> Array:
@@ -191,8 +187,8 @@ def nominal_attitude(
     good = np.isfinite(frames).all(axis=(1, 2))
     if not good.any():
         return Attitude(np.zeros(0), np.zeros((0, 4)))
-    q = Rotation.from_matrix(frames[good].transpose(0, 2, 1)).as_quat()
-    return Attitude(t[good], np.asarray(q[:, [3, 0, 1, 2]], dtype=np.float64))
+    turn = Rotation.from_matrix(frames[good].transpose(0, 2, 1))
+    return Attitude(t[good], np.asarray(turn.as_quat(scalar_first=True)))
 
 
 def _unit(vector: Array) -> Array:

@@ -71,10 +71,8 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
         if count:
             power = sum(p for _, p in parts) / count
             f = np.fft.rfftfreq(length, step)
-            # one-sided, per Hz, of a Hann window with the mean square of 3 / 8
-            scale = 2 * step / (length * 3 / 8)
             # the window smears the removed mean over the first two
-            return f[2:], np.sqrt(scale * np.asarray(power)[2:])
+            return f[2:], np.sqrt(step * np.asarray(power)[2:])
         if length == SHORTEST:
             raise NotEnoughDataError(
                 f"no {SHORTEST} samples without a gap found among {size}, expected a "
@@ -94,24 +92,18 @@ def _periodograms(
     near: tuple[Array | None, Array, Array | None],
     length: int,
 ) -> tuple[int, Array]:
-    """Number and summed squared spectra of the stretches that begin in a block."""
+    """Number and summed densities of the stretches that begin in a block."""
+    from scipy.signal import detrend, periodogram
+
     hop, own = length // 4, arrays["series"]
     values = own if near[2] is None else np.concatenate([own, near[2]])
-    last = min(len(own), len(values) - length + 1)
-    starts = range(-first % hop, last, hop)
-    total, count = np.zeros(length // 2 + 1), 0
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
-    ramp = np.arange(length) - (length - 1) / 2
-    ramp /= np.sqrt((ramp**2).sum())
-    for start in starts:
-        piece = values[start : start + length]
-        if not np.isfinite(piece).all():
-            continue
-        piece = piece - piece.mean()
-        piece -= ramp * (ramp @ piece)
-        total += np.abs(np.fft.rfft(window * piece)) ** 2
-        count += 1
-    return count, total
+    if len(values) < length:
+        return 0, np.zeros(length // 2 + 1)
+    pieces = np.lib.stride_tricks.sliding_window_view(values, length)
+    pieces = pieces[-first % hop : len(own) : hop]
+    pieces = pieces[np.isfinite(pieces).all(axis=1)]
+    densities = periodogram(detrend(pieces), window="hann", detrend=False)[1]
+    return len(pieces), densities.sum(axis=0)
 
 
 def spectrum(

@@ -99,8 +99,8 @@ def quaternions(attitude: Array, noise: Array) -> Array:
     from scipy.spatial.transform import Rotation
 
     measured = np.einsum("nij,njk->nik", _rotation(CAMERA_NOISE * noise), attitude)
-    xyzw = Rotation.from_matrix(measured.transpose(0, 2, 1)).as_quat()
-    q = xyzw[:, [3, 0, 1, 2]]
+    turn = Rotation.from_matrix(measured.transpose(0, 2, 1))
+    q = turn.as_quat(scalar_first=True)
     same = (q[1:] * q[:-1]).sum(1) >= 0
     sign = np.cumprod(np.where(np.concatenate([[q[0, 0] >= 0], same]), 1.0, -1.0))
     result: Array = q * sign[:, None]

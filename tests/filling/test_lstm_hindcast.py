@@ -15,7 +15,7 @@ from gracelstm_xr.filling.hindcast import hindcast
 from gracelstm_xr.filling.hindcasts import origins_of
 from gracelstm_xr.filling.lessons import Sample, learn, spread
 from gracelstm_xr.filling.model import FittedModel
-from gracelstm_xr.filling.outlook import CODES, ForecastCalibration, hats, rising
+from gracelstm_xr.filling.outlook import CODES, ForecastCalibration, hats
 
 STEP = 10.0
 
@@ -92,11 +92,6 @@ def test_weights_add_up() -> None:
     share = hats(np.geomspace(1, 1e5, 50), np.array([10.0, 60.0, 600.0]))
     np.testing.assert_allclose(share.sum(axis=1), 1)
     assert share.min() >= 0
-
-
-def test_rising_pools_neighbours() -> None:
-    np.testing.assert_allclose(rising([1, 3, 2, 4]), [1, 2.5, 2.5, 4])
-    np.testing.assert_allclose(rising([3, 2, 1]), [2, 2, 2])
 
 
 def test_sigma_of_normal_and_of_long_tailed_errors() -> None:
