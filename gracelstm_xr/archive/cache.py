@@ -14,6 +14,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Generic, TypeVar
 
 from gracelstm_xr import l1b
@@ -250,6 +251,7 @@ def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
             for name, data in content.items():
                 MEMBERS.put((place, name), data, len(data))
     if found is None:
+        _check_members(archive, member)
         raise FileNotFoundError(f"{archive}: no member {member}")
     return found
 
@@ -257,12 +259,60 @@ def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
 def _take(archive: str, member: str, wanted: list[str]) -> dict[str, bytes]:
     """Read the members that exist and are sound; the wanted one must be sound."""
     try:
-        return l1b.read_members(archive, wanted, absent_ok=True)
+        content = l1b.read_members(archive, wanted, absent_ok=True)
+        absent = [name for name in wanted if name not in content]
+        forms = _other_forms(archive, absent) if absent else {}
+        if forms:
+            others = l1b.read_members(archive, forms.values())
+            content |= {name: others[form] for name, form in forms.items()}
+        return content
     except L1BFormatError:
         if wanted == [member]:
             raise
         # A sibling may be the damaged one
         return _take(archive, member, [member])
+
+
+def _other_forms(archive: str, absent: list[str]) -> dict[str, str]:
+    """Members that hold the same file in another form: ``.dat.gz``, ``.asc``."""
+    stored_as = {}
+    for member in l1b.members(archive):
+        name = l1b.parse_name(member)
+        if name is not None and name.extension != "rpt":
+            stored_as[replace(name, extension="")] = member
+    names = {member: l1b.parse_name(member) for member in absent}
+    keys = {m: replace(n, extension="") for m, n in names.items() if n is not None}
+    return {m: stored_as[key] for m, key in keys.items() if key in stored_as}
+
+
+def _check_members(archive: str, member: str) -> None:
+    """Refuse a tarball that holds other files than its name says.
+
+    A member that is absent is an ordinary thing, but not where the same product stands
+    under another day or release, or where nothing has a name that is known.
+    """
+    wanted = l1b.parse_name(member)
+    members = l1b.members(archive)
+    names = [(m, n) for m in members if (n := l1b.parse_name(m)) is not None]
+    held = ", ".join(members[:3]) or "nothing"
+    if not names:
+        raise L1BFormatError(
+            f"{archive}: no member {member}, and none with the name of a Level-1B "
+            f"file; it holds {held}"
+        )
+    if wanted is None:
+        return
+    day = wanted.date.isoformat()
+    # a monthly archive is named after its month
+    span = day if day in os.path.basename(archive) else day[:7]
+    for other, name in names:
+        same = (name.product, name.satellite) == (wanted.product, wanted.satellite)
+        here = name.date.isoformat().startswith(span) and name.release == wanted.release
+        if same and not here:
+            raise L1BFormatError(
+                f"{archive}: no member {member}, but {other}; rename the archive to "
+                "one that is listed, such as data.tar.gz"
+            )
 
 
 def forget(source: str) -> None:

@@ -12,7 +12,7 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -206,9 +206,12 @@ def find_files(
     found: dict[str, Entry] = {}
     seen: set[str] = set()
     problems: dict[str, L1BFormatError] = {}
+    named = {normalised(s) for s in listed}
     for path, size, mtime in (p for s in listed for p in _expand(os.fspath(s))):
         try:
             entries = list(_entries(path, size, mtime, products))
+            if not entries and path in named and not _TARBALL.search(path):
+                entries = _by_content(path, size, mtime)
         except L1BFormatError as error:
             problems[path] = error
             continue
@@ -360,6 +363,17 @@ def _entries(
         names = [n for n in parsed if n is not None and n.extension != "rpt"]
     for member in names:
         yield Entry(member, f"tar://{member}::{path}", size, mtime, predicted)
+
+
+def _by_content(path: str, size: int, mtime: int) -> list[Entry]:
+    """A file that was named itself, under a name that says nothing."""
+    if path.endswith(".rpt"):
+        return []
+    header = l1b.read_header(path)
+    name = l1b.parse_name(str(header.attributes.get("file_name", "")))
+    if name is None:
+        return []
+    return [Entry(replace(name, satellite=header.satellite), path, size, mtime)]
 
 
 def _predicted(path: str, products: Sequence[str]) -> list[l1b.FileName] | None:

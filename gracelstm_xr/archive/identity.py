@@ -33,6 +33,8 @@ def check_identity(file: l1b.L1BFile, name: l1b.FileName | None, source: str) ->
         Header and records are of another satellite, or no record is of that day.
     """
     if name is None:
+        name = l1b.parse_name(str(file.header.attributes.get("file_name", "")))
+    if name is None:
         return
     if file.satellite != name.satellite:
         better = replace(name, satellite=file.satellite)
