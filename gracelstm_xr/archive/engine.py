@@ -99,7 +99,7 @@ class L1BArray(BackendArray):
                 f"{self.shape[0]} from its header and size; open it with eager=True"
             )
         if self.dtype == object:
-            values = np.char.decode(values, "ascii").astype(object)
+            values = np.char.decode(values, "ascii", "replace").astype(object)
         if self.name == "time":
             # Shared by the coordinate and its index, and read-only like the times of
             # any index: once they are known, neither needs the file again, which may

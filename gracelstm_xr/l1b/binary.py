@@ -13,6 +13,8 @@ __all__ = ["decode"]
 
 #: Records copied at a time: with their copies they fit the cache of one core.
 BLOCK = 2048
+#: Characters of the text at the end of a housekeeping record; real ones have 7.
+LONGEST_TEXT = 256
 
 
 def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
@@ -153,6 +155,14 @@ def _decode_flagged(body: bytes, product: Product) -> tuple[dict[str, Array], in
     return columns, leftover
 
 
+def check_text(width: int) -> None:
+    """Refuse a long text: every record gets the room of the longest one."""
+    if width > LONGEST_TEXT:
+        raise ValueError(
+            f"a text of {width} characters; expected {LONGEST_TEXT} at most"
+        )
+
+
 def _decode_strings(body: bytes, product: Product) -> tuple[dict[str, Array], int]:
     """Fixed part followed by a NUL-terminated string (housekeeping)."""
     fixed = product.record_dtype()
@@ -169,6 +179,7 @@ def _decode_strings(body: bytes, product: Product) -> tuple[dict[str, Array], in
     columns = _native(head, product.fixed)
     lengths = stops - offsets - fixed.itemsize
     width = max(int(lengths.max(initial=1)), 1)
+    check_text(width)
     padded = body + bytes(width)
     text = _gather(padded, offsets + fixed.itemsize, width)
     text[np.arange(width) >= lengths[:, None]] = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from typing import IO, Any
 
 from gracelstm_xr.errors import L1BFormatError
@@ -20,7 +21,7 @@ from gracelstm_xr.l1b.model import (
     parse_name,
 )
 from gracelstm_xr.l1b.products import product_of
-from gracelstm_xr.l1b.source import Source
+from gracelstm_xr.l1b.source import Source, parsing
 from gracelstm_xr.missions import MISSIONS, PAIRS
 
 __all__ = ["parse_header", "read_until_end"]
@@ -31,6 +32,9 @@ YAML_START = b"header:"
 YAML_END = b"# End of YAML header"
 LABEL_WIDTH = 30
 _LIMIT = 8 << 20  # no header is near this; stops a scan through a foreign file
+
+_DEEPEST = 20  # levels of a YAML header; real ones have 9
+_HIGHEST_BIT = 63
 
 ATTRIBUTE_OF_LABEL = {
     "PRODUCER AGENCY": "producer_agency",
@@ -52,7 +56,7 @@ ATTRIBUTE_OF_LABEL = {
 # Two YAML keys that ACDD and CF spell otherwise.
 _RENAMED = {"time_coverage_stop": "time_coverage_end", "conventions": "Conventions"}
 _UNDEFINED = re.compile(r"^(not[ _]defined|undefined|unused|not[ _]used)\b", re.I)
-_BITS = re.compile(r"^\s*bits?\s+(\d+)(?:\s*-\s*(\d+))?\s*[=:]\s*(.*)$", re.I)
+_BITS = re.compile(r"^\s*bits?\s+(\d{1,9})(?:\s*-\s*(\d{1,9}))?\s*[=:]\s*(.*)$", re.I)
 
 
 def read_until_end(stream: IO[bytes], source: Source) -> bytes:
@@ -122,9 +126,10 @@ def parse_header(data: bytes, source: Source) -> Header:
             "download it again"
         )
     text = data[:length].decode("utf-8", "replace")
-    if data.startswith(LEGACY_START):
-        return _parse_legacy(text, length, source)
-    return _parse_yaml(text, length, source)
+    with parsing(source):
+        if data.startswith(LEGACY_START):
+            return _parse_legacy(text, length, source)
+        return _parse_yaml(text, length, source)
 
 
 def _legacy_fields(text: str) -> tuple[dict[str, str], list[str]]:
@@ -187,16 +192,19 @@ def _add_coverage(attributes: dict[str, Attribute], fields: dict[str, str]) -> N
         number = _first_number(fields.get(label))
         if number is not None:
             attributes[seconds] = number
-        inside = re.search(r"\((.*)\)", fields.get(label, ""))
-        if inside:
-            stamp = inside[1].strip().replace(" ", "T")
-            attributes[f"time_coverage_{calendar}"] = stamp
+        stamp, closed, _ = fields.get(label, "").partition("(")[2].rpartition(")")
+        if closed:
+            text = stamp.strip().replace(" ", "T")
+            attributes[f"time_coverage_{calendar}"] = text
 
 
-def _first_number(value: str | None) -> int | None:
-    """Whole part of the number a value starts with, None when there is none."""
-    found = re.match(r"\s*[-+]?\d+", value or "")
-    return int(found[0]) if found else None
+def _first_number(value: object) -> int | None:
+    """Whole part of the number a text starts with, None when there is none."""
+    # 18 digits: it fits any integer type, and a longer one is no count and no time
+    match = (
+        re.match(r"\s*[-+]?\d{1,18}(?!\d)", value) if isinstance(value, str) else None
+    )
+    return int(match[0]) if match else None
 
 
 def _satellite(platform: str) -> str:
@@ -276,6 +284,7 @@ def _load_yaml(text: str, source: Source) -> dict[str, Any]:
 
     loader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     try:
+        _check_depth(yaml.parse(text, Loader=loader), source)
         root = yaml.load(text, Loader=loader)
     except yaml.YAMLError as error:
         line = str(error).replace("\n", " ")
@@ -283,6 +292,19 @@ def _load_yaml(text: str, source: Source) -> dict[str, Any]:
             f"{os.fspath(source)}: the YAML header is damaged ({line})"
         ) from error
     return _mapping(_mapping(root).get("header"))
+
+
+def _check_depth(events: Iterator[Any], source: Source) -> None:
+    """Refuse what grows when it is built: aliases, and nesting without end."""
+    depth = 0
+    for event in events:
+        kind = type(event).__name__
+        depth += kind.endswith("StartEvent") - kind.endswith("EndEvent")
+        if kind == "AliasEvent" or depth > _DEEPEST:
+            raise L1BFormatError(
+                f"{os.fspath(source)}: the YAML header is damaged: it has aliases or "
+                f"is nested more than {_DEEPEST} deep"
+            )
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -310,7 +332,7 @@ def _variables(
 
 def _flag_meanings(details: dict[str, Any]) -> Flags:
     """Turn ``bit 3 = Some text`` into (8, "Some_text"); undefined bits drop out."""
-    masks = re.findall(r"\d+", str(details.get("flag_masks", "")))
+    masks = re.findall(r"\d{1,19}", str(details.get("flag_masks", "")))
     found: list[tuple[int, str]] = []
     for i, listed in enumerate(details["flag_meanings"]):
         # An unquoted "bit 3: text" is a mapping to YAML.
@@ -319,6 +341,8 @@ def _flag_meanings(details: dict[str, Any]) -> Flags:
         match = _BITS.match(entry)
         if match:
             low, high = int(match[1]), int(match[2] or match[1])
+            if not low <= high <= _HIGHEST_BIT:
+                continue
             mask, text = sum(1 << b for b in range(low, high + 1)), match[3]
         elif i < len(masks):
             mask, text = int(masks[i]), entry

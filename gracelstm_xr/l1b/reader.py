@@ -23,7 +23,7 @@ from gracelstm_xr.l1b.model import (
     time_ns,
 )
 from gracelstm_xr.l1b.products import product_of
-from gracelstm_xr.l1b.source import Source
+from gracelstm_xr.l1b.source import Source, parsing
 from gracelstm_xr.missions import SATELLITES
 
 __all__ = ["read", "read_bytes", "read_header"]
@@ -110,9 +110,10 @@ def read_bytes(
         product = _reorder(product, header, source)
     kept = None if fields is None else {*fields, *product.time_fields}
     names = None if kept is None else {*kept, LETTER}
-    columns, truncated, lost = _decode(data, header, product, names, source)
-    columns, foreign = _own_records(columns, header, source)
-    report, problems = _report(header, product, columns, truncated, lost)
+    with parsing(source):
+        columns, truncated, lost = _decode(data, header, product, names, source)
+        columns, foreign = _own_records(columns, header, source)
+        report, problems = _report(header, product, columns, truncated, lost)
     mismatches = _mismatches(header, source)
     report = replace(report, foreign=foreign, mismatches=mismatches)
     if foreign:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import BinaryIO, cast
 
-from gracelstm_xr.errors import L1BFormatError
+from gracelstm_xr.errors import GraceError, L1BFormatError
 
 __all__ = ["Source", "split_chain"]
 
@@ -79,6 +79,28 @@ def _corrupt(source: Source, error: Exception) -> CorruptGzipError:
     return CorruptGzipError(
         f"{os.fspath(source)}: corrupt gzip data ({error}); download the file again"
     )
+
+
+@contextlib.contextmanager
+def parsing(source: Source) -> Iterator[None]:
+    """Turn whatever damaged content does to a parser into one line with its name."""
+    try:
+        yield
+    except GraceError:
+        raise
+    except (
+        ArithmeticError,
+        LookupError,
+        MemoryError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise L1BFormatError(
+            f"{os.fspath(source)}: cannot be read ({type(error).__name__}: {reason}); "
+            "download the file again"
+        ) from error
 
 
 @contextlib.contextmanager

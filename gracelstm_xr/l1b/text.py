@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.errors import L1BFormatError
-from gracelstm_xr.l1b.binary import empty_optional, present
+from gracelstm_xr.l1b.binary import check_text, empty_optional, present
 from gracelstm_xr.l1b.model import Array, Field, Product
 
 if TYPE_CHECKING:
@@ -210,7 +210,9 @@ def _to_numpy(table: pa.Table, f: Field) -> Array:
     if f.kind == "flag":
         return _bits(parts[0], f)
     if f.dtype == "S":
-        return np.array(parts[0].to_pylist(), dtype=np.bytes_)
+        texts = parts[0].to_pylist()
+        check_text(max(map(len, texts), default=1))
+        return np.array(texts, dtype=np.bytes_)
     if f.dtype.startswith("S"):
         return np.frombuffer(_raw_bytes(parts[0], int(f.dtype[1:])), f.dtype)
     out = np.empty((table.num_rows, *f.shape), f.memory_dtype)
