@@ -1,79 +1,71 @@
-"""Pieces of an HTML page that stands alone, on screen and on paper."""
+"""Pieces of an HTML page that stands alone, from the macros of ``page.html``.
+
+Texts are escaped by the template engine; only what these functions return goes into a
+page as it is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
+import functools
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.files import PROGRAM
 
-__all__ = ["badge", "page", "paragraph", "section", "table"]
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.45 system-ui, sans-serif; color: #222; background: #fff;
-  margin: 0 auto; padding: 1.5rem; max-width: 78rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .5rem; }
-h2 { font-size: 1.2rem; border-bottom: 1px solid #bbb; margin: 2rem 0 .8rem; }
-.badge { display: inline-block; padding: .15rem .6rem; border: 2px solid #222;
-  font-weight: 600; }
-.warning { border-left: 5px solid #d55e00; padding: .4rem .8rem; font-weight: 600; }
-.wide { overflow-x: auto; margin: 0 0 1.4rem; }
-table { border-collapse: collapse; font-size: .82rem; }
-caption { text-align: left; font-weight: 600; padding: .4rem 0; }
-th, td { border: 1px solid #ccc; padding: .15rem .45rem; text-align: right;
-  font-variant-numeric: tabular-nums; white-space: nowrap; }
-th { background: #f2f2f2; }
-th:first-child, td:first-child, td.word { text-align: left; }
-figure { margin: 0 0 1.4rem; }
-figure svg { max-width: 100%; height: auto; }
-@media print { body { padding: 0; max-width: none; font-size: 10px; }
-  .wide { overflow: visible; } table { font-size: 7px; }
-  tr, figure { break-inside: avoid; } h2 { break-after: avoid; } }
-"""
+__all__ = ["badge", "bullets", "joined", "page", "paragraph", "section", "table"]
 
 
-def page(title: str, body: str) -> str:
-    """A whole page; ``body`` is HTML, ``title`` is text."""
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta name="generator" content="{PROGRAM}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n"
-        f"<body>\n<h1>{escape(title)}</h1>\n{body}\n</body>\n</html>\n"
-    )
+@functools.cache
+def _macros() -> Any:
+    from jinja2 import Environment
+
+    source = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
+    return Environment(autoescape=True).from_string(source).module
 
 
-def badge(text: str) -> str:
+def _piece(macro: str, *arguments: Any) -> Markup:
+    piece: Markup = getattr(_macros(), macro)(*arguments)
+    return piece
+
+
+def joined(pieces: Iterable[Markup]) -> Markup:
+    """Pieces of a page one after the other."""
+    from markupsafe import Markup
+
+    return Markup("").join(pieces)
+
+
+def page(title: str, body: Markup) -> str:
+    """A whole page."""
+    return str(_piece("page", title, body, PROGRAM))
+
+
+def badge(text: str) -> Markup:
     """Words that must not be overlooked."""
-    return f'<p><span class="badge">{escape(text)}</span></p>'
+    return _piece("badge", text)
 
 
-def paragraph(text: str, *, kind: str = "") -> str:
+def paragraph(text: str, *, kind: str = "") -> Markup:
     """A paragraph, of class ``kind`` where given."""
-    attribute = f' class="{kind}"' if kind else ""
-    return f"<p{attribute}>{escape(text)}</p>"
+    return _piece("paragraph", text, kind)
 
 
-def section(title: str, body: str) -> str:
-    """A heading and what belongs to it; ``body`` is HTML."""
-    return f"<section><h2>{escape(title)}</h2>{body}</section>"
+def bullets(texts: Sequence[str]) -> Markup:
+    """A list of sentences."""
+    return _piece("bullets", texts)
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str) -> str:
+def section(title: str, body: Markup) -> Markup:
+    """A heading and what belongs to it."""
+    return _piece("section", title, body)
+
+
+def table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str
+) -> Markup:
     """A table of texts with a caption; nothing without rows."""
-    if not rows:
-        return ""
-    cells = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join(
-        "<tr>" + "".join(_cell(text) for text in row) + "</tr>" for row in rows
-    )
-    return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
-def _cell(text: str) -> str:
-    kind = ' class="word"' if text[:1].isalpha() else ""
-    return f"<td{kind}>{escape(text)}</td>"
+    return _piece("table", head, rows, caption)

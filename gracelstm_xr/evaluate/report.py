@@ -16,13 +16,23 @@ import xarray as xr
 
 from gracelstm_xr import plot
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.evaluate.page import badge, page, paragraph, section, table
+from gracelstm_xr.evaluate.page import (
+    badge,
+    bullets,
+    joined,
+    page,
+    paragraph,
+    section,
+    table,
+)
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.evaluate.verdict import duration, findings, verdict
 from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
 from gracelstm_xr.plot.style import origin
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from gracelstm_xr.filling.model import FittedModel
 
 __all__ = ["check_report", "html", "write_report"]
@@ -127,17 +137,18 @@ def html(score: xr.Dataset, model: FittedModel) -> str:
     str
     """
     kind = origin(score)
-    parts = [badge(kind), _what(score, kind), section("Verdict", _bullets(score))]
+    parts = [badge(kind), _what(score, kind)]
+    parts.append(section("Verdict", bullets(verdict(score))))
     parts += [
-        section(f"Satellite {letter}", "".join(_satellite(score, letter)))
+        section(f"Satellite {letter}", joined(_satellite(score, letter)))
         for letter in map(str, score["satellite"].values)
     ]
     parts.append(section("Training", _figure(lambda: _training(model))))
     parts.append(section("How this was done", _method(score)))
-    return page(f"Evaluation of filled accelerations, {kind}", "".join(parts))
+    return page(f"Evaluation of filled accelerations, {kind}", joined(parts))
 
 
-def _what(score: xr.Dataset, kind: str) -> str:
+def _what(score: xr.Dataset, kind: str) -> Markup:
     start, stop = (score.attrs.get(f"evaluation_{k}", "") for k in ("start", "stop"))
     seen = str(score.attrs.get("evaluation_data", ""))
     told = paragraph(
@@ -153,13 +164,7 @@ def _what(score: xr.Dataset, kind: str) -> str:
     return told
 
 
-def _bullets(score: xr.Dataset) -> str:
-    from html import escape
-
-    return "<ul>" + "".join(f"<li>{escape(t)}</li>" for t in verdict(score)) + "</ul>"
-
-
-def _satellite(score: xr.Dataset, letter: str) -> Iterator[str]:
+def _satellite(score: xr.Dataset, letter: str) -> Iterator[Markup]:
     drawn = [m for m in DRAWN if m in score["method"].values]
     products = score["method"].values[score["track"].values == "product"]
     drawn += [str(m) for m in products]
@@ -187,7 +192,7 @@ def _spectrum(score: xr.Dataset, letter: str, axis: str, methods: list[str]) -> 
     return ax.figure
 
 
-def _findings(score: xr.Dataset, letter: str) -> str:
+def _findings(score: xr.Dataset, letter: str) -> Markup:
     """Fill against the best baseline, by length and axis."""
     rows = [
         [
@@ -203,9 +208,9 @@ def _findings(score: xr.Dataset, letter: str) -> str:
     return table(head, rows, caption=caption)
 
 
-def _all_methods(score: xr.Dataset, letter: str) -> str:
+def _all_methods(score: xr.Dataset, letter: str) -> Markup:
     """RMS and 95th percentile of every method."""
-    made = ""
+    tables = []
     for name, what in (("rms", "RMS error"), ("p95", "Error not exceeded in 95 %")):
         values = (
             score[name].sel(satellite=letter).transpose("method", "gap_length", "axis")
@@ -220,14 +225,12 @@ def _all_methods(score: xr.Dataset, letter: str) -> str:
             )
         ]
         lengths = [duration(float(x)) for x in score["gap_length"].values]
-        made += table(
-            ["method", "sees", *lengths], rows,
-            caption=f"{what} on x, y, z [{UNIT}] by gap length",
-        )  # fmt: skip
-    return made
+        caption = f"{what} on x, y, z [{UNIT}] by gap length"
+        tables.append(table(["method", "sees", *lengths], rows, caption=caption))
+    return joined(tables)
 
 
-def _solver(score: xr.Dataset, letter: str) -> str:
+def _solver(score: xr.Dataset, letter: str) -> Markup:
     values = score["rms_solver"].sel(satellite=letter)
     known = values.notnull().any(["method", "axis"]).values
     values = values.isel(gap_length=known).transpose("method", "gap_length", "axis")
@@ -243,7 +246,7 @@ def _solver(score: xr.Dataset, letter: str) -> str:
     )  # fmt: skip
 
 
-def _regimes(score: xr.Dataset, letter: str) -> str:
+def _regimes(score: xr.Dataset, letter: str) -> Markup:
     values = score["regime_rms"].sel(satellite=letter)
     methods = [m for m in ("transplant", "ridge", "lstm", "fill")
                if m in score["method"].values]  # fmt: skip
@@ -264,7 +267,7 @@ def _regimes(score: xr.Dataset, letter: str) -> str:
     )  # fmt: skip
 
 
-def _bands(score: xr.Dataset, letter: str) -> str:
+def _bands(score: xr.Dataset, letter: str) -> Markup:
     values = score["band_rms"].sel(satellite=letter).transpose("method", "band", "axis")
     rows = [
         [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
@@ -277,7 +280,7 @@ def _bands(score: xr.Dataset, letter: str) -> str:
     )  # fmt: skip
 
 
-def _controls(score: xr.Dataset, letter: str) -> str:
+def _controls(score: xr.Dataset, letter: str) -> Markup:
     passed = score["control_passed"].sel(satellite=letter)
     words = {1: "passed", 0: "failed", -1: "not tested"}
     rows = [
@@ -297,7 +300,7 @@ def _controls(score: xr.Dataset, letter: str) -> str:
     )  # fmt: skip
 
 
-def _method(score: xr.Dataset) -> str:
+def _method(score: xr.Dataset) -> Markup:
     floor = " ".join(_nano(v) for v in score["noise_floor"].values)
     texts = (
         "Contiguous spans of observations were hidden, at positions from the seed, the "
@@ -315,7 +318,7 @@ def _method(score: xr.Dataset) -> str:
         "crossing': within 70 s of penumbra; 'disturbed': activity above twice its "
         "median.",
     )
-    return "".join(paragraph(text) for text in texts)
+    return joined(paragraph(text) for text in texts)
 
 
 def _training(model: FittedModel) -> Any:
@@ -325,9 +328,10 @@ def _training(model: FittedModel) -> Any:
         return None
 
 
-def _figure(draw: Callable[[], Any]) -> str:
+def _figure(draw: Callable[[], Any]) -> Markup:
     """A figure as SVG inside the page; nothing where there is none to draw."""
     import matplotlib as mpl
+    from markupsafe import Markup
     from matplotlib import pyplot as plt
 
     with mpl.rc_context({"svg.hashsalt": "gracelstm", "svg.fonttype": "path"}):
@@ -341,7 +345,7 @@ def _figure(draw: Callable[[], Any]) -> str:
     drawing = drawing[drawing.index("<svg") :]
     # what describes the file format refers to the net
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
-    return f"<figure>{drawing}</figure>"
+    return Markup(f"<figure>{drawing}</figure>")
 
 
 def _nano(value: float) -> str:
