@@ -39,9 +39,12 @@ class Verb:
         function = getattr(import_module(f"gracelstm_xr.{module}"), name)
         if obj is None or self.dataset is None:
             return function
+        from gracelstm_xr.core.units import in_si
+
+        ds = in_si(obj._ds)
         if not self.dataset:
-            return MethodType(function, obj._ds)
-        bound = partial(function, **{self.dataset: obj._ds})
+            return MethodType(function, ds)
+        bound = partial(function, **{self.dataset: ds})
         bound.__doc__ = function.__doc__
         return bound
 

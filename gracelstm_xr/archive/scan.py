@@ -13,6 +13,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.archive.cache import parsed
 from gracelstm_xr.archive.catalogue import Catalogue, Entry
 from gracelstm_xr.archive.identity import check_identity
+from gracelstm_xr.core.conventions import COUNTS
 from gracelstm_xr.core.time import EPOCH, ONE_DAY
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 
@@ -203,16 +204,17 @@ def _scan(candidates: Iterable[Entry], siblings: Sequence[str]) -> list[FileCoun
 
 def totals(found: Sequence[FileCounts]) -> dict[str, int]:
     """Add up the counts of many files to archive attributes."""
-    return {
-        "records": sum(f.records for f in found),
-        "duplicate_epochs": sum(f.duplicates for f in found),
-        "out_of_order_epochs": sum(f.out_of_order for f in found),
-        "overlap_records": sum(f.outside for f in found),
-        "truncated_files": sum(f.truncated > 0 for f in found),
-        "missing_records": sum(f.missing for f in found),
-        "flagged_records": sum(f.flagged for f in found),
-        "foreign_records": sum(f.foreign for f in found),
-        "mismatched_files": sum(f.mismatched for f in found),
-        "absent_files": sum(f.absent for f in found),
-        "unreadable_files": sum(bool(f.problem) and not f.absent for f in found),
-    }
+    counts = (
+        sum(f.records for f in found),
+        sum(f.duplicates for f in found),
+        sum(f.out_of_order for f in found),
+        sum(f.outside for f in found),
+        sum(f.truncated > 0 for f in found),
+        sum(f.missing for f in found),
+        sum(f.flagged for f in found),
+        sum(f.foreign for f in found),
+        sum(f.mismatched for f in found),
+        sum(f.absent for f in found),
+        sum(bool(f.problem) and not f.absent for f in found),
+    )
+    return dict(zip(COUNTS, counts, strict=True))

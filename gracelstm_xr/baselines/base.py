@@ -28,7 +28,7 @@ from gracelstm_xr.baselines.registry import (
     reads_donor,
     reads_series_only,
 )
-from gracelstm_xr.physics.frames import Frame
+from gracelstm_xr.physics.frames import Frame, with_data
 
 __all__ = [
     "BASELINES",
@@ -70,7 +70,9 @@ def default_baselines(
         ``transplant`` is absent without a donor and ``harmonic``, ``previous_orbit``
         without an orbit.
     """
-    arrays = frames[0][0].arrays()
+    seen = with_data([frame for frame, _ in frames])
+    frames = [(frame, use) for frame, (_, use) in zip(seen, frames, strict=True)]
+    arrays = seen[0].arrays()
     methods = [METHODS[name] for name in (baseline_names() if names is None else names)]
     return {
         method.name: method.fit(frames)

@@ -16,7 +16,15 @@ import numpy.typing as npt
 
 from gracelstm_xr.physics.frames import Frame
 
-__all__ = ["BLOCK", "NANO", "Moments", "block_moments", "columns", "design"]
+__all__ = [
+    "BLOCK",
+    "NANO",
+    "Moments",
+    "allowed",
+    "block_moments",
+    "columns",
+    "design",
+]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -47,6 +55,12 @@ def design(frame: Frame, terms: tuple[str, ...]) -> Array:
         NaN where a covariate is missing.
     """
     return columns(frame, terms).T
+
+
+def allowed(frame: Frame, terms: tuple[str, ...]) -> tuple[str, ...]:
+    """Terms of `design` that a frame can supply."""
+    source = {"harmonics": "latitude_argument", "radiation": "sun"}
+    return tuple(t for t in terms if getattr(frame, source.get(t, t)) is not None)
 
 
 def columns(frame: Frame, terms: tuple[str, ...]) -> Array:

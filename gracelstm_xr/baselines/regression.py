@@ -20,6 +20,7 @@ from gracelstm_xr.baselines.moments import (
     BLOCK,
     NANO,
     Moments,
+    allowed,
     block_moments,
     columns,
     design,
@@ -303,6 +304,9 @@ class RegressionFit:
             n samples at the working step.
         training : ndarray of bool, shape (n,)
         """
+        if not self.step:
+            # what is absent now must not come back as a column without coefficient
+            self.terms = allowed(frame, self.terms)
         self.step = float(frame.t[1] - frame.t[0])
         visible = np.repeat(training[:, None], 3, axis=1)
         for number, sums in block_moments(

@@ -16,8 +16,10 @@ import numpy as np
 
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES, Variable
 from gracelstm_xr.core.packing import packing, quantisation_step
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.l1b import Field, Flags, Header
+from gracelstm_xr.missions import mission_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -43,6 +45,20 @@ __all__ = [
 ]
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"
+#: Global attributes that count what is in all files of an archive, see `count_records`.
+COUNTS = (
+    "records",
+    "duplicate_epochs",
+    "out_of_order_epochs",
+    "overlap_records",
+    "truncated_files",
+    "missing_records",
+    "flagged_records",
+    "foreign_records",
+    "mismatched_files",
+    "absent_files",
+    "unreadable_files",
+)
 TIME_UNITS = "microseconds since 2000-01-01T12:00:00"
 """Spelled with the Level-1B epoch; int64 microseconds hold every time tag exactly."""
 
@@ -203,8 +219,6 @@ def global_attributes(
     satellites : iterable of str
         Letters, to name the platforms.
     """
-    letters = sorted(satellites)
-    names = [f"GRACE {s}" if s in "ABX" else f"GRACE-FO {s}" for s in letters]
     return {
         "Conventions": CONVENTIONS,
         "title": title,
@@ -214,7 +228,7 @@ def global_attributes(
         ),
         "keywords": "GRACE, GRACE-FO, accelerometer, non-gravitational acceleration",
         "source": source,
-        "platform": ", ".join(names),
+        "platform": _platform(satellites),
         "instrument": "ACC (SuperSTAR accelerometer), GPS receiver, star cameras",
         "processing_level": "1B",
         "standard_name_vocabulary": "CF Standard Name Table v93",
@@ -224,6 +238,31 @@ def global_attributes(
         ),
         "time_scale": "GPS",
     }
+
+
+def _platform(satellites: Iterable[str]) -> str:
+    return ", ".join(f"{mission_of(s).name} {s}" for s in sorted(satellites))
+
+
+def attributes_now(ds: xr.Dataset, axis: RegularAxis) -> dict[Any, Any]:
+    """Return the global attributes of a Dataset, true of what it holds now.
+
+    xarray keeps attributes through ``sel`` and ``isel``. Platforms and time coverage
+    are those of the part; the counts of records and faults, which are of all files,
+    are left out of it.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+    axis : RegularAxis
+        Its time axis.
+    """
+    present = coverage_attributes(axis.start, axis.stop, axis.step)
+    if "satellite" in ds.coords:
+        present["platform"] = _platform(np.atleast_1d(ds["satellite"].values).tolist())
+    complete = all(ds.attrs.get(name, text) == text for name, text in present.items())
+    attrs = {k: v for k, v in ds.attrs.items() if complete or k not in COUNTS}
+    return attrs | {name: text for name, text in present.items() if name in attrs}
 
 
 def coverage_attributes(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.core.conventions import attributes_now
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceError
@@ -56,8 +58,16 @@ def _span(ds: xr.Dataset) -> list[str]:
     ]
 
 
-def _counted(ds: xr.Dataset) -> str:
-    """What was found in the files when they were read, faults only where there are."""
+def _counted(ds: xr.Dataset) -> list[str]:
+    """What was found in the files when they were read, faults only where there are.
+
+    Nothing of a part: the counts are of all files.
+    """
+    if "records" not in ds.attrs or "unreadable_files" not in ds.attrs:
+        return []
+    with contextlib.suppress(GraceError):
+        if "records" not in attributes_now(ds, axis_of(ds)):
+            return []
     words = {
         "duplicate_epochs": "epochs repeated",
         "out_of_order_epochs": "steps back in time",
@@ -70,8 +80,8 @@ def _counted(ds: xr.Dataset) -> str:
         "unreadable_files": "files unreadable",
     }
     told = [f"{ds.attrs[n]} {text}" for n, text in words.items() if ds.attrs.get(n)]
-    read = f"{ds.attrs['records']} records"
-    return ", ".join([read, *told]) if told else f"{read}, no fault"
+    faults = ", ".join(told) or "no fault"
+    return [f"files:      {ds.attrs['records']} records, {faults}"]
 
 
 def describe(ds: xr.Dataset) -> str:
@@ -98,8 +108,7 @@ def describe(ds: xr.Dataset) -> str:
     seen = observed_fractions(ds)
     gaps = ", ".join(f"{s} {100 * (1 - f):.3g} %" for s, f in seen.items())
     lines.append(f"missing:    {gaps or 'not counted; ds.grace.gaps() counts'}")
-    if "records" in ds.attrs and "unreadable_files" in ds.attrs:
-        lines.append(f"files:      {_counted(ds)}")
+    lines += _counted(ds)
     if "acc_cleanflg" in names:
         lines.append("cleaned:    yes; ds.grace.marks() counts what was marked")
     methods = "lin_accl_filled" in names

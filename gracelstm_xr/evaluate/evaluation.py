@@ -24,6 +24,7 @@ from gracelstm_xr.evaluate.spectra import noise_floor, spectra
 from gracelstm_xr.evaluate.tasks import planned, worked
 from gracelstm_xr.evaluate.verdict import verdict
 from gracelstm_xr.filling.hidden import GAP_LENGTHS
+from gracelstm_xr.filling.present import as_fitted
 
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
@@ -111,6 +112,7 @@ def evaluate(
     NotEnoughDataError
         When no gap can be hidden in the span.
     """
+    ds = as_fitted(ds, model)
     folder = None if keep is None else Path(keep)
     if folder is not None:
         claim_parts(folder)

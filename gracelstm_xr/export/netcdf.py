@@ -19,6 +19,7 @@ from gracelstm_xr.compute.pieces import cut
 from gracelstm_xr.core.conventions import (
     CONVENTIONS,
     append_history,
+    attributes_now,
     coverage_attributes,
     global_attributes,
     read_by,
@@ -167,7 +168,8 @@ def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
         letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
     title = "GRACE accelerometer data"
     defaults = global_attributes(title=title, source="Level-1B", satellites=letters)
-    attrs = append_history({**defaults, **ds.attrs}, "written as netCDF")
+    said = ds.attrs if axis is None else attributes_now(ds, axis)
+    attrs = append_history({**defaults, **said}, "written as netCDF")
     now = f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"
     found = {**_ACDD, **attrs, "date_modified": now}
     found |= {"date_created": attrs.get("date_created", now)}

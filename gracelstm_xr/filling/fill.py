@@ -18,6 +18,7 @@ from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.filling.fitbaseline import baseline_models, inputs_of
+from gracelstm_xr.filling.present import as_fitted
 from gracelstm_xr.filling.recipient import Filled
 from gracelstm_xr.filling.surroundings import Surroundings, halo_of
 from gracelstm_xr.physics.features import satellite_pairs
@@ -85,8 +86,9 @@ def fill(
             f"{', '.join(model.recipients)}: fit a model on this mission"
         )
     _check_method(model, method)
+    given, ds = ds, as_fitted(ds, model)
     parts = [_filled(ds, model, name, method) for name in satellites]
-    return _assembled(ds, parts, repr(model))
+    return _assembled(given, parts, repr(model))
 
 
 def _fill_plain(

@@ -42,6 +42,7 @@ from gracelstm_xr.filling.prepare import (
     prepare,
     with_constants,
 )
+from gracelstm_xr.filling.present import covariates_of, with_values
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.channels import channel_names
 from gracelstm_xr.lstm.checkpoint import claim
@@ -126,6 +127,7 @@ def fit(
     """
     settings = Settings.from_keywords(hyperparameters)
     require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    ds = with_values(ds)
     first, step, size = gps_axis(ds)
     settings = replace(settings, step=max(settings.step, step))
     split = Split.of(first, first + size * step, settings)
@@ -241,6 +243,8 @@ class _Fit:
         return {
             **_versions(),
             "channels": " ".join(names),
+            "inputs": " ".join(covariates_of(self.ds)),
+            "data_step": f"{gps_axis(self.ds)[1]:g}",
             **data_origin(self.ds),
         }
 

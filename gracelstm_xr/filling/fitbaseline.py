@@ -35,6 +35,11 @@ from gracelstm_xr.filling.benchmark import (
     join_scores,
     score_table,
 )
+from gracelstm_xr.filling.constantlag import (
+    constant_lag,
+    lags_of_days,
+    series_of_both,
+)
 from gracelstm_xr.filling.hidden import stretches
 from gracelstm_xr.filling.learn import PER_GAP, calibrate
 from gracelstm_xr.filling.model import FittedModel
@@ -50,7 +55,6 @@ from gracelstm_xr.physics.frames import (
     frame_inputs,
     thin_frame,
 )
-from gracelstm_xr.physics.lagsearch import cross_correlation_lag
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,8 +68,6 @@ Array = npt.NDArray[np.float64]
 TRAIN = 0.75
 #: Fewest samples at the working step on an axis.
 FEWEST_SAMPLES = 60
-#: Stretch a constant lag is searched in where there are no orbits [s].
-LAG_SPAN = 2 * 86_400.0
 
 
 def fit_baseline(
@@ -204,7 +206,7 @@ def _split(start: float, stop: float, step: float) -> Split:
 
 
 def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
-    """Pair with the donor's offset, and its lag where no orbit gives one."""
+    """Pair with the donor's offset, and its lag for days without orbits."""
     import dask
 
     if pair.donor is None:
@@ -213,13 +215,9 @@ def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
     observed = usable(ds).transpose("satellite", "time", "axis")
     donor = {"donor": observed.sel(satellite=pair.donor)}
     sums = day_results(_day_sum, donor, ds, split.train[1], halo=0.0)
-    both: tuple[Any, ...] = ()
-    if not {"position", "velocity"} <= set(ds.variables):
-        part = observed.isel(time=slice(0, int(LAG_SPAN // step)))
-        both = tuple(
-            part.sel(satellite=name).data for name in (pair.recipient, pair.donor)
-        )
-    return dask.delayed(_with_constants, pure=True)(pair, sums, both, step)
+    lags = lags_of_days(ds, pair, split.train)
+    both = series_of_both(ds, pair, split.train)
+    return dask.delayed(_with_constants, pure=True)(pair, sums, lags, both, step)
 
 
 def _day_sum(
@@ -234,17 +232,15 @@ def _day_sum(
 def _with_constants(
     pair: Pair,
     sums: list[list[tuple[Array, Array]]],
-    both: tuple[Array, ...],
+    lags: list[list[float]],
+    both: tuple[Array, Array],
     step: float,
 ) -> Pair:
     days = [day for group in sums for day in group]
     count = np.sum([n for _, n in days], axis=0)
     mean = np.sum([total for total, _ in days], axis=0) / np.maximum(count, 1)
     x, y, z = (float(m) if n else np.nan for m, n in zip(mean, count, strict=True))
-    lag = None
-    if both:
-        found = cross_correlation_lag(np.asarray(both[0]), np.asarray(both[1]), step)
-        lag = None if found is None else found.seconds
+    lag = constant_lag(lags, *both, step)
     return replace(pair, donor_offset=(x, y, z), lag=lag)
 
 

@@ -33,6 +33,7 @@ from gracelstm_xr.filling.ahead import (
 from gracelstm_xr.filling.hindcasts import hindcasts
 from gracelstm_xr.filling.lessons import learn
 from gracelstm_xr.filling.outlook import CODES, ForecastCalibration, Outcome
+from gracelstm_xr.filling.present import as_fitted
 from gracelstm_xr.physics.frames import alone_without_twin, frame_inputs
 
 if TYPE_CHECKING:
@@ -109,6 +110,7 @@ def forecast(
     """
     seconds = duration(horizon, name="horizon")
     names = _satellites(ds, model, seconds)
+    ds = as_fitted(ds, model)
     axis = axis_of(ds)
     step = float(axis.step / np.timedelta64(1, "s"))
     size = max(round(seconds / step), 1)

@@ -18,6 +18,7 @@ from gracelstm_xr.filling.hindcasts import hindcasts, judged, loaded_inputs, pla
 from gracelstm_xr.filling.lessons import ORDER, Sample
 from gracelstm_xr.filling.onestep import one_step_rms
 from gracelstm_xr.filling.outlook import Outcome
+from gracelstm_xr.filling.present import as_fitted
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,6 +97,7 @@ def hindcast(
     """
     import xarray as xr
 
+    ds = as_fitted(ds, model)
     leads = durations(leads, name="leads")
     whole = _span(model, span)
     step = model.settings.step

@@ -17,13 +17,17 @@ from gracelstm_xr.baselines.startfit import TrackFit
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.cluster import run
 from gracelstm_xr.compute.days import day_number, day_results
+from gracelstm_xr.filling.constantlag import (
+    constant_lag,
+    lags_of_days,
+    series_of_both,
+)
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.sampling import visits
 from gracelstm_xr.lstm.settings import Settings, Split
 from gracelstm_xr.lstm.stretches import Stretch, days_of, evenly, joined, stretches
-from gracelstm_xr.physics.frames import Pair, frame_inputs
-from gracelstm_xr.physics.lagsearch import cross_correlation_lag
+from gracelstm_xr.physics.frames import Pair, frame_inputs, with_data
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,8 +39,6 @@ FEWEST_SAMPLES = 60
 #: Stretches that starts, baselines and scales are learnt from, and those that gaps
 #: are held out of while training; evenly spread over a longer span.
 SAMPLE, HELD = 8, 4
-#: Stretch a constant lag is searched in where there are no orbits [s].
-LAG_SPAN = 2 * 86_400.0
 Array = npt.NDArray[np.float64]
 
 
@@ -136,7 +138,7 @@ def digest(facts: list[DayFacts]) -> str:
 def with_constants(
     ds: xr.Dataset, pair: Pair, plan: Plan, facts: list[DayFacts]
 ) -> Pair:
-    """Offset of the donor, and its lag where no orbit gives one, from training data."""
+    """Offset of the donor, and its lag for days without orbits, from training data."""
     if pair.donor is None:
         return pair
     sampled = days_of(s.core for s in plan.sample)
@@ -151,17 +153,12 @@ def with_constants(
 
 
 def _lag(ds: xr.Dataset, pair: Pair, split: Split) -> float | None:
-    if {"position", "velocity"} <= set(ds.variables):
-        return None
+    import dask
+
     _, step, _ = gps_axis(ds)
-    past = min(split.train[1] - split.train[0], LAG_SPAN)
-    some = slice(0, int(past // step))
-    inputs = frame_inputs(ds, pair)
-    own, donor = (
-        inputs[f"{role}.lin_accl"].isel(time=some).values for role in ("own", "donor")
-    )
-    found = cross_correlation_lag(own, donor, step)
-    return None if found is None else found.seconds
+    (lags,) = dask.compute(lags_of_days(ds, pair, split.train))
+    own, donor = dask.compute(*series_of_both(ds, pair, split.train))
+    return constant_lag(lags, own, donor, step)
 
 
 def prepare(
@@ -169,10 +166,11 @@ def prepare(
 ) -> Recipient | None:
     """Baselines, starts and scales from the training span; None without data there."""
     parts = [frames.load(pair.recipient, s.core) for s in plan.sample]
-    known = [part for part in parts if part is not None]
-    counts = sum((np.isfinite(f.own).sum(axis=0) for f in known), np.zeros(3))
+    observed = [part for part in parts if part is not None]
+    counts = sum((np.isfinite(f.own).sum(axis=0) for f in observed), np.zeros(3))
     if counts.max() < FEWEST_SAMPLES:
         return None
+    known = with_data(observed)
     x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
     names = (SINGLE,) if known[0].donor is None else (TWIN, SINGLE)
     tracks = []

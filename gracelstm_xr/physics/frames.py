@@ -7,7 +7,7 @@ same numbers as a lazy, labelled Dataset.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
@@ -38,6 +38,7 @@ __all__ = [
     "loaded",
     "thin_frame",
     "whole_steps",
+    "with_data",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -166,6 +167,21 @@ class Frame:
         return Frame(
             **{n: np.concatenate([f.arrays()[n] for f in frames]) for n in names}
         )
+
+
+def with_data(frames: Sequence[Frame]) -> list[Frame]:
+    """Frames without the covariates that hold no value in any of them.
+
+    A product that was asked for and is nowhere to be found must not count as seen.
+    """
+    empty = {
+        name
+        for name in set.union(*(set(f.arrays()) for f in frames)) - {"t", "own"}
+        if not any(np.isfinite(f.arrays().get(name, np.nan)).any() for f in frames)
+    }
+    return [
+        Frame(**{n: v for n, v in f.arrays().items() if n not in empty}) for f in frames
+    ]
 
 
 def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:

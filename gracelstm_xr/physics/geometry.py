@@ -41,6 +41,16 @@ FlagArray = npt.NDArray[np.uint8]
 #: 1e-9 rad), lag and nominal attitude (1e-8 s, 1e-6 rad), Sun (1e-8 rad).
 ORBIT_STEP, LAG_STEP, SUN_STEP = 10.0, 30.0, 600.0
 #: Bits of `Geometry.flags`: what stood in for a missing product.
+#: What an orbit gives.
+ORBITAL = (
+    "latitude",
+    "longitude",
+    "height",
+    "latitude_argument",
+    "beta_prime",
+    "local_solar_time",
+    "shadow",
+)
 FLAGS = {
     "orbit_propagated": 1,
     "orbit_from_twin": 2,
@@ -143,7 +153,21 @@ def build_geometry(
         Attitude.from_grid(t, data.get("donor.quaternion")),
         pair,
     )
-    return Geometry(query, builder.flags, **builder.found)
+    arrays = {**_unknown(data, pair, query), **builder.found}
+    return Geometry(query, builder.flags, **arrays)
+
+
+def _unknown(data: Mapping[str, Array], pair: Pair, query: Array) -> dict[str, Array]:
+    """What the products of a Dataset give elsewhere, NaN where they have no record."""
+    orbit = [
+        f"{role}.position" in data and f"{role}.velocity" in data
+        for role in ("own", "donor")
+    ]
+    names = ["sun"] if any(orbit) or "own.quaternion" in data else []
+    names += ORBITAL if any(orbit) else ()
+    names += ["lag"] if all(orbit) and pair.donor is not None else ()
+    shape = {"sun": (len(query), 3)}
+    return {name: np.full(shape.get(name, len(query)), np.nan) for name in names}
 
 
 def _nodes(

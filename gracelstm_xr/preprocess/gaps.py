@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from typing import Any
 
 import dask
@@ -11,13 +12,17 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute.blocks import as_dask
+from gracelstm_xr.core.conventions import require
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, runs, usable
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import duration
+from gracelstm_xr.errors import GraceWarning
 
 __all__ = ["find_gaps", "missing_samples"]
 
 BoolArray = npt.NDArray[np.bool_]
+#: Share of equal distances from which samples count as regular.
+REGULAR = 0.9
 
 
 def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
@@ -46,14 +51,10 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
 
     Raises
     ------
-    KeyError
+    GraceError
         When the Dataset holds no ``lin_accl``.
     """
-    if "lin_accl" not in ds:
-        raise KeyError(
-            "found no variable 'lin_accl'; expected the data model of open_archive: "
-            "open ACC1B data first"
-        )
+    require("lin_accl", ds.variables, remedy="open ACC1B data first")
     shortest = duration(min_length, name="min_length", zero=True)
     axis = axis_of(ds)
     step = axis.step / np.timedelta64(1, "s")
@@ -63,6 +64,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
     rows: list[tuple[Any, int, int]] = []
     for name in accl["satellite"].values:
         missing = missing_samples(accl.sel(satellite=name))
+        _warn_of_step(str(name), missing, float(step))
         rows += [(name, int(a), int(b)) for a, b in runs(missing)]
     keep = [row for row in rows if (row[2] - row[1]) * step >= shortest]
     first = np.array([row[1] for row in keep], dtype=np.int64)
@@ -85,6 +87,21 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
         },
         attrs={"minimum_length": f"{shortest:g} s", "sampling": f"{step:g} s"},
     )
+
+
+def _warn_of_step(satellite: str, missing: BoolArray, step: float) -> None:
+    """Say when samples come regularly, but farther apart than those of the axis."""
+    apart = np.diff(np.flatnonzero(~missing))
+    if not len(apart) or (every := int(np.median(apart))) < 2:
+        return
+    if np.mean(apart == every) > REGULAR:
+        warnings.warn(
+            f"found samples of satellite {satellite} every {every * step:g} s on an "
+            f"axis of {step:g} s: these are no gaps; take every {every}th sample, as "
+            f"in ds.isel(time=slice(first, None, {every}))",
+            GraceWarning,
+            stacklevel=3,
+        )
 
 
 def missing_samples(accl: xr.DataArray) -> BoolArray:

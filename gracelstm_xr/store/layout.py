@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.core.conventions import zarr_encoding
+from gracelstm_xr.core.conventions import attributes_now, zarr_encoding
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import time_attributes
 from gracelstm_xr.store.location import LAYOUT, META
@@ -51,7 +51,7 @@ def create(
     """
     template = _blank(ds, axis.size, shard)
     template.attrs = {
-        **plain_attributes(ds.attrs),
+        **plain_attributes(attributes_now(ds, axis)),
         META: {
             "layout": LAYOUT,
             "complete": False,

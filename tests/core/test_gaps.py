@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gracelstm_xr.core.gaps import edge_distance, log_uniform_gaps, place_gaps, runs
+from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.preprocess.gaps import find_gaps
 
 MASKS = st.lists(st.booleans(), min_size=1, max_size=60).map(np.array)
@@ -95,7 +98,7 @@ def test_a_dead_satellite_is_one_gap(make_grid: Any) -> None:
 
 
 def test_without_accelerations(make_grid: Any) -> None:
-    with pytest.raises(KeyError, match="lin_accl"):
+    with pytest.raises(GraceError, match="lin_accl"):
         find_gaps(make_grid(size=10).drop_vars("lin_accl"))
 
 
@@ -134,3 +137,14 @@ def test_log_uniform_gaps_of_one_seed_are_equal() -> None:
     ]
     np.testing.assert_array_equal(made[0], made[1])
     assert (made[0] != made[2]).any()
+
+
+def test_samples_farther_apart_than_the_axis_are_said(make_grid: Any) -> None:
+    ds = make_grid(size=3600)
+    every = np.arange(3600) % 10 == 4
+    ds["lin_accl"] = ds["lin_accl"].where(xr.DataArray(every, dims="time"))
+    with pytest.warns(GraceWarning, match=r"satellite [AB] every 10 s on an axis of 1"):
+        ds.grace.gaps()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert ds.isel(time=slice(4, None, 10)).grace.gaps().sizes["gap"] == 0

@@ -1,0 +1,127 @@
+"""What there is to work with: variables that hold values, and those a model knows."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.core.datamodel import LABELS, VARIABLES
+from gracelstm_xr.core.time import DAY
+from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.lstm.stretches import evenly
+from gracelstm_xr.physics.frames import INPUTS
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from gracelstm_xr.filling.model import FittedModel
+
+__all__ = ["as_fitted", "covariates_of", "with_values"]
+
+#: Days that are looked at before the whole series.
+LOOKS = 5
+
+
+def covariates_of(ds: xr.Dataset) -> list[str]:
+    """Names of the variables beside ``lin_accl`` that a fill can make use of."""
+    return [name for name in INPUTS if name != "lin_accl" and name in ds.variables]
+
+
+def with_values(ds: xr.Dataset) -> xr.Dataset:
+    """Dataset without covariates that hold no value at all, and a warning of it.
+
+    A product that was asked for and is nowhere in the files leaves a variable that is
+    NaN throughout; a fit must not take it for an orbit.
+    """
+    empty = [name for name in covariates_of(ds) if not _has_values(ds[name])]
+    if not empty:
+        return ds
+    warnings.warn(
+        f"found no value of {', '.join(empty)} in these data: fitted without, as if "
+        "their products had not been opened",
+        GraceWarning,
+        stacklevel=4,
+    )
+    return ds.drop_vars(empty)
+
+
+def _has_values(array: xr.DataArray) -> bool:
+    size = array.sizes["time"]
+    day = max(int(DAY // _step(array)), 1)
+    looks = evenly(range(0, size, day), LOOKS)
+    parts = [array.isel(time=slice(low, low + day)) for low in looks]
+    return any(bool(np.isfinite(part).any()) for part in (*parts, array))
+
+
+def _step(array: xr.DataArray) -> float:
+    """Time between samples [s]."""
+    return gps_axis(array.to_dataset(name="series"))[1]
+
+
+def as_fitted(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
+    """Dataset with the covariates a model was fitted with, no more and no fewer.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model.
+    model : FittedModel
+
+    Returns
+    -------
+    xarray.Dataset
+        Lazy. Covariates the model does not know are left out, those the data lack are
+        NaN, with a warning: their part of the estimate is then missing.
+
+    Raises
+    ------
+    GraceError
+        When the samples are too far apart for the model, or its step is no multiple
+        of theirs.
+    """
+    _check_step(ds, model)
+    if "inputs" not in model.info:  # made before this was kept
+        return ds
+    wanted = model.info["inputs"].split()
+    beyond = [name for name in covariates_of(ds) if name not in wanted]
+    missing = [name for name in wanted if name not in ds.variables]
+    if missing:
+        warnings.warn(
+            f"found no {', '.join(missing)}, which the model was fitted with: taken "
+            "as missing throughout; open their products for the errors it promises",
+            GraceWarning,
+            stacklevel=3,
+        )
+    return ds.drop_vars(beyond).assign({name: _nothing(ds, name) for name in missing})
+
+
+def _check_step(ds: xr.Dataset, model: FittedModel) -> None:
+    _, step, _ = gps_axis(ds)
+    ratio = model.settings.step / step
+    if ratio < 1 or abs(ratio - round(ratio)) > 1e-9:
+        raise GraceError(
+            f"found samples {step:g} s apart, expected a whole part of the model's "
+            f"{model.settings.step:g} s: resample the data, or fit a model on such data"
+        )
+    fitted = float(model.info.get("data_step", step))
+    if fitted != step:
+        warnings.warn(
+            f"found samples {step:g} s apart, the model was fitted on samples "
+            f"{fitted:g} s apart: its sigma is that of those",
+            GraceWarning,
+            stacklevel=4,
+        )
+
+
+def _nothing(ds: xr.Dataset, name: str) -> xr.DataArray:
+    """NaN in the shape and chunks of a variable of the data model."""
+    import dask.array as da
+    import xarray as xr
+
+    dims = [d for d in VARIABLES[name].dims if d in ds.dims or d in LABELS]
+    sizes = [ds.sizes.get(d, len(LABELS.get(d, ()))) for d in dims]
+    chunks = [ds.chunksizes.get(d, size) for d, size in zip(dims, sizes, strict=True)]
+    return xr.DataArray(da.full(sizes, np.nan, chunks=tuple(chunks)), dims=dims)
