@@ -220,8 +220,12 @@ def _clusters(seen: BoolArray, p: int) -> list[tuple[int, int]]:
 
 
 def _solve(values: Array, seen: BoolArray, phi: Array) -> Array:
-    """Conditional mean of the unseen samples of one cluster, zero-mean process."""
-    from scipy.linalg import solveh_banded
+    """Conditional mean of the unseen samples of one cluster, zero-mean process.
+
+    A line between the seen ones where the process has no noise that could be told
+    from rounding: its covariance cannot be inverted.
+    """
+    from scipy.linalg import LinAlgError, solveh_banded
 
     p = len(phi)
     extra = max(2 * p - len(values), 0)
@@ -233,13 +237,17 @@ def _solve(values: Array, seen: BoolArray, phi: Array) -> Array:
     for j in range(1, p + 1):
         right[:-j] += bands[j, :-j] * x[j:]
         right[j:] += bands[j, :-j] * x[:-j]
-    compact = np.zeros((p + 1, len(open_)))
-    for j in range(min(p, len(open_) - 1) + 1):
+    compact = np.zeros((min(p, len(open_) - 1) + 1, len(open_)))
+    for j in range(len(compact)):
         apart = open_[j:] - open_[: len(open_) - j]
         near = apart <= p
         rows = open_[: len(open_) - j][near]
         compact[j, : len(open_) - j][near] = bands[apart[near], rows]
-    x[open_] = solveh_banded(compact, -right[open_], lower=True)
+    try:
+        x[open_] = solveh_banded(compact, -right[open_], lower=True)
+    except LinAlgError:
+        place = np.arange(len(values))
+        return np.interp(place, place[seen], values[seen])
     return x[: len(values)]
 
 

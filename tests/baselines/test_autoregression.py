@@ -93,6 +93,29 @@ def test_forward_and_backward_prediction_at_the_ends() -> None:
     np.testing.assert_allclose(back[::-1], found, atol=1e-12)
 
 
+def test_one_unseen_sample_of_order_one() -> None:
+    x = simulated(1200, phi=np.array([0.5]))
+    seen = np.arange(len(x)) != 600
+    made = conditional_mean(x, seen, np.array([0.5]))
+    mean = x[36:1165][seen[36:1165]].mean()
+    sides = x[[599, 601]] - mean
+    assert made[600] == pytest.approx(mean + 0.5 * sides.sum() / 1.25, abs=1e-3)
+
+
+def test_a_process_without_noise_is_bridged_by_a_line() -> None:
+    x = np.linspace(0.0, 1.0, 200)
+    seen = np.ones(200, dtype=bool)
+    seen[90:110] = False
+    singular = np.array([2.0, -1.0])
+    made = conditional_mean(x, seen, singular)
+    np.testing.assert_allclose(made, x, atol=1e-9)
+    waves = np.sin(np.arange(2000) / 30)
+    seen = np.ones(2000, dtype=bool)
+    seen[900:960] = False
+    phi = burg([waves], highest=48)
+    assert np.isfinite(conditional_mean(waves, seen, phi)).all()
+
+
 def test_burg_finds_the_process() -> None:
     x = simulated(40_000)
     found = burg([x[:15_000], x[15_100:]], highest=12)
