@@ -400,10 +400,10 @@ def zarr_encoding(
     Returns
     -------
     dict
-        Blosc (zstd, bit shuffle) for numbers; NaN fills floats, so that chunks
-        without data are not written.
+        Blosc (zstd, bit shuffle) for numbers, and a checksum of every chunk; NaN fills
+        floats, so that chunks without data are not written.
     """
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     step = None if quantise is None else quantisation_step(quantise)
     found: dict[Hashable, dict[str, Any]] = {}
@@ -434,7 +434,9 @@ def zarr_encoding(
                 clevel=5 if packed else 2,
                 shuffle="bitshuffle",
             )
-            entry["compressors"] = [codec]
+            entry["compressors"] = [codec, Crc32cCodec()]
+        else:
+            entry["compressors"] = [ZstdCodec(), Crc32cCodec()]
         for key, wanted in (("chunks", chunks), ("shards", shards)):
             if wanted and set(wanted) & set(variable.dims):
                 sizes = zip(variable.dims, variable.shape, strict=True)

@@ -68,7 +68,7 @@ def create(
     }
     encoding = _encoding(template, chunk, shard, quantise)
     if "satellite" in template.dims:
-        encoding["satellite"] = {"chunks": (MOST_SATELLITES,)}
+        encoding["satellite"]["chunks"] = (MOST_SATELLITES,)
     target.write_dataset(template, encoding=encoding)
     _create_time(target.group(), axis, shard)
 
@@ -107,7 +107,12 @@ def enlarge(
     if names:
         new = _blank(ds[names], axis.size, shard)
         new.attrs = group.attrs.asdict()
-        encoding = _encoding(new, chunk, shard, quantise)
+        there = set(group.array_keys())
+        encoding = {
+            name: entry
+            for name, entry in _encoding(new, chunk, shard, quantise).items()
+            if name not in there
+        }
         target.write_dataset(new, encoding=encoding, append=True)
         group = target.group()
     group.attrs.update({META: {**meta, "made": sorted({*made, *map(str, names)})}})
@@ -172,8 +177,15 @@ def _blank(ds: xr.Dataset, size: int, shard: int) -> xr.Dataset:
 def _encoding(
     ds: xr.Dataset, chunk: int, shard: int, quantise: float | None
 ) -> dict[Any, dict[str, Any]]:
-    return zarr_encoding(
-        {n: v for n, v in ds.data_vars.items() if "time" in v.dims},
+    """Of the arrays on the time axis: chunks in shards; checksums in all."""
+    long = {n: v for n, v in ds.data_vars.items() if "time" in v.dims}
+    others = {n: v for n, v in ds.variables.items() if n not in long}
+    checked = {
+        name: {"compressors": encoding["compressors"]}
+        for name, encoding in zarr_encoding(others).items()
+    }
+    return checked | zarr_encoding(
+        long,
         chunks={"satellite": 1, "time": chunk},
         shards={"satellite": 1, "time": shard},
         quantise=quantise,
@@ -181,7 +193,7 @@ def _encoding(
 
 
 def _create_time(group: Any, axis: RegularAxis, shard: int) -> None:
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec
 
     codec = BloscCodec(typesize=8, cname="zstd", clevel=5, shuffle="bitshuffle")
     group.create_array(
@@ -189,7 +201,7 @@ def _create_time(group: Any, axis: RegularAxis, shard: int) -> None:
         shape=(axis.size,),
         dtype="int64",
         chunks=(shard,),
-        compressors=[codec],
+        compressors=[codec, Crc32cCodec()],
         fill_value=0,
         dimension_names=["time"],
         attributes=time_attributes(axis),
