@@ -21,9 +21,24 @@ _ARCHIVES = (".tar", ".tgz", ".tar.gz")
 _HDF5, _NETCDF3 = b"\x89HDF\r\n\x1a\n", b"CDF"
 
 
-def info(arguments: Namespace) -> None:
-    """``gracelstm info``."""
+def info(arguments: Namespace) -> int:
+    """``gracelstm info``; 1 when a store that was to be checked has faults."""
     say(about(arguments.path))
+    return _check(arguments.path) if arguments.check else 0
+
+
+def _check(path: str) -> int:
+    from gracelstm_xr.store.check import faults_in
+
+    if not is_url(path) and not (Path(path) / "zarr.json").is_file():
+        raise GraceError(
+            f"{path} is no Zarr store, which --check expects; leave it out"
+        )
+    files, faults = faults_in(path)
+    for fault in faults:
+        say(f"fault:      {fault}")
+    say(f"checked:    {files} files, {len(faults) or 'no'} faults")
+    return 1 if faults else 0
 
 
 def about(path: str) -> str:

@@ -220,6 +220,11 @@ def _info(commands: Any) -> None:
         metavar="PATH",
         help="Level-1B file, tarball, folder, store, netCDF or model file",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="read all of a store, and list files that are gone or damaged",
+    )
 
 
 def _gaps(commands: Any) -> None:

@@ -9,6 +9,7 @@ times tells it, at a cost that does not grow with the store.
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -21,12 +22,14 @@ from gracelstm_xr.errors import StoreError
 __all__ = [
     "ANEW",
     "DAMAGE",
+    "FROM_SOURCES",
     "axis_in",
     "check_arrays",
     "check_meta",
     "check_time",
     "form_of",
     "readable",
+    "undamaged",
 ]
 
 #: What the libraries raise that read a damaged store; a full disk and the like are
@@ -51,6 +54,11 @@ AGAIN = (
     "it is damaged, or another program has changed it; put the file of a copy in its "
     "place, or write the store again"
 )
+#: What to do about files that are gone or damaged.
+FROM_SOURCES = (
+    "remove it if it is there, and ingest the source files again to have it written "
+    "anew, or put the file of a copy in its place"
+)
 #: Times that are compared at every opening, the first and the last among them.
 SPOTS = 3
 #: Attributes of an array by which its values are decoded.
@@ -69,6 +77,7 @@ GROWING = ("time", "satellite")
 LONGEST_OF_FEW = 8
 #: Characters of the words of another library that a message quotes.
 MOST_WORDS = 200
+_RUNS = re.compile(r"\d{1,9}(-\d{1,9})?( \d{1,9}(-\d{1,9})?)*")
 _INT64 = np.iinfo(np.int64)
 
 
@@ -93,6 +102,27 @@ def readable(where: str) -> Iterator[None]:
         ) from error
 
 
+@contextlib.contextmanager
+def undamaged(place: str) -> Iterator[None]:
+    """Say in one line that values of an array cannot be read.
+
+    Raises
+    ------
+    StoreError
+        In place of the errors in `DAMAGE`, checksums that do not match among them.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except DAMAGE as error:
+        words = " ".join(str(error).split())[:MOST_WORDS]
+        raise StoreError(
+            f"{place} is damaged ({type(error).__name__}: {words}); `gracelstm info "
+            "--check` names the file: remove it and ingest the source files again"
+        ) from error
+
+
 def check_meta(meta: Mapping[str, Any], where: str) -> None:
     """Check what a store says about its shape: types, and sizes that can be.
 
@@ -104,6 +134,7 @@ def check_meta(meta: Mapping[str, Any], where: str) -> None:
     time = meta.get("time")
     said = time if isinstance(time, dict) else {}
     letters, observed = meta.get("satellites", []), meta.get("observed", {})
+    sizes = _positive(said.get("size")) and _positive(meta.get("shard"))
     rules = {
         "time.start": isinstance(said.get("start"), str),
         "time.step_ns": _positive(said.get("step_ns")),
@@ -114,6 +145,7 @@ def check_meta(meta: Mapping[str, Any], where: str) -> None:
         "arrays": isinstance(meta.get("arrays", {}), dict),
         "observed": isinstance(observed, dict)
         and all(type(n) is int for n in observed.values()),
+        "written": sizes and _are_runs(meta.get("written", {}), said, meta),
         "problems": _are_texts(meta.get("problems", [])),
     }
     for name, holds in rules.items():
@@ -136,6 +168,19 @@ def _positive(value: Any) -> bool:
 
 def _are_texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(v, str) for v in value)
+
+
+def _are_runs(value: Any, time: Mapping[str, Any], meta: Mapping[str, Any]) -> bool:
+    """Whether these are files by array, as `stored.written` tells them."""
+    if not isinstance(value, dict) or not all(
+        isinstance(files, dict) for files in value.values()
+    ):
+        return False
+    texts = [runs for files in value.values() for runs in files.values()]
+    if not all(isinstance(t, str) and _RUNS.fullmatch(t) for t in texts):
+        return False
+    shards = -(-time.get("size", 0) // meta.get("shard", 1))
+    return all(int(n) < shards for t in texts for n in re.findall(r"\d+", t))
 
 
 def axis_in(meta: Mapping[str, Any]) -> RegularAxis:
@@ -236,7 +281,11 @@ def _check_form(name: str, array: Any, form: Any, where: str) -> None:
 
 
 def check_time(
-    arrays: Mapping[str, Any], meta: Mapping[str, Any], where: str
+    arrays: Mapping[str, Any],
+    meta: Mapping[str, Any],
+    where: str,
+    *,
+    mending: bool = False,
 ) -> RegularAxis:
     """Return the time axis of a store, compared with the times that it holds.
 
@@ -249,6 +298,8 @@ def check_time(
         ingest is at work.
     where : str
         Its address, for messages.
+    mending : bool, optional
+        Whether files of times that are gone are going to be written again.
 
     Raises
     ------
@@ -273,11 +324,16 @@ def check_time(
         )
     spots = np.unique(np.linspace(0, axis.size - 1, SPOTS).astype("int64"))
     codes = np.asarray(array.get_coordinate_selection(spots))
-    wrong = np.flatnonzero(codes != codes_at(axis, spots))
-    if wrong.size:
-        spot, code = int(spots[wrong[0]]), int(codes[wrong[0]])
+    for spot, code, expected in zip(spots, codes, codes_at(axis, spots), strict=True):
+        if code == expected:
+            continue
+        if code == array.fill_value and "written" in meta:
+            if mending:
+                continue
+            file = f"{where}/time/c/{spot // array.chunks[0]}"
+            raise StoreError(f"{file} is gone; {FROM_SOURCES}")
         raise StoreError(
             f"{where}: time {spot} is {code} {units}, its attributes say "
-            f"{int(codes_at(axis, spot))} (an axis from {axis.start}); {ANEW}"
+            f"{expected} (an axis from {axis.start}); {ANEW}"
         )
     return axis

@@ -6,6 +6,7 @@ import contextlib
 import os
 import time
 import uuid
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +21,7 @@ from gracelstm_xr.core.conventions import append_history
 from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
-from gracelstm_xr.errors import L1BFormatError, StoreError
+from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
@@ -33,6 +34,7 @@ from gracelstm_xr.store.manifest import (
 from gracelstm_xr.store.plan import plan
 from gracelstm_xr.store.shard import Shard, ShardResult, write_shard
 from gracelstm_xr.store.site import PASSING, Site, find_site
+from gracelstm_xr.store.stored import written
 
 __all__ = ["SHARD_DAYS", "Ingested", "ingest", "ingest_selection"]
 
@@ -198,10 +200,18 @@ def ingest_selection(
             quantise=step,
             releases=releases,
         )
+        if site.lost:
+            warnings.warn(
+                f"{target.final}: files of {len(site.lost)} shards are gone (of "
+                f"{min(site.lost)}, for one); they are written again from the sources",
+                GraceWarning,
+                stacklevel=3,
+            )
         shards = plan(
             selection,
             site.layout,
             done=site.records,
+            lost=site.lost,
             before=site.before,
             base=site.base,
             copy=site.copy,
@@ -316,6 +326,7 @@ def _complete(
         "made_by": made_by,
         "observed": _observed(kept.values()),
         "arrays": {name: form_of(array) for name, array in sorted(group.arrays())},
+        "written": written(group, site.layout.shard),
         "problems": problems[:MOST_PROBLEMS],
     }
     group.attrs.put(new)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from gracelstm_xr.archive.catalogue import Catalogue, Entry, preference
+from gracelstm_xr.archive.scan import FileCounts
 from gracelstm_xr.archive.selection import FAMILIES, Selection, family_of
 from gracelstm_xr.core.time import EPOCH, RegularAxis, day_slices
 from gracelstm_xr.l1b import parse_name
+from gracelstm_xr.store.guard import UNKNOWN
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, shard_name
 from gracelstm_xr.store.shard import Base, Shard, Slot
 
-__all__ = ["Layout", "plan", "union_axis"]
+__all__ = ["Layout", "Lost", "plan", "union_axis"]
 
 _EPOCH_NS = int(EPOCH.astype("int64"))
 Key = tuple[str, str, str]
+#: Variables and satellites of which files of the store are gone, by shard.
+Lost = Mapping[str, Collection[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ def plan(
     layout: Layout,
     *,
     done: Mapping[str, ShardRecord],
+    lost: Lost | None = None,
     before: Iterable[SourceFile] = (),
     base: Base | None = None,
     copy: bool = False,
@@ -84,6 +89,8 @@ def plan(
         Of the store under construction.
     done : mapping of str to ShardRecord
         Its finished shards, by name.
+    lost : mapping, optional
+        What has to be written again because files of the store are gone.
     before : iterable of SourceFile
         Files of another store whose values are taken over, see `copy`.
     base : Base, optional
@@ -105,13 +112,14 @@ def plan(
     index = _Index(selection, releases)
     result = []
     for first, axis in layout.parts():
-        record = done.get(shard_name(axis.start_ns))
-        fresh = record is None or record.size != axis.size
+        name = shard_name(axis.start_ns)
+        record, gone = done.get(name), (lost or {}).get(name, ())
+        fresh = record is None or record.size != axis.size or bool(gone)
         source = known if record is not None else old
         held = layout.axis if base is None or record is not None else base.axis
         if record is not None:
             held = axis.cut(slice(0, record.size))
-        slots, kept = index.slots(axis, layout.satellites, source, held)
+        slots, kept = index.slots(axis, layout.satellites, source, held, gone)
         if fresh or slots:
             shard = Shard(
                 first,
@@ -137,6 +145,14 @@ def _by_key(files: Iterable[SourceFile]) -> dict[Key, tuple[SourceFile, ...]]:
     return {key: tuple(rows) for key, rows in found.items()}
 
 
+def _without_values(file: SourceFile) -> SourceFile:
+    """Return the record of a file whose values the store has lost."""
+    if not file.used:
+        return file
+    counts = FileCounts(problem=f"{file.name}: its values are gone from the store")
+    return replace(file, stat=UNKNOWN, counts=counts)
+
+
 class _Index:
     """The candidates of a selection by family, satellite and day."""
 
@@ -153,22 +169,28 @@ class _Index:
         satellites: Sequence[str],
         known: Mapping[Key, tuple[SourceFile, ...]],
         held: RegularAxis,
+        lost: Collection[tuple[str, str]] = (),
     ) -> tuple[tuple[Slot, ...], tuple[SourceFile, ...]]:
         """Return what has to be read for a shard, and the files that stay.
 
         Days that the values of `known` do not cover, because they lie across an end
-        of `held`, are read again.
+        of `held`, are read again, and so are families that have `lost` a file. What
+        cannot be read again is no longer said to be in the store.
         """
         slots: list[Slot] = []
         kept: list[SourceFile] = []
         for part in day_slices(axis):
             begin = axis.start + part.start * axis.step
             end = axis.start + part.stop * axis.step
-            whole = held.start <= begin and end <= held.stop
+            covered = held.start <= begin and end <= held.stop
             day = begin.astype("datetime64[D]").item()
             for satellite in satellites:
                 for family in FAMILIES:
                     before = known.get((family, satellite, day.isoformat()), ())
+                    variables = FAMILIES[family][1]
+                    gone = any((name, satellite) in lost for name in variables)
+                    before = tuple(map(_without_values, before)) if gone else before
+                    whole = covered and not gone
                     found = self._to_read(family, satellite, day, before, whole)
                     if not found:
                         kept += before

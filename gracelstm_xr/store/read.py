@@ -25,6 +25,7 @@ from gracelstm_xr.store.agree import (
     readable,
 )
 from gracelstm_xr.store.location import LAYOUT, META, Target
+from gracelstm_xr.store.stored import guarded
 
 if TYPE_CHECKING:
     import zarr
@@ -82,7 +83,7 @@ def _opened(
 ) -> xr.Dataset:
     axis = checked_axis(group, meta, where)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds = _complete_part(where, options, meta)
+    ds = _complete_part(group, where, options, meta)
     sizes = {k: v for k, v in grid.items() if k in ds.dims}
     ds = ds.chunk(sizes, name_prefix=_task_prefix(where))
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}
@@ -101,8 +102,12 @@ def _opened(
     return ds
 
 
-def checked_axis(group: Any, meta: Mapping[str, Any], where: str) -> RegularAxis:
+def checked_axis(
+    group: Any, meta: Mapping[str, Any], where: str, *, mending: bool = False
+) -> RegularAxis:
     """Return the time axis of a store that agrees with what it says about itself.
+
+    Files of times that are gone are no fault when `mending`.
 
     Raises
     ------
@@ -119,7 +124,7 @@ def checked_axis(group: Any, meta: Mapping[str, Any], where: str) -> RegularAxis
                 f"{where} holds satellites {labels}, its attributes say {letters}; "
                 f"{ANEW}"
             )
-    return check_time(arrays, meta, where)
+    return check_time(arrays, meta, where, mending=mending)
 
 
 def _task_prefix(where: str) -> str:
@@ -241,26 +246,29 @@ def _missing(where: str) -> str:
 
 
 def _complete_part(
-    where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
+    group: Any, where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
 ) -> xr.Dataset:
     """Open what is complete of a store, which may be growing just now."""
     part: dict[Any, Any] = {
         "time": slice(0, axis_in(meta).size),
         "satellite": slice(0, len(meta.get("satellites", SATELLITES))),
     }
+    said = meta.get("written", {})
+
+    def opened(leave_out: Sequence[str]) -> xr.Dataset:
+        ds = guarded(_dataset(where, options, leave_out), group, where, said)
+        return ds.isel(part, missing_dims="ignore")
+
     if not meta.get("pending") or "variables" not in meta:
-        return _dataset(where, options).isel(part, missing_dims="ignore")
+        return opened(["time"])
     # one by one, because the arrays may differ in length
-    group: Any = _root(where, options)
     lengths = {
         name
         for name, array in group.arrays()
         if {"time", "satellite"} & set(array.metadata.dimension_names or ())
     }
     pieces = [
-        _dataset(where, options, ["time", *(lengths - {name})]).isel(
-            part, missing_dims="ignore"
-        )
+        opened(["time", *(lengths - {name})])
         for name in sorted(lengths & {"satellite", *meta["variables"]})
     ]
     return xr.merge(pieces, join="exact", compat="equals", combine_attrs="override")[
@@ -269,7 +277,7 @@ def _complete_part(
 
 
 def _dataset(
-    where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str] = ("time",)
+    where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str]
 ) -> xr.Dataset:
     ds: xr.Dataset = xr.open_zarr(
         where,

@@ -28,6 +28,7 @@ from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.source import decompress, split_chain
+from gracelstm_xr.store.agree import undamaged
 from gracelstm_xr.store.guard import UNKNOWN, at_work, doubt
 from gracelstm_xr.store.manifest import (
     Gaps,
@@ -352,7 +353,9 @@ def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
                 if stop > first:
                     row = base.satellites.index(satellite)
                     where = (row, slice(first, stop))
-                    part[first - low : stop - low] = read_part(group[name], where)
+                    with undamaged(f"{base.target.final}/{name}"):
+                        stored_part = read_part(group[name], where)
+                    part[first - low : stop - low] = stored_part
         values[name, satellite] = part
 
 
@@ -375,7 +378,8 @@ def _all_gaps(group: Any, shard: Shard, known: dict[str, Gaps]) -> dict[str, Gap
     found = {}
     for row, satellite in enumerate(shard.satellites):
         if satellite not in known:
-            part = read_part(group["lin_accl"], (row, _span(shard)))
+            with undamaged("lin_accl"):
+                part = read_part(group["lin_accl"], (row, _span(shard)))
             known[satellite] = gaps_in(part)
         found[satellite] = known[satellite]
     return found

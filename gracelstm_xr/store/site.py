@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import xarray as xr
@@ -25,10 +25,16 @@ from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.agree import axis_in, check_meta, readable
 from gracelstm_xr.store.layout import axis_meta, create, enlarge, time_arrays
 from gracelstm_xr.store.location import META, Target
-from gracelstm_xr.store.manifest import ShardRecord, SourceFile, read_records
-from gracelstm_xr.store.plan import Layout, union_axis
+from gracelstm_xr.store.manifest import (
+    ShardRecord,
+    SourceFile,
+    read_records,
+    shard_name,
+)
+from gracelstm_xr.store.plan import Layout, Lost, union_axis
 from gracelstm_xr.store.read import checked_axis, open_store
 from gracelstm_xr.store.shard import Base
+from gracelstm_xr.store.stored import lost_files
 
 __all__ = ["PASSING", "Site", "find_site"]
 
@@ -63,6 +69,8 @@ class Site:
         Whether a store of the final name may be replaced.
     pending
         Whether an interrupted run has left it to be completed.
+    lost
+        Variables and satellites of which files are gone, by shard.
     """
 
     target: Target
@@ -74,6 +82,7 @@ class Site:
     request: Mapping[str, Any] | None = None
     replace: bool = False
     pending: bool = True
+    lost: Lost = field(default_factory=dict)
 
     @property
     def copy(self) -> bool:
@@ -185,12 +194,19 @@ def find_site(
             "were asked for; leave that out, or make a new store"
         )
     grown = _grown(held, wanted)
+    lost = _lost(target, meta, held)
     if grown.holds(held):
         place = target.in_place()
         base = Base(place, held.axis, held.satellites)
         records = read_records(place.group())
         pending = bool(meta.get("pending"))
-        return Site(place, grown, held, records, base, pending=pending)
+        return Site(place, grown, held, records, base, pending=pending, lost=lost)
+    if lost:
+        raise StoreError(
+            f"{target.final}: files of the shard {min(lost)} are gone, and days or "
+            "satellites are to be put before others; first ingest without these, to "
+            "have the files written again"
+        )
     if target.remote:
         raise StoreError(_cannot_move(target, held, grown))
     target.check_content()
@@ -264,8 +280,31 @@ def _held(target: Target) -> tuple[Layout, dict[str, Any]]:
         )
     with readable(target.final):
         check_meta(meta, target.final)
-        checked_axis(group, meta, target.final)
+        checked_axis(group, meta, target.final, mending=True)
         return _layout_of(group, meta), meta
+
+
+def _lost(target: Target, meta: Mapping[str, Any], held: Layout) -> Lost:
+    """Variables and satellites of which files are gone, by name of the shard."""
+    group = target.final_group()
+    lost: dict[str, set[tuple[str, str]]] = {}
+    with readable(target.final):
+        for name, file, number in lost_files(group, meta.get("written", {})):
+            dims = group[name].metadata.dimension_names or ()
+            if "time" not in dims:
+                raise StoreError(
+                    f"{target.final}/{name}/{file} is gone; put the file of a copy in "
+                    "its place, or write the store again"
+                )
+            letters = list(held.satellites)
+            if "satellite" in dims:
+                row = int(file.split("/")[1 + dims.index("satellite")])
+                letters = [letters[row]]
+            start = number * held.shard * held.axis.step_ns + held.axis.start_ns
+            lost.setdefault(shard_name(start), set()).update(
+                (name, letter) for letter in letters
+            )
+    return lost
 
 
 def _layout_of(group: Any, meta: Mapping[str, Any]) -> Layout:

@@ -3,7 +3,9 @@
 Layout. The root group is the Dataset. Arrays are cut into chunks of one GPS day and
 one satellite, gathered in shards of several days; a shard is what one task writes,
 so tasks never touch each other's bytes. Chunks that hold only the fill value (NaN,
-or 0 for flags) are not written. Compression is Blosc with Zstandard and bitshuffle.
+or 0 for flags) are not written; ``grace_store`` tells which files there are, so that a
+lost one does not read as missing data. Compression is Blosc with Zstandard and
+bitshuffle; every chunk ends with a checksum (CRC-32C).
 
 Time. ``time`` is an ordinary int64 array of seconds, so that any Zarr reader
 understands the store; it shrinks to 0.1 % of its bytes. `open_store` reads three
@@ -53,6 +55,7 @@ from gracelstm_xr.store.manifest import (
 from gracelstm_xr.store.read import open_store, read_meta, reads_from
 from gracelstm_xr.store.shard import gaps_in
 from gracelstm_xr.store.site import PASSING
+from gracelstm_xr.store.stored import written
 
 __all__ = ["META", "SHARD_DAYS", "open_store", "read_meta", "to_zarr"]
 
@@ -289,7 +292,8 @@ class _Job:
         said = {k: v for k, v in meta.items() if k not in PASSING}
         forms = {name: form_of(array) for name, array in sorted(group.arrays())}
         done = {"complete": True, "observed": observed, "arrays": forms}
-        group.attrs[META] = {**said, **done}
+        files = written(group, self.shard)
+        group.attrs[META] = {**said, **done, "written": files}
         self.target.publish(replace=self.replace)
 
 
