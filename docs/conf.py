@@ -57,6 +57,7 @@ html_title = "gracelstm_xr"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False
+html_sidebars = {"getting-started": []}  # it has no pages below it
 html_theme_options = {
     "navigation_with_keys": False,
     "show_prev_next": True,
