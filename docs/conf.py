@@ -52,6 +52,7 @@ numpydoc_class_members_toctree = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 
+highlight_language = "none"  # blocks without a language are of the shell
 html_theme = "pydata_sphinx_theme"
 html_title = "gracelstm_xr"
 html_static_path = ["_static"]
