@@ -19,18 +19,28 @@ from gracelstm_xr.core.labels import duration, time_slice
 from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError, visible
 from gracelstm_xr.evaluate.text import score_table
-from gracelstm_xr.files import check_output, check_sources, write_text
+from gracelstm_xr.files import (
+    PROGRAM,
+    check_output,
+    check_sources,
+    write_text,
+    writing,
+)
 from gracelstm_xr.missions import mission_of
 
 __all__ = [
+    "clean",
     "export",
     "fill",
     "fit",
     "forecast",
     "gaps",
     "ingest",
+    "plot",
+    "resample",
     "say",
     "simulate",
+    "transplant",
 ]
 
 
@@ -155,12 +165,84 @@ def fill(arguments: Namespace) -> None:
     from gracelstm_xr import lstm
     from gracelstm_xr.compute import cluster
 
+    if (arguments.model is None) == (arguments.method is None):
+        raise GraceError(
+            "found neither or both of a model file and --method; expected one of them: "
+            "gracelstm fill STORE MODEL OUT, or gracelstm fill STORE OUT --method ridge"
+        )
     write = _writer(arguments)
-    model = lstm.load_model(arguments.model)
+    model = None if arguments.model is None else lstm.load_model(arguments.model)
     ds = _cut(_open(arguments.store), arguments)
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
-        write(lstm.fill(ds, model), progress=not arguments.quiet)
+        filled = lstm.fill(ds, model, method=arguments.method)
+        write(filled, progress=not arguments.quiet)
     say(f"filled series in {arguments.out}")
+
+
+def clean(arguments: Namespace) -> None:
+    """``gracelstm clean``."""
+    from gracelstm_xr.preprocess.clean import clean as mark
+    from gracelstm_xr.preprocess.clean import count_marks
+
+    cleaned = _written(arguments, mark)
+    table = count_marks(cleaned)[["samples", "events"]].to_dataframe()
+    say(table[table["samples"] > 0].to_string() if table["samples"].any() else "clean")
+    say(f"marks in {arguments.out}, beside the accelerations as they were")
+
+
+def resample(arguments: Namespace) -> None:
+    """``gracelstm resample``."""
+    from gracelstm_xr.preprocess.resample import resample as change
+
+    step = duration(arguments.step, name="--step")
+    _written(arguments, partial(change, step=step))
+    say(f"series every {step:g} s in {arguments.out}")
+
+
+def transplant(arguments: Namespace) -> None:
+    """``gracelstm transplant``."""
+    from gracelstm_xr.baselines.transplant import transplant as carry
+
+    options = {"donor": arguments.donor, "recipient": arguments.recipient}
+    _written(arguments, partial(carry, **options))
+    say(f"transplanted series in {arguments.out}")
+
+
+def _written(
+    arguments: Namespace, change: Callable[[xr.Dataset], xr.Dataset]
+) -> xr.Dataset:
+    """Result of a function of a store, written to the output."""
+    from gracelstm_xr.compute import cluster
+
+    write = _writer(arguments)
+    result = change(_cut(_open(arguments.store), arguments))
+    with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
+        write(result, progress=not arguments.quiet)
+    return result
+
+
+def plot(arguments: Namespace) -> None:
+    """``gracelstm plot``."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    from gracelstm_xr import plot as figures
+    from gracelstm_xr.physics.features import satellite_pairs
+
+    if not arguments.out.endswith(".png"):
+        raise GraceError(f"{arguments.out}: expected the name of a figure in .png")
+    _check_file(arguments.out)
+    _check_free(arguments, arguments.out, "figure")
+    ds = _cut(_open(arguments.store), arguments)
+    if arguments.satellite:
+        satellite_pairs(ds, recipient=arguments.satellite)
+        ds = ds.sel(satellite=[arguments.satellite])
+    drawn = getattr(figures, arguments.kind.replace("-", "_"))(ds)
+    figure = getattr(drawn, "figure", drawn)
+    with writing(arguments.out, replace=arguments.overwrite) as work:
+        about = {"Software": PROGRAM}
+        figure.savefig(work, format="png", dpi=150, metadata=about)
+    say(f"{arguments.kind} in {arguments.out}")
 
 
 def forecast(arguments: Namespace) -> None:
@@ -268,7 +350,7 @@ def _writer(arguments: Namespace) -> Callable[..., Any]:
         mode = "w" if overwrite else "w-"
         if is_url(out) and out.rstrip("/") == arguments.store.rstrip("/"):
             raise StoreError(f"{out} is being read; choose another name")
-        check_sources([out], [arguments.store, arguments.model])
+        check_sources([out], _sources(arguments))
         Target.at(out).check(mode=mode)
         return partial(to_zarr, store=out, mode=mode)
     raise GraceError(f"{out} has no known suffix; expected a name in .nc or .zarr")
@@ -276,9 +358,14 @@ def _writer(arguments: Namespace) -> Callable[..., Any]:
 
 def _check_free(arguments: Namespace, path: str, kind: str) -> None:
     """Refuse, before anything is computed, to replace what may not be replaced."""
-    model = getattr(arguments, "model", path)
-    sources = [arguments.store, *([] if model == path else [model])]
+    sources = [place for place in _sources(arguments) if place != path]
     check_output(path, overwrite=arguments.overwrite, kinds=(kind,), sources=sources)
+
+
+def _sources(arguments: Namespace) -> list[str]:
+    """What a command reads."""
+    places = (arguments.store, getattr(arguments, "model", None))
+    return [place for place in places if place is not None]
 
 
 def _check_file(path: str) -> None:

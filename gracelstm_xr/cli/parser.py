@@ -20,12 +20,14 @@ def build_parser() -> Parser:
         prog="gracelstm",
         description="GRACE and GRACE-FO accelerometer data: read, fill gaps, export.",
     )
-    parser.add_argument("--version", action=_Version)
+    parser.add_argument("-V", "--version", action=_Version)
     parser.add_argument(
         "--debug", action="store_true", help="show where an error comes from"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _simulate, _ingest, _info, _gaps):
+    for add in (_demo, _simulate, _ingest, _info, _gaps, _plot):
+        add(commands)
+    for add in (_clean, _resample, _transplant):
         add(commands)
     for add in (_fit, _fill, _forecast, _evaluate, _export):
         add(commands)
@@ -263,13 +265,76 @@ def _fit(commands: Any) -> None:
 def _fill(commands: Any) -> None:
     parser = _command(commands, "fill", "Fill the gaps of a store.")
     parser.add_argument("store", metavar="STORE", help="Zarr store to read")
-    parser.add_argument("model", metavar="MODEL", help="model file")
+    parser.add_argument(
+        "model", metavar="MODEL", nargs="?", help="model file; none with --method"
+    )
+    parser.add_argument(
+        "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
+    )
+    parser.add_argument(
+        "--method",
+        metavar="M",
+        help="baseline to fit to the data themselves, for example ridge",
+    )
+    _overwrite(parser)
+    _span(parser)
+    _cluster(parser)
+
+
+def _clean(commands: Any) -> None:
+    _series(commands, "clean", "Mark doubtful accelerations; nothing is deleted.")
+
+
+def _resample(commands: Any) -> None:
+    parser = _series(commands, "resample", "Change the sampling of a store.")
+    parser.add_argument(
+        "--step", required=True, metavar="5s", help="time between samples"
+    )
+
+
+def _transplant(commands: Any) -> None:
+    parser = _series(
+        commands, "transplant", "Carry the accelerations of one satellite to the other."
+    )
+    parser.add_argument("--donor", metavar="A", help="satellite to take them from")
+    parser.add_argument("--recipient", metavar="B", help="satellite to carry them to")
+
+
+def _series(commands: Any, name: str, text: str) -> Parser:
+    """Command that makes a series of a store and writes it."""
+    parser = _command(commands, name, text)
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
     parser.add_argument(
         "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
     )
     _overwrite(parser)
     _span(parser)
     _cluster(parser)
+    return parser
+
+
+#: Figures that a store alone gives.
+FIGURES = (
+    "series",
+    "overview",
+    "gaps",
+    "calendar",
+    "latitude-time",
+    "ground-track",
+    "spectrum",
+)
+
+
+def _plot(commands: Any) -> None:
+    parser = _command(commands, "plot", "Draw a figure of a store.")
+    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("out", metavar="OUT.png", help="figure")
+    parser.add_argument(
+        "--kind", choices=FIGURES, default="overview", help="default overview"
+    )
+    parser.add_argument("--satellite", metavar="B", help="one satellite")
+    _overwrite(parser)
+    _span(parser)
 
 
 def _forecast(commands: Any) -> None:

@@ -1,0 +1,111 @@
+"""Commands that do what the accessor does: clean, resample, transplant, fill, plot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray as xr
+
+import gracelstm_xr as gx
+from gracelstm_xr.cli import main
+from gracelstm_xr.version import __version__
+
+
+@pytest.fixture(scope="module")
+def store(twin_archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("series") / "a.zarr"
+    gx.ingest(twin_archive, path, stop="2008-01-01")
+    return path
+
+
+def run(*arguments: str | Path) -> int:
+    return main([*map(str, arguments), "--quiet"])
+
+
+def test_clean(store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("clean", store, tmp_path / "a.zarr") == 0
+    said = capsys.readouterr().out
+    expected = gx.open_store(store).grace.clean()
+    back = gx.open_store(tmp_path / "a.zarr")
+    xr.testing.assert_equal(back["acc_cleanflg"], expected["acc_cleanflg"])
+    count = int(expected.grace.marks()["samples"].sum())
+    assert count
+    assert "samples" in said
+
+
+def test_resample(store: Path, tmp_path: Path) -> None:
+    assert run("resample", store, tmp_path / "a.nc", "--step", "1min") == 0
+    with xr.open_dataset(tmp_path / "a.nc") as back:
+        expected = gx.open_store(store).grace.resample("60s")
+        assert back.sizes["time"] == 1440
+        np.testing.assert_array_equal(
+            back["lin_accl"].transpose(*expected["lin_accl"].dims),
+            expected["lin_accl"],
+        )
+
+
+def test_transplant(store: Path, tmp_path: Path) -> None:
+    options = ("--recipient", "B", "--donor", "A")
+    assert run("transplant", store, tmp_path / "a.zarr", *options) == 0
+    back = gx.open_store(tmp_path / "a.zarr")["lin_accl_transplant"]
+    assert float(np.isfinite(back).mean()) > 0.9
+
+
+def test_fill_by_a_baseline(store: Path, tmp_path: Path) -> None:
+    assert run("fill", store, tmp_path / "a.zarr", "--method", "linear") == 0
+    values = gx.open_store(tmp_path / "a.zarr")["lin_accl_filled"]
+    # between the gaps at both ends of the day
+    assert bool(np.isfinite(values.isel(time=slice(400, 80_000))).all())
+
+
+@pytest.mark.parametrize("kind", ["overview", "gaps", "spectrum"])
+def test_plot(store: Path, tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.png"
+    assert run("plot", store, path, "--kind", kind, "--satellite", "B") == 0
+    size = mpl.image.imread(path).shape
+    assert min(size[:2]) > 200
+    assert run("plot", store, path, "--kind", kind) == 1
+    assert run("plot", store, path, "--kind", kind, "--overwrite") == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["fill", "S", "out.zarr"], "neither or both of a model file and --method"),
+        (["fill", "S", "out.zarr", "--method", "magic"], "found method 'magic'"),
+        (["plot", "S", "out.jpg"], "the name of a figure in .png"),
+        (["plot", "S", "out.png", "--satellite", "C"], "found satellites A, B"),
+        (["resample", "S", "out.zarr", "--step", "never"], "never"),
+        (["transplant", "S", "out.zarr", "--donor", "X"], "found satellites A, B"),
+        (["clean", "S", "out.txt"], "no known suffix"),
+    ],
+)
+def test_wrong_use_is_one_line(
+    store: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    words: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(*[str(store) if a == "S" else a for a in arguments]) == 1
+    told = capsys.readouterr().err
+    assert words in told
+    assert told.count("\n") == 1
+    assert not any(tmp_path.iterdir())
+
+
+def test_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gracelstm_xr", "-V"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout + done.stderr == f"gracelstm {__version__}\n"
