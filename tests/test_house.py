@@ -69,8 +69,11 @@ MODULES = modules()
 
 
 def room_of(module: str) -> str:
-    """First part of a module's name; ground modules are one room."""
-    first = module.partition(".")[0]
+    """First part of a module's name; ground modules are one room.
+
+    ``python -m gracelstm_xr`` is the command line.
+    """
+    first = "cli" if module == "__main__" else module.partition(".")[0]
     return "ground" if first in GROUND else first
 
 
