@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines.carry import HALO, Chain, carry, day_lag, day_means
 from gracelstm_xr.baselines.nominal import MODEL_SIGMA, nominal_prior
 from gracelstm_xr.baselines.overlap import bin_table, solve
+from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
 from gracelstm_xr.compute.blocks import Output, gps_axis
 from gracelstm_xr.compute.days import day_blocks, day_results, midnight, thinned
 from gracelstm_xr.core import conventions
@@ -69,6 +70,7 @@ def transplant(
     f107: float | xr.DataArray | None = None,
     ap: float | xr.DataArray | None = None,
     mass: Mapping[str, float] | None = None,
+    clean: bool = True,
 ) -> xr.Dataset:
     """Carry the donor's accelerations to the recipient; lazy.
 
@@ -96,6 +98,11 @@ def transplant(
         GNV1B and SCA1B.
     f107, ap, mass
         Of the force model, see `gracelstm_xr.physics.forces.force_model`.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many when they are computed
+        (`gracelstm_xr.preprocess.outliers.impossible`); after ``ds.grace.clean()``
+        only what that has marked. False keeps them.
 
     Returns
     -------
@@ -121,6 +128,7 @@ def transplant(
     GRACE TN-02 for A and B, no bias for C and D, with errors to match.
     """
     pair = _chosen(ds, donor, recipient)
+    ds = screened(ds, clean=clean)
     chain = _chain(ds, pair, thrusters, attitude, force_model)
     inputs = _inputs(ds, pair)
     known = _known(ds, inputs, chain)
@@ -190,6 +198,9 @@ def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     if chain.thrusters:
         wanted.append("thruster_on_time")
     few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
+    for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
+        if (marks := marks_of(ds, satellite)) is not None:
+            few[f"{role}.marks"] = marks
     days = day_results(_first_day, few, ds, halo=thrusterfit.HALO)
     return dask.delayed(_first, pure=False)(days, _first_midnight(ds), chain)
 
@@ -209,6 +220,8 @@ def _first_day(
             for name, array in arrays.items()
             if name.startswith(f"{role}.")
         }
+        if "marks" in part:
+            found[f"{role}.marks"] = counts_of(part["marks"][keep])
         if "thruster_on_time" in part:
             found[role] = day_sums(t, part, keep)
     values = allowed(arrays, "donor.")[keep]
@@ -229,6 +242,8 @@ def _first(
     table = [day for group in days for day in group]
     responses: dict[str, Response] = {}
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
+        if f"{role}.marks" in table[0]:
+            tell(satellite, np.sum([day[f"{role}.marks"] for day in table], axis=0))
         if role in table[0]:
             responses[satellite] = thrusterfit.solve([[day[role] for day in table]])
     lag = np.array([day["lag"] for day in table])

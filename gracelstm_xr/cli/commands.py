@@ -148,9 +148,11 @@ def fit(arguments: Namespace) -> None:
     for name in ("recipient", "epochs", "seed", "checkpoint"):
         if (value := getattr(arguments, name)) is not None:
             options[name] = value
+    if not arguments.clean:
+        options["clean"] = False
     arguments.resumes = "checkpoint" in options
     # before anything is read: the file may hold any name
-    others = {"recipient", "donor", "checkpoint"}
+    others = {"recipient", "donor", "checkpoint", "clean"}
     lstm.Settings.from_keywords({k: v for k, v in options.items() if k not in others})
     ds = _cut(_open(arguments.store), arguments)
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
@@ -174,7 +176,7 @@ def fill(arguments: Namespace) -> None:
     model = None if arguments.model is None else lstm.load_model(arguments.model)
     ds = _cut(_open(arguments.store), arguments)
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
-        filled = lstm.fill(ds, model, method=arguments.method)
+        filled = lstm.fill(ds, model, method=arguments.method, clean=arguments.clean)
         write(filled, progress=not arguments.quiet)
     say(f"filled series in {arguments.out}")
 
@@ -204,7 +206,7 @@ def transplant(arguments: Namespace) -> None:
     from gracelstm_xr.baselines.transplant import transplant as carry
 
     options = {"donor": arguments.donor, "recipient": arguments.recipient}
-    _written(arguments, partial(carry, **options))
+    _written(arguments, partial(carry, clean=arguments.clean, **options))
     say(f"transplanted series in {arguments.out}")
 
 
@@ -254,9 +256,11 @@ def forecast(arguments: Namespace) -> None:
     model = lstm.load_model(arguments.model)
     ds = _open(arguments.store)
     horizon = duration(arguments.horizon, name="--horizon")
-    ahead = lstm.forecast(ds, model, horizon=horizon)
-    if (start := _bridged(lstm.data_ends(ds, model), axis_of(ds))) is not None:
-        ahead = lstm.forecast(ds, model, horizon=horizon, start=start)
+    clean = arguments.clean
+    ahead = lstm.forecast(ds, model, horizon=horizon, clean=clean)
+    ends = lstm.data_ends(ds, model, clean=clean)
+    if (start := _bridged(ends, axis_of(ds))) is not None:
+        ahead = lstm.forecast(ds, model, horizon=horizon, start=start, clean=clean)
     write(ahead, progress=not arguments.quiet)
     say(f"forecast of {arguments.horizon} in {arguments.out}")
 

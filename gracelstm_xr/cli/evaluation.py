@@ -56,6 +56,7 @@ def evaluate(arguments: Namespace) -> None:
             seed=arguments.seed,
             span=span,
             allow_training=arguments.allow_training,
+            clean=arguments.clean,
             keep=folder / PARTS,
             progress=not arguments.quiet,
         )

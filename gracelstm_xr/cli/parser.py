@@ -110,6 +110,15 @@ def _overwrite(
     parser.add_argument("--overwrite", action="store_true", help=text)
 
 
+def _no_clean(parser: Parser) -> None:
+    parser.add_argument(
+        "--no-clean",
+        dest="clean",
+        action="store_false",
+        help="keep samples that no accelerometer measures",
+    )
+
+
 def _natural(text: str) -> int:
     """Whole number of 0 or more; argparse turns the error into wrong usage."""
     if not text.isdecimal():
@@ -257,6 +266,7 @@ def _fit(commands: Any) -> None:
     _epochs(parser)
     _seed(parser)
     parser.set_defaults(seed=None)  # else the default would override the file
+    _no_clean(parser)
     _overwrite(parser)
     _span(parser)
     _cluster(parser)
@@ -276,6 +286,7 @@ def _fill(commands: Any) -> None:
         metavar="M",
         help="baseline to fit to the data themselves, for example ridge",
     )
+    _no_clean(parser)
     _overwrite(parser)
     _span(parser)
     _cluster(parser)
@@ -298,6 +309,7 @@ def _transplant(commands: Any) -> None:
     )
     parser.add_argument("--donor", metavar="A", help="satellite to take them from")
     parser.add_argument("--recipient", metavar="B", help="satellite to carry them to")
+    _no_clean(parser)
 
 
 def _series(commands: Any, name: str, text: str) -> Parser:
@@ -347,6 +359,7 @@ def _forecast(commands: Any) -> None:
     parser.add_argument(
         "--horizon", default="90min", metavar="90min", help="how far (default 90min)"
     )
+    _no_clean(parser)
     _overwrite(parser)
 
 
@@ -378,6 +391,7 @@ def _evaluate(commands: Any) -> None:
         action="store_true",
         help="score also on data the model has seen; the report then says so",
     )
+    _no_clean(parser)
     _overwrite(parser)
     _seed(parser)
     _span(parser)

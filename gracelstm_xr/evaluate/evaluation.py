@@ -11,6 +11,8 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr.baselines.base import METHODS, reads_donor, reads_series_only
+from gracelstm_xr.baselines.screen import screened, tell_of
+from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.index import EPOCH
 from gracelstm_xr.core.labels import begin, durations, end
@@ -49,6 +51,7 @@ def evaluate(
     allow_training: bool = False,
     products: Mapping[str, xr.Dataset] | None = None,
     controls: bool = True,
+    clean: bool = True,
     keep: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> xr.Dataset:
@@ -84,6 +87,10 @@ def evaluate(
         taken as well. Less their mean difference from the visible observations.
     controls : bool, default True
         Make the controls of `gracelstm_xr.evaluate.controls`.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
     keep : path-like, optional
         Folder in which finished parts are kept; an interrupted evaluation that is
         started again takes them from there. It may hold nothing else.
@@ -121,6 +128,10 @@ def evaluate(
     seen = _check_span(ds, model, chosen, allow=allow_training)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     others = _products(ds, products or {})
+    ds = screened(ds, clean=clean)
+    known = [r.pair for n, r in model.recipients.items() if n in satellites]
+    both = [name for pair in known for name in (pair.recipient, pair.donor)]
+    tell_of(ds, both, (chosen[0] - CONTEXT, chosen[1] + CONTEXT))
     work = [
         one
         for name in model.recipients

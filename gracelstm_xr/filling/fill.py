@@ -10,12 +10,14 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.baselines.base import METHOD_CODES, baseline_names, reads_donor
+from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import Output
 from gracelstm_xr.compute.days import group_blocks
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
+from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.filling.fitbaseline import baseline_models, inputs_of
 from gracelstm_xr.filling.present import as_fitted
@@ -37,6 +39,8 @@ OUTPUTS = {
     "lin_accl_filled_sigma": "sigma",
     "lin_accl_fill_method": "method",
 }
+#: Input that tells what is impossible.
+MARKS = "own.marks"
 KINDS: dict[str, Output] = {
     "values": ((3,), np.float64),
     "sigma": ((3,), np.float64),
@@ -45,7 +49,11 @@ KINDS: dict[str, Output] = {
 
 
 def fill(
-    ds: xr.Dataset, model: FittedModel | None = None, *, method: str | None = None
+    ds: xr.Dataset,
+    model: FittedModel | None = None,
+    *,
+    method: str | None = None,
+    clean: bool = True,
 ) -> xr.Dataset:
     """Add the filled series, its sigma and the method per sample; lazy.
 
@@ -60,12 +68,17 @@ def fill(
         Use this method everywhere instead of what held-out gaps favour: ``lstm``,
         ``tracked`` (what the network starts from) or one of
         `gracelstm_xr.baselines.base.BASELINES`. Gaps it cannot fill stay empty.
+    clean : bool, default True
+        Samples that no accelerometer measures are gaps, and a warning tells how many
+        when they are computed (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
 
     Returns
     -------
     xarray.Dataset
         ``ds`` with ``lin_accl_filled`` [m s-2] (the observation bit for bit where
-        there is one that cleaning has not condemned, see `gracelstm_xr.gaps.usable`),
+        there is a possible one that cleaning has not condemned, see
+        `gracelstm_xr.gaps.usable`),
         ``lin_accl_filled_sigma`` [m s-2] (1-sigma, NaN where observed) and
         ``lin_accl_fill_method`` (CF flags). Satellites the model does not know stay as
         they are, their gaps marked *none*.
@@ -77,8 +90,10 @@ def fill(
         is given, or the data do not allow the method.
     """
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    seen = screened(ds, clean=clean)
     if model is None:
-        return _fill_plain(ds, satellites, method)
+        parts = _fill_plain(seen, satellites, method)
+        return _assembled(ds, parts, f"{method}, fitted to these data")
     method = method or model.only
     if not set(satellites) & set(model.recipients):
         raise GraceError(
@@ -86,14 +101,14 @@ def fill(
             f"{', '.join(model.recipients)}: fit a model on this mission"
         )
     _check_method(model, method)
-    given, ds = ds, as_fitted(ds, model)
-    parts = [_filled(ds, model, name, method) for name in satellites]
-    return _assembled(given, parts, repr(model))
+    seen = as_fitted(seen, model)
+    parts = [_filled(seen, model, name, method) for name in satellites]
+    return _assembled(ds, parts, repr(model))
 
 
 def _fill_plain(
     ds: xr.Dataset, satellites: list[str], method: str | None
-) -> xr.Dataset:
+) -> list[xr.Dataset]:
     """Fill by one baseline that is fitted in the same graph."""
     if method is None:
         raise GraceError(
@@ -105,8 +120,9 @@ def _fill_plain(
     parts = []
     for name in satellites:
         pair = pairs[name] if reads_donor(method) else Pair(name)
-        parts.append(_blocks(ds, pair, tasks[name], method, CONTEXT))
-    return _assembled(ds, parts, f"{method}, fitted to these data")
+        inputs = inputs_of(ds, pair, method)
+        parts.append(_blocks(ds, pair, inputs, tasks[name], method, CONTEXT))
+    return parts
 
 
 def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset:
@@ -140,16 +156,24 @@ def _filled(
         return _untouched(ds, satellite)
     pair = recipient.pair
     reach = model.settings.window * model.settings.step
-    return _blocks(ds, pair, model, method, CONTEXT + reach)
+    inputs = inputs_of(ds, pair, method)
+    if (marks := marks_of(ds, satellite)) is not None:
+        inputs[MARKS] = marks
+    return _blocks(ds, pair, inputs, model, method, CONTEXT + reach)
 
 
 def _blocks(
-    ds: xr.Dataset, pair: Pair, model: Any, method: str | None, context: float
+    ds: xr.Dataset,
+    pair: Pair,
+    inputs: dict[str, Any],
+    model: Any,
+    method: str | None,
+    context: float,
 ) -> xr.Dataset:
     """Lazy variables of one satellite; the model may be a task."""
     made = group_blocks(
         _fill_days,
-        inputs_of(ds, pair, method),
+        inputs,
         ds,
         model,
         pair.recipient,
@@ -174,6 +198,10 @@ def _fill_days(
 ) -> dict[str, npt.NDArray[Any]]:
     """Some days of one satellite: each from its own surroundings, if it has gaps."""
     whole = slice(days[0].start, days[-1].stop)
+    arrays = dict(arrays)
+    if (marks := arrays.pop(MARKS, None)) is not None:
+        span = f" from {gps_label(t[whole.start])} to {gps_label(t[whole.stop - 1])}"
+        tell(satellite, counts_of(marks[whole]), span)
     own = np.array(arrays["own.lin_accl"], dtype=np.float64, order="C")
     result = Filled.untouched(own[whole])
     recipient = model.recipients.get(satellite)

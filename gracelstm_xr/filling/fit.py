@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.baselines.screen import screened
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.days import day_results
@@ -76,6 +77,7 @@ def fit(
     donor: str | None = None,
     network: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    clean: bool = True,
     progress: bool = False,
     **hyperparameters: Any,
 ) -> FittedModel:
@@ -106,6 +108,10 @@ def fit(
         Folder for covariates and the state after every epoch. The same call with the
         same folder goes on where it was interrupted and gives the same model, bit for
         bit. Workers of a cluster that train must see it.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
     progress : bool, default False
         Show bars on standard error.
     **hyperparameters
@@ -127,7 +133,7 @@ def fit(
     """
     settings = Settings.from_keywords(hyperparameters)
     require("lin_accl", ds.variables, remedy="open ACC1B data first")
-    ds = with_values(ds)
+    ds = with_values(screened(ds, clean=clean))
     first, step, size = gps_axis(ds)
     settings = replace(settings, step=max(settings.step, step))
     split = Split.of(first, first + size * step, settings)

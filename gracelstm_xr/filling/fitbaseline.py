@@ -20,6 +20,7 @@ from gracelstm_xr.baselines.base import (
     reads_donor,
     reads_series_only,
 )
+from gracelstm_xr.baselines.screen import counted, screened, tell
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, seconds_of, shared_node
 from gracelstm_xr.compute.days import day_results
@@ -76,6 +77,7 @@ def fit_baseline(
     method: str,
     recipient: str | None = None,
     donor: str | None = None,
+    clean: bool = True,
 ) -> FittedModel:
     """Fit one baseline; no network is trained.
 
@@ -90,6 +92,10 @@ def fit_baseline(
         Name of a registered baseline, see `gracelstm_xr.baselines.registry`.
     recipient, donor : str, optional
         Satellites by letter; default every satellite, each from its twin.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
 
     Returns
     -------
@@ -105,6 +111,8 @@ def fit_baseline(
     """
     import dask
 
+    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    ds = screened(ds, clean=clean)
     tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
     made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
     models = [model for model in made if model.recipients]
@@ -131,7 +139,7 @@ def baseline_models(
     Parameters
     ----------
     ds, method, recipient, donor
-        As in `fit_baseline`.
+        As in `fit_baseline`; ``ds`` screened.
 
     Returns
     -------
@@ -149,7 +157,13 @@ def baseline_models(
     if not reads_donor(method):
         pairs = [Pair(pair.recipient) for pair in pairs]
     _check_needs(ds, method, pairs)
-    return {pair.recipient: _task(ds, pair, method) for pair in pairs}
+    recipients = {pair.recipient for pair in pairs}
+    return {
+        pair.recipient: _task(
+            ds, pair, method, [n for n in {pair.donor} - recipients if n is not None]
+        )
+        for pair in pairs
+    }
 
 
 def _check_needs(ds: xr.Dataset, method: str, pairs: list[Pair]) -> None:
@@ -175,7 +189,8 @@ def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
     return inputs
 
 
-def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
+def _task(ds: xr.Dataset, pair: Pair, method: str, others: list[str]) -> Any:
+    """Fit of one recipient, which tells what was left out of it and of ``others``."""
     import dask
 
     first, step, size = gps_axis(ds)
@@ -194,7 +209,8 @@ def _task(ds: xr.Dataset, pair: Pair, method: str) -> Any:
         times = (first, step, low, past)
         errors.append(score(times, arrays, node, span, settings))
     finish = dask.delayed(_finished, pure=True)
-    return finish(node, errors, split, settings, method, data_origin(ds))
+    marks = {name: counted(ds, name) for name in (pair.recipient, *others)}
+    return finish(node, errors, split, settings, method, data_origin(ds), marks)
 
 
 def _split(start: float, stop: float, step: float) -> Split:
@@ -305,9 +321,13 @@ def _finished(
     settings: Settings,
     method: str,
     origin: dict[str, str],
+    marks: dict[str, npt.NDArray[np.int64] | None],
 ) -> FittedModel:
     import xarray as xr
 
+    for satellite, counts in marks.items():
+        if counts is not None:
+            tell(satellite, counts)
     table = join_errors([e for e in errors if e is not None and len(e.t)])
     calibration = calibrate(table)
     recipients, scores = {}, xr.Dataset()

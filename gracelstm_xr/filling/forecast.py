@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.blocks import (
     as_dask,
@@ -22,6 +23,7 @@ from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.index import RegularAxis, axis_of, regular_coords
 from gracelstm_xr.core.labels import duration, instant
+from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.ahead import (
     Ahead,
@@ -55,6 +57,8 @@ HINDCASTS, OVER = 12, 86_400.0
 SPARE = 6
 #: Observed steps whose values shape the interpolation after the last one.
 JOINT = 8
+#: Input that tells what is impossible.
+MARKS = "own.marks"
 OUTPUTS = ("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_forecast_method")
 
 
@@ -64,6 +68,7 @@ def forecast(
     *,
     horizon: Any = "90min",
     start: Any = None,
+    clean: bool = True,
 ) -> xr.Dataset:
     """Forecast the series past the end of the data; lazy.
 
@@ -92,6 +97,10 @@ def forecast(
     start : datetime-like, optional
         First time of the result, within the last day of ``ds``; default one sample
         after its end. Observations from there on are part of the result.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
 
     Returns
     -------
@@ -108,6 +117,7 @@ def forecast(
     NotEnoughDataError
         When ``ds`` is shorter than a day.
     """
+    ds = screened(ds, clean=clean)
     seconds = duration(horizon, name="horizon")
     names = _satellites(ds, model, seconds)
     ds = as_fitted(ds, model)
@@ -163,13 +173,17 @@ def _satellites(ds: xr.Dataset, model: FittedModel, seconds: float) -> list[str]
     return chosen
 
 
-def data_ends(ds: xr.Dataset, model: FittedModel) -> dict[str, np.datetime64]:
+def data_ends(
+    ds: xr.Dataset, model: FittedModel, *, clean: bool = True
+) -> dict[str, np.datetime64]:
     """Time of the last observation of every satellite; reads the last day.
 
     Parameters
     ----------
     ds : xarray.Dataset
     model : FittedModel
+    clean : bool, default True
+        As in `forecast`.
 
     Returns
     -------
@@ -183,7 +197,7 @@ def data_ends(ds: xr.Dataset, model: FittedModel) -> dict[str, np.datetime64]:
     axis = axis_of(ds)
     size = round(SHORTEST / float(axis.step / np.timedelta64(1, "s")))
     low = max(axis.size - size, 0)
-    own = usable(ds).isel(time=slice(low, None))
+    own = usable(screened(ds, clean=clean)).isel(time=slice(low, None))
     result = {}
     for name in map(str, np.atleast_1d(ds["satellite"].values)):
         if name not in model.recipients:
@@ -228,6 +242,8 @@ def _one(
         behind += OVER + size * step
     low = max(count - round(behind / step), 0)
     inputs = frame_inputs(ds, alone_without_twin(ds, recipient.pair))
+    if (marks := marks_of(ds, name)) is not None:
+        inputs[MARKS] = marks
     sources = {
         key: as_dask(array.isel(time=slice(low, None))) for key, array in inputs.items()
     }
@@ -263,6 +279,9 @@ def _block(
 ) -> dict[str, npt.NDArray[Any]]:
     """Forecast of one satellite, observations where there are some."""
     t = seconds_of(*times)
+    arrays = dict(arrays)
+    if (marks := arrays.pop(MARKS, None)) is not None:
+        tell(name, counts_of(marks), f" since {gps_label(t[0])}")
     recipient = model.recipients[name]
     native = float(t[1] - t[0])
     wanted = t[-1] + native * np.arange(1 - early, size + 1)

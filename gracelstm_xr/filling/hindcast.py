@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.start import SINGLE
+from gracelstm_xr.baselines.screen import screened, tell_of
+from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.index import EPOCH
@@ -48,6 +49,7 @@ def hindcast(
     origins: Any = None,
     span: str | tuple[Any, Any] = "test",
     one_step: bool = True,
+    clean: bool = True,
     seed: int = 0,
 ) -> xr.Dataset:
     """Errors of forecasts made in the past, by method and lead time.
@@ -72,6 +74,10 @@ def hindcast(
     one_step : bool
         Also the protocol of Darbeheshti & Moradi (2023): at every working step of the
         last day (or less) of the span, one step ahead from the true history.
+    clean : bool, default True
+        Samples that no accelerometer measures count as missing, and a warning tells
+        how many (`gracelstm_xr.preprocess.outliers.impossible`); after
+        ``ds.grace.clean()`` only what that has marked. False keeps them.
     seed : int
         Of the origins.
 
@@ -110,6 +116,8 @@ def hindcast(
             "the model has hindcasts of none, expected one fitted with GNV1B on a "
             "span of days: fit again"
         )
+    ds = screened(ds, clean=clean)
+    tell_of(ds, names, (whole[0] - CONTEXT, whole[1]))
     parts = []
     for name in names:
         recipient = model.recipients[name]

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.baselines.base import default_baselines
+from gracelstm_xr.baselines.screen import counts_of, marks_of, tell
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE, TWIN
 from gracelstm_xr.baselines.startfit import TrackFit
 from gracelstm_xr.compute.blocks import gps_axis
@@ -39,6 +40,8 @@ FEWEST_SAMPLES = 60
 #: Stretches that starts, baselines and scales are learnt from, and those that gaps
 #: are held out of while training; evenly spread over a longer span.
 SAMPLE, HELD = 8, 4
+#: Begins the names of inputs that are marks.
+MARKS = "marks."
 Array = npt.NDArray[np.float64]
 
 
@@ -89,12 +92,15 @@ class DayFacts:
     checksum : dict of str to int
         By satellite.
     total, count : dict of str to ndarray, shape (3,)
+    marks : dict of str to ndarray of int64
+        Impossible samples, see `gracelstm_xr.baselines.screen.counts_of`.
     """
 
     day: int
     checksum: dict[str, int]
     total: dict[str, Array]
     count: dict[str, Array]
+    marks: dict[str, npt.NDArray[np.int64]]
 
 
 def day_facts(
@@ -105,11 +111,17 @@ def day_facts(
         s for p in pairs for s in (p.recipient, p.donor) if s is not None
     )
     inputs = {s: frame_inputs(ds, Pair(s))["own.lin_accl"] for s in names}
+    inputs |= {f"{MARKS}{s}": m for s in names if (m := marks_of(ds, s)) is not None}
     tasks = day_results(
         _facts, inputs, ds, plan.split.train, halo=0.0, only=plan.days(settings)
     )
     groups: list[list[DayFacts]] = run(tasks, label="series", progress=progress)
-    return [facts for group in groups for facts in group]
+    days = [facts for group in groups for facts in group]
+    for name in names:
+        marks = [facts.marks[name] for facts in days if name in facts.marks]
+        if marks:
+            tell(name, np.sum(marks, axis=0), f" in {len(marks)} days")
+    return days
 
 
 def _facts(
@@ -120,13 +132,17 @@ def _facts(
 ) -> DayFacts:
     inside = (t[keep] >= train[0]) & (t[keep] < train[1])
     checksum, total, count = {}, {}, {}
+    marks = {}
     for name, values in arrays.items():
+        if name.startswith(MARKS):
+            marks[name.removeprefix(MARKS)] = counts_of(values[keep])
+            continue
         series = np.ascontiguousarray(values[keep], dtype=np.float64)
         checksum[name] = zlib.crc32(series.tobytes())
         good = np.isfinite(series) & inside[:, None]
         total[name] = np.where(good, series, 0.0).sum(axis=0)
         count[name] = good.sum(axis=0).astype(np.float64)
-    return DayFacts(day_number(float(t[keep][0])), checksum, total, count)
+    return DayFacts(day_number(float(t[keep][0])), checksum, total, count, marks)
 
 
 def digest(facts: list[DayFacts]) -> str:

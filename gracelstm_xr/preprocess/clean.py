@@ -39,12 +39,6 @@ REASONS: dict[str, int] = {
 #: Reasons that by default leave a sample an observation: most samples of real files
 #: have a raw sample filled somewhere in their filter window.
 NOT_MISSING = ("near_gap",)
-#: Smallest departure of an outlier [m s-2]: a storm stays within it or moves the local
-#: spread along.
-SMALLEST_OUTLIER = 2e-7
-#: Departure along x that only an orbit thruster gives [m s-2]: a quarter of 40 mN on
-#: 487 kg; and how long it lasts [s].
-BURN, BURN_LENGTH = 2e-5, 10.0
 #: Robust standard deviations of a step.
 SHIFT_SIGMA = 12.0
 #: Longest firing that is followed [s]; context of a block [s].
@@ -67,10 +61,10 @@ class _Limits:
 def clean(
     ds: xr.Dataset,
     *,
-    limit: float = 1e-4,
+    limit: float = outliers.LIMIT,
     spike: float = 12.0,
-    outlier: float = 25.0,
-    stuck: float = 10.0,
+    outlier: float = outliers.OUTLIER,
+    stuck: float = outliers.STUCK,
     shift: float = 2e-7,
     long_firing: float = 1000.0,
     widen: float | None = None,
@@ -245,7 +239,7 @@ def _clean_block(
     level, spread = outliers.local_level(t, values)
     away = np.abs(given - level)
     found["outlier"] = _any(
-        away > np.maximum(limits.outlier * spread, SMALLEST_OUTLIER)
+        away > np.maximum(limits.outlier * spread, outliers.SMALLEST_OUTLIER)
     )
     found["manoeuvre"] = _manoeuvres(t, away[:, 0], arrays, limits)
     steps = outliers.level_shifts(t, values, limits.shift, SHIFT_SIGMA)
@@ -285,8 +279,8 @@ def _manoeuvres(
         ends = t + np.minimum(longest / 1000.0, LONGEST_BURN)
         spans += [(t[i], ends[i]) for i in np.flatnonzero(longest)]
     step = t[1] - t[0] if len(t) > 1 else 1.0
-    for a, b in runs(away > BURN):
-        if (b - a) * step >= BURN_LENGTH:
+    for a, b in runs(away > outliers.BURN):
+        if (b - a) * step >= outliers.BURN_LENGTH:
             spans.append((t[a], t[b - 1]))
     return outliers.near(t, spans, HALF_WINDOW)
 

@@ -12,9 +12,20 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.core.gaps import runs
+from gracelstm_xr.signal.lowpass import HALF_WINDOW
 
 __all__ = [
+    "BURN",
+    "BURN_LENGTH",
+    "IMPOSSIBLE",
+    "IMPOSSIBLE_HALO",
+    "LIMIT",
+    "OUTLIER",
+    "SMALLEST_OUTLIER",
     "SMALLEST_SPIKE",
+    "STILL",
+    "STUCK",
+    "impossible",
     "level_shifts",
     "local_level",
     "near",
@@ -25,6 +36,25 @@ __all__ = [
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+#: Largest plausible acceleration [m s-2]: twice the range of the accelerometer.
+LIMIT = 1e-4
+#: Departure of an outlier in robust standard deviations, and the smallest [m s-2]: a
+#: storm stays within it or moves the local spread along.
+OUTLIER, SMALLEST_OUTLIER = 25.0, 2e-7
+#: Shortest run of equal values [s].
+STUCK = 10.0
+#: Departure that only an orbit thruster gives [m s-2]: a quarter of 40 mN on 487 kg;
+#: and how long it lasts [s].
+BURN, BURN_LENGTH = 2e-5, 10.0
+#: Stretch of the level that a firing of some minutes departs from [s].
+BURN_CELL = 1200.0
+#: Bits of `impossible`, the last for the first axis, and what they say.
+BEYOND, FAR, STILL = 1, 2, 4
+IMPOSSIBLE = {
+    f"beyond {LIMIT:g} m s-2": BEYOND,
+    "far from their neighbours": FAR,
+    **{f"stuck on {axis}": STILL << k for k, axis in enumerate("xyz")},
+}
 #: Smallest spike sought [m s-2]: beyond what 35 mHz data hold above 100 mHz (5e-15 in
 #: the real sample of 2003-09-14, 2e-12 in a simulated storm of ap 400), and below the
 #: noise of the instrument (2.5e-11).
@@ -35,6 +65,9 @@ SPIKE_STEP = 2.0
 SPIKE_WIDTH = 10.0
 #: Stretches of the robust statistics of spikes and of the local level [s].
 SPIKE_CELL, LEVEL_CELL = 600.0, 300.0
+#: What `impossible` depends on to either side [s]: the stretches of both levels and of
+#: the spread, half the filter window, and a firing.
+IMPOSSIBLE_HALO = 3 * BURN_CELL + 5 * LEVEL_CELL + 2 * HALF_WINDOW + STUCK
 #: Stretches whose medians are compared for a step, and for its robust spread [s].
 SHIFT_CELL, SPREAD_CELL = 30.0, 600.0
 #: Median absolute deviation of a normal variable, inverted.
@@ -43,8 +76,68 @@ MAD = 1.4826
 FEWEST = 20
 
 
-def stuck_values(values: Array, shortest: int) -> Mask:
-    """Where an axis repeats one value at least ``shortest`` times, zeros excepted.
+def impossible(t: Array, values: Array) -> npt.NDArray[np.uint8]:
+    """What no accelerometer measures, as bits of `IMPOSSIBLE`.
+
+    Beyond `LIMIT`: infinities and fill values. Far from the neighbours: the outliers
+    of `clean`, departures of more than `BURN` from the level of an hour, and half the
+    filter window around either where it lasts `BURN_LENGTH`. Stuck: ten seconds and
+    more of one value, zero included, on one axis; the other axes are none the worse.
+
+    Parameters
+    ----------
+    t : ndarray, shape (n,)
+        Regular GPS seconds.
+    values : ndarray, shape (n, k)
+        Accelerations [m s-2], at most three axes; NaN where missing.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n,)
+        Depends on what lies within `IMPOSSIBLE_HALO` seconds and on nothing else.
+    """
+    step = t[1] - t[0] if len(t) > 1 else np.inf
+    beyond: Mask = np.asarray((np.abs(values) > LIMIT).any(axis=1))
+    code: npt.NDArray[np.uint8] = beyond.astype(np.uint8)
+    rest = np.where(beyond[:, None], np.nan, values)
+    for k in range(values.shape[1]):
+        shortest = max(int(STUCK / step), 3)
+        stuck = stuck_values(rest[:, [k]], shortest, zeros=True)
+        code[stuck] |= STILL << k
+        rest[stuck, k] = np.nan
+    away = np.zeros(len(t), dtype=bool)
+    for cell, sigma, least in (
+        (BURN_CELL, 0.0, BURN),
+        (LEVEL_CELL, OUTLIER, SMALLEST_OUTLIER),
+    ):
+        if _varies(t, rest, cell, least):
+            level, spread = local_level(t, rest, cell)
+            limit = np.maximum(sigma * spread, least)
+            away |= (np.abs(rest - level) > limit).any(axis=1)
+            rest[away] = np.nan
+    pushed = [(a, b) for a, b in runs(away) if (b - a) * step >= BURN_LENGTH]
+    away |= near(t, [(t[a], t[b - 1]) for a, b in pushed], HALF_WINDOW)
+    code[away & ~np.isnan(values).all(axis=1)] |= FAR
+    return code
+
+
+def _varies(t: Array, values: Array, length: float, least: float) -> bool:
+    """Whether any sample may depart from its level by more than ``least``.
+
+    The level lies between the extremes of five stretches: nearly always this says no.
+    """
+    cells = _cells(t, values, length)
+    low, high = np.fmin.reduce(cells, axis=1), np.fmax.reduce(cells, axis=1)
+    pad = ((2, 2), (0, 0))
+    low, high = (np.pad(x, pad, constant_values=np.nan) for x in (low, high))
+    n = len(cells)
+    bottom = np.fmin.reduce([low[i : i + n] for i in range(5)])
+    top = np.fmax.reduce([high[i : i + n] for i in range(5)])
+    return bool((top - bottom > least).any())
+
+
+def stuck_values(values: Array, shortest: int, *, zeros: bool = False) -> Mask:
+    """Where an axis repeats one value at least ``shortest`` times.
 
     Band-limited data of 16 digits never do; zeros are what files hold for an axis that
     is not provided.
@@ -54,6 +147,8 @@ def stuck_values(values: Array, shortest: int) -> Mask:
     values : ndarray, shape (n, k)
     shortest : int
         Samples in a run, at least 2.
+    zeros : bool, default False
+        Count runs of zeros as well.
 
     Returns
     -------
@@ -61,7 +156,9 @@ def stuck_values(values: Array, shortest: int) -> Mask:
     """
     result = np.zeros(len(values), dtype=bool)
     for series in values.T:
-        same = (series[1:] == series[:-1]) & (series[1:] != 0)
+        same = series[1:] == series[:-1]
+        if not zeros:
+            same &= series[1:] != 0
         if same.any():
             for a, b in runs(same):
                 if b - a + 1 >= shortest:
@@ -137,7 +234,9 @@ def _from_neighbours(series: Array, found: npt.NDArray[np.int64]) -> Array:
     return np.asarray(np.abs(series[found] - np.median(sides, axis=1)))
 
 
-def local_level(t: Array, values: Array) -> tuple[Array, Array]:
+def local_level(
+    t: Array, values: Array, length: float = LEVEL_CELL
+) -> tuple[Array, Array]:
     """Local level of every sample, and the robust spread about it.
 
     The level is the median within 7.5 min of nodes every 5 min, linear in between; the
@@ -149,6 +248,8 @@ def local_level(t: Array, values: Array) -> tuple[Array, Array]:
         Regular GPS seconds.
     values : ndarray, shape (n, k)
         Accelerations [m s-2]; NaN where missing.
+    length : float
+        Distance of the nodes [s]; medians are within one and a half of it.
 
     Returns
     -------
@@ -156,17 +257,17 @@ def local_level(t: Array, values: Array) -> tuple[Array, Array]:
         [m s-2]; NaN where fewer than 20 samples are near. The spread is the larger of
         the two nodes beside the sample.
     """
-    cells = _cells(t, values, LEVEL_CELL)
+    cells = _cells(t, values, length)
     some = slice(None, None, max(cells.shape[1] // 60, 1))
     nodes = _middle(cells[:, some], 1)
-    length, _ = _whole(t, LEVEL_CELL)
-    x = t / length - 0.5
-    first = np.floor(t[0] / length)
+    cell, _ = _whole(t, length)
+    x = t / cell - 0.5
+    first = np.floor(t[0] / cell)
     low = np.clip(np.floor(x) - first, 0, len(nodes) - 1).astype(np.int64)
     high = np.clip(np.floor(x) - first + 1, 0, len(nodes) - 1).astype(np.int64)
     part = (x - np.floor(x))[:, None]
     level = nodes[low] * (1 - part) + nodes[high] * part
-    away = _cells(t, np.abs(values - level), LEVEL_CELL)
+    away = _cells(t, np.abs(values - level), length)
     spread = MAD * _middle(away[:, some], 1)
     return level, np.maximum(spread[low], spread[high])
 
