@@ -30,8 +30,10 @@ def check_identity(file: l1b.L1BFile, name: l1b.FileName | None, source: str) ->
     Raises
     ------
     L1BFormatError
-        Header and records are of another satellite, or no record is of that day.
+        Header and records are of another satellite, no record is of that day, or
+        positions are in another frame than that of the product.
     """
+    _check_frame(file, source)
     if name is None:
         name = l1b.parse_name(str(file.header.attributes.get("file_name", "")))
     if name is None:
@@ -53,4 +55,19 @@ def check_identity(file: l1b.L1BFile, name: l1b.FileName | None, source: str) ->
         raise L1BFormatError(
             f"{source}: named {name.date}, its records are from {first} to {last}; "
             "rename it to the day it holds"
+        )
+
+
+def _check_frame(file: l1b.L1BFile, source: str) -> None:
+    """Refuse orbits in another frame than that of their product."""
+    frame = {"GNV1B": b"E", "GNI1B": b"I"}.get(file.product.code)
+    if frame is None or "coord_ref" not in file.columns:
+        return
+    other = file.columns["coord_ref"] != frame
+    if other.any():
+        named = b", ".join(np.unique(file.columns["coord_ref"][other])).decode("latin1")
+        raise L1BFormatError(
+            f"{source}: {int(other.sum())} of {len(other)} records have coord_ref "
+            f"{named!r}, expected {frame.decode()!r} of {file.product.code}: positions "
+            "in another frame are not used"
         )

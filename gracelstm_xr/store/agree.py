@@ -142,6 +142,7 @@ def check_meta(meta: Mapping[str, Any], where: str) -> None:
         "shard": _positive(meta.get("shard")),
         "satellites": _are_texts(letters) and len(set(letters)) == len(letters),
         "variables": _are_texts(meta.get("variables", [])),
+        "unseen": _are_texts(meta.get("unseen", [])),
         "arrays": isinstance(meta.get("arrays", {}), dict),
         "observed": isinstance(observed, dict)
         and all(type(n) is int for n in observed.values()),

@@ -15,7 +15,7 @@ from typing import Any
 from gracelstm_xr.archive.catalogue import Sources
 from gracelstm_xr.archive.provenance import archive_attributes, origin
 from gracelstm_xr.archive.scan import FileCounts, totals, unlisted
-from gracelstm_xr.archive.selection import Selection, select
+from gracelstm_xr.archive.selection import FAMILIES, Selection, family_of, select
 from gracelstm_xr.compute import cluster
 from gracelstm_xr.core.conventions import append_history
 from gracelstm_xr.core.packing import quantisation_step
@@ -28,6 +28,7 @@ from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     MANIFEST,
     ShardRecord,
+    SourceFile,
     gap_count,
     shard_name,
 )
@@ -323,6 +324,7 @@ def _complete(
         "time": axis_meta(site.layout.axis),
         "satellites": list(letters),
         "variables": list(site.layout.variables),
+        "unseen": _unseen(used),
         "made_by": made_by,
         "observed": _observed(kept.values()),
         "arrays": {name: form_of(array) for name, array in sorted(group.arrays())},
@@ -332,6 +334,12 @@ def _complete(
     group.attrs.put(new)
     site.target.publish(replace=site.replace)
     return kept
+
+
+def _unseen(used: Iterable[SourceFile]) -> list[str]:
+    """Variables of products that no file of the store is of."""
+    seen = {family_of(file.product) for file in used}
+    return [n for f, (_, names) in FAMILIES.items() if f not in seen for n in names]
 
 
 def _problems(counts: Sequence[FileCounts]) -> list[str]:

@@ -84,6 +84,8 @@ def _opened(
     axis = checked_axis(group, meta, where)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
     ds = _complete_part(group, where, options, meta)
+    # members of official tarballs are predicted: arrays without any file behind them
+    ds = ds.drop_vars([n for n in meta.get("unseen", ()) if n in ds.data_vars])
     sizes = {k: v for k, v in grid.items() if k in ds.dims}
     ds = ds.chunk(sizes, name_prefix=_task_prefix(where))
     texts = {n: c for n, c in ds.coords.items() if c.dtype.kind in "TO"}

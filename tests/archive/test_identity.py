@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from archives import content, put, write_file
+from archives import columns, content, put, write_file
 
+from gracelstm_xr import l1b
 from gracelstm_xr.archive.dataset import count_records, open_archive
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
@@ -87,3 +88,16 @@ def test_another_release_or_product_in_the_header(tmp_path: Path) -> None:
     done = put(tmp_path / "in", tmp_path / "s.zarr")
     assert done.counts["mismatched_files"] == 1
     assert "says release 02, its header 01" in done.problems[0]
+
+
+def test_orbits_in_another_frame_are_refused(tmp_path: Path) -> None:
+    path = write_file(tmp_path, "GNV1B", "2008-01-01", "A")
+    values = columns("GNV1B", "2008-01-01", range(60))
+    values["coord_ref"][7] = b"I"
+    options = {"format": "binary", "satellite": "A", "release": "02"}
+    path.write_bytes(l1b.encode("GNV1B", values, name=path.name, **options))
+    write_file(tmp_path, "ACC1B", "2008-01-01", "A")
+    ds = open_archive(tmp_path)
+    with pytest.raises(L1BFormatError, match=r"1 of 60 records have coord_ref 'I'"):
+        ds["position"].compute()
+    assert count_records(ds)["unreadable_files"] == 1

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import xarray as xr
-from archives import DAYS, fill_folder, put
+from archives import DAYS, content, fill_folder, put, write_file, write_tarball
 
 import gracelstm_xr as gx
 from gracelstm_xr.core.conventions import COUNTS
@@ -43,3 +43,18 @@ def test_a_part_does_not(
             assert back.attrs["platform"] == names
             last = "2008-01-01" if "time" in part else "2008-01-03"
             assert back.attrs["time_coverage_end"] == f"{last}T23:59:59"
+
+
+def test_a_store_has_no_variables_of_products_it_never_saw(tmp_path: Path) -> None:
+    for day in DAYS[:2]:
+        members = [content("ACC1B", day, satellite) for satellite in "AB"]
+        write_tarball(tmp_path / "in", f"grace_1B_{day}_02.tar.gz", members)
+    put(tmp_path / "in", tmp_path / "a.zarr")
+    store = gx.open_store(tmp_path / "a.zarr")
+    assert set(store.data_vars) == {"lin_accl", "ang_accl", "acl_res", "acc_qualflg"}
+    assert put(tmp_path / "in", tmp_path / "a.zarr").shards == 0
+    write_file(tmp_path / "in", "SCA1B", DAYS[1], "A")
+    put(tmp_path / "in", tmp_path / "a.zarr")
+    grown = gx.open_store(tmp_path / "a.zarr")
+    assert set(grown.data_vars) - set(store.data_vars) == {"quaternion", "sca_qualflg"}
+    xr.testing.assert_identical(grown["lin_accl"], store["lin_accl"])
