@@ -13,6 +13,7 @@ from typing import Literal
 __all__ = [
     "GRACE",
     "GRACE_FO",
+    "LETTERS",
     "MASS",
     "MISSIONS",
     "PAIRS",
@@ -78,6 +79,9 @@ MISSIONS = (GRACE, GRACE_FO)
 
 SATELLITES = "".join(m.satellites for m in MISSIONS)
 """Letters of all satellites."""
+
+LETTERS = "".join(m.letters for m in MISSIONS)
+"""Letters of all satellites and pairs."""
 
 TWINS = {
     letter: twin

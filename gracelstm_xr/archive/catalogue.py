@@ -26,7 +26,11 @@ __all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
 
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
-ACCELERATIONS = ("ACC1B", "ACT1B", "ACH1B", "ACU1B", "AC01B", "AC11B")
+ACCELERATIONS = tuple(
+    code
+    for code, product in l1b.PRODUCTS.items()
+    if product.fields == l1b.PRODUCTS["ACC1B"].fields
+)
 """Products that may give ``lin_accl``."""
 
 _DAILY = re.compile(r"grace_1B_(?P<date>\d{4}-\d\d-\d\d)_(?P<release>\d\d)\.tar\.gz$")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from gracelstm_xr.l1b.header import ATTRIBUTE_OF_LABEL
 from gracelstm_xr.l1b.model import GPS_EPOCH, Attribute, Field, Product
 from gracelstm_xr.l1b.products import PRODUCTS, is_grace_fo
+from gracelstm_xr.missions import PAIRS
 
 __all__ = ["Content", "legacy_header", "yaml_header"]
 
@@ -55,7 +56,8 @@ class Content:
 
 
 def _platform(satellite: str) -> str:
-    return "GRACE " + {"X": "A+B", "Y": "C+D"}.get(satellite, satellite)
+    named = {letter: both for both, letter in PAIRS.items()}
+    return f"GRACE {named.get(satellite, satellite)}"
 
 
 def _file_type(product: Product) -> int:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.missions import SATELLITES
+from gracelstm_xr.missions import LETTERS, SATELLITES
 
 __all__ = [
     "Array",
@@ -38,7 +38,7 @@ GPS_EPOCH = dt.datetime(2000, 1, 1, 12)
 
 _NAME = re.compile(
     r"(?P<product>[A-Z0-9]{4}[AB])_(?P<date>\d{4}-\d{2}-\d{2})"
-    r"_(?P<satellite>[A-DXY])_(?P<release>\d{2})"
+    rf"_(?P<satellite>[{LETTERS}])_(?P<release>\d{{2}})"
     r"\.(?P<extension>dat|asc|txt|rpt)(?P<gz>\.gz)?$"
 )
 _FILL = {"i1": "f4", "u1": "f4", "i2": "f4", "u2": "f4", "i4": "f8", "u4": "f8"}

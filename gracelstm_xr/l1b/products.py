@@ -10,7 +10,7 @@ from typing import Any
 
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.model import Field, Flags, Product
-from gracelstm_xr.missions import GRACE_FO, mission_of
+from gracelstm_xr.missions import mission_of
 
 __all__ = [
     "GRACE_FO_PRODUCTS",
@@ -114,8 +114,8 @@ THRUSTER_NAMES = tuple(
 
 
 def is_grace_fo(satellite: str) -> bool:
-    """Whether a satellite letter belongs to GRACE-FO (C, D, or the pair Y)."""
-    return mission_of(satellite) is GRACE_FO
+    """Whether files of a satellite or pair have the form of GRACE-FO (C, D, Y)."""
+    return mission_of(satellite).format == "text"
 
 
 def product_of(code: str, satellite: str = "A") -> Product:

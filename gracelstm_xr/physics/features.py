@@ -14,7 +14,7 @@ from gracelstm_xr.compute.blocks import Output, map_time_blocks
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.datamodel import ORIGINS
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.missions import TWINS
+from gracelstm_xr.missions import MISSIONS, TWINS
 from gracelstm_xr.physics.frames import HALO, Pair, assemble, frame_inputs, loaded
 from gracelstm_xr.physics.geometry import FLAGS, build_geometry
 from gracelstm_xr.physics.localmean import local_mean, local_sums
@@ -23,7 +23,6 @@ __all__ = ["features", "satellite_pairs"]
 
 #: Seconds computed at a time: a frame of a day takes 0.1 GB.
 PIECE = 86_400.0
-#: The other satellite of each mission.
 
 #: Array of a frame or geometry, shape after time, dimensions after time, per output.
 _VARIABLES: dict[str, tuple[str, tuple[int, ...], tuple[str, ...]]] = {
@@ -132,7 +131,8 @@ def features(
     """
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
     if lag is not None:
-        pairs = [replace(p, lag=lag if p.recipient in "AC" else -lag) for p in pairs]
+        firsts = {m.satellites[0] for m in MISSIONS}
+        pairs = [replace(p, lag=lag if p.recipient in firsts else -lag) for p in pairs]
     inputs = [frame_inputs(ds, pair) for pair in pairs]
     wanted = [name for name in _VARIABLES if any(_has(name, i, lag) for i in inputs)]
     if not wanted:
