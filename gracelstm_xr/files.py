@@ -43,6 +43,7 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.process import ended, machine_digest, started
 
 __all__ = [
+    "MANIFEST",
     "MODEL",
     "PROGRAM",
     "STORE",
@@ -68,6 +69,8 @@ PathLike = str | os.PathLike[str]
 PROGRAM = "gracelstm_xr"
 #: Root attribute that makes a Zarr group a store of this package.
 STORE = "grace_store"
+#: Group of a store that lists the files it was made of.
+MANIFEST = "manifest"
 #: Format that a model file declares.
 MODEL = f"{PROGRAM} model"
 #: Seconds after which an unfinished file of another host has been left by a dead run.
@@ -428,8 +431,16 @@ def _kind_of_text(head: bytes) -> str:
 
 
 def foreign_file(store: PathLike) -> str | None:
-    """Return the first file in the folder of a store that Zarr did not write there."""
+    """Return the first file or array in the folder of a store that is not of it.
+
+    A file that Zarr did not write there, or an array that the store does not name.
+    """
     root = Path(store)
+    arrays = _named_arrays(root)
+    if arrays:
+        beside = {p.name for p in root.iterdir() if p.is_dir()} - arrays
+        if beside:
+            return min(beside)
     for folder, folders, names in os.walk(root):
         links = [n for n in folders if os.path.islink(os.path.join(folder, n))]
         for name in sorted([*names, *links]):
@@ -437,6 +448,16 @@ def foreign_file(store: PathLike) -> str | None:
             if name in links or not in_store(inside):
                 return inside
     return None
+
+
+def _named_arrays(store: Path) -> set[str]:
+    """Folders of a store by what it says of itself; empty where it says nothing."""
+    try:
+        meta = json.loads((store / "zarr.json").read_bytes())["attributes"][STORE]
+        names = {*meta["arrays"], *meta.get("made", ()), MANIFEST}
+        return names if meta["complete"] else set()
+    except (OSError, ValueError, LookupError, TypeError):
+        return set()
 
 
 def in_store(name: str) -> bool:

@@ -8,8 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xarray as xr
+import zarr
 
 from gracelstm_xr import files, l1b, simulate_archive
 from gracelstm_xr.cli import main
@@ -138,6 +140,13 @@ def test_leftovers_of_the_dead(tmp_path: Path) -> None:
     with pytest.raises(GraceError, match="appeared meanwhile"):
         files.write_text(target, "other")
     assert target.read_text() == "whole"
+
+
+def test_an_array_of_the_user_in_our_store_stays(store: Path, make_grid: Any) -> None:
+    zarr.open_group(store, mode="a").create_array("mine", data=np.array([1.0, 2.0]))
+    with pytest.raises(GraceError, match="mine in it was not written by"):
+        to_zarr(make_grid(size=60), store, mode="w")
+    assert zarr.open_group(store, mode="r")["mine"][:].tolist() == [1.0, 2.0]
 
 
 def test_parts_and_reports_of_others(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gracelstm_xr.archive.scan import FileCounts
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.read import open_root
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ __all__ = [
     "write_record",
 ]
 
-#: Name of the group.
-MANIFEST = "manifest"
 #: What reading a damaged record raises: JSON that is none, or not what was written.
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
 _COUNTS = {f.name for f in dataclasses.fields(FileCounts)}
