@@ -120,7 +120,12 @@ class GraceL1BBackend(BackendEntrypoint):
     """
 
     description = "Open GRACE and GRACE-FO Level-1B files lazily"
-    open_dataset_parameters = ("filename_or_obj", "drop_variables", "eager", "strict")
+    supports_groups = True
+    open_dataset_parameters = (
+        *("filename_or_obj", "drop_variables", "eager", "strict"),
+        *("mask_and_scale", "decode_times", "concat_characters", "decode_coords"),
+        *("use_cftime", "decode_timedelta"),
+    )
 
     def open_dataset(
         self,
@@ -129,6 +134,12 @@ class GraceL1BBackend(BackendEntrypoint):
         drop_variables: str | Iterable[str] | None = None,
         eager: bool = False,
         strict: bool = False,
+        mask_and_scale: bool | None = None,
+        decode_times: bool | None = None,
+        concat_characters: bool | None = None,
+        decode_coords: bool | str | None = None,
+        use_cftime: bool | None = None,
+        decode_timedelta: bool | None = None,
     ) -> xr.Dataset:
         """Open one file.
 
@@ -143,6 +154,13 @@ class GraceL1BBackend(BackendEntrypoint):
             files whose readable records cannot be counted without parsing.
         strict : bool, default False
             Raise where a record is cut or records are missing, instead of warning.
+        decode_times : bool, optional
+            False gives ``time`` as numbers, with their units as an attribute.
+        mask_and_scale, concat_characters, decode_coords, decode_timedelta : optional
+            Of ``xarray.open_dataset``; they change nothing, because a Level-1B file
+            holds neither fill values, scales nor characters to be decoded.
+        use_cftime : bool, optional
+            Not True: times are GPS times to the nanosecond.
 
         Returns
         -------
@@ -162,6 +180,11 @@ class GraceL1BBackend(BackendEntrypoint):
                 f"{type(filename_or_obj).__name__} found; engine 'grace_l1b' expects "
                 "a path, a URL or tar://MEMBER::ARCHIVE"
             )
+        if use_cftime:
+            raise GraceError(
+                "use_cftime=True found; times of Level-1B files are datetime64 of GPS "
+                "time, leave it out"
+            )
         source = normalised(filename_or_obj)
         with open_stream(source) as stream:
             header = parse_header(read_until_end(stream, source), source)
@@ -175,8 +198,21 @@ class GraceL1BBackend(BackendEntrypoint):
                 [drop_variables] if isinstance(drop_variables, str) else drop_variables
             )
             ds = ds.drop_vars(list(names), errors="ignore")
+        if decode_times is False:
+            ds = _with_numbers(ds)
         ds.set_close(functools.partial(forget, source))
         return ds
+
+    def open_groups_as_dict(
+        self, filename_or_obj: Any, **options: Any
+    ) -> dict[str, xr.Dataset]:
+        """Open one file as the only group; parameters as for `open_dataset`."""
+        return {"/": self.open_dataset(filename_or_obj, **options)}
+
+    def open_datatree(self, filename_or_obj: Any, **options: Any) -> xr.DataTree:
+        """Open one file as a tree of one node; parameters as for `open_dataset`."""
+        groups = self.open_groups_as_dict(filename_or_obj, **options)
+        return xr.DataTree.from_dict(groups)
 
     def guess_can_open(self, filename_or_obj: Any) -> bool:
         """Whether the name is that of a readable Level-1B file; reads nothing."""
@@ -282,6 +318,14 @@ def _variable(
     data = indexing.LazilyIndexedArray(array)
     encoding = {"source": source, "preferred_chunks": {dims[0]: max(count, 1)}}
     return xr.Variable(dims, data, attrs, encoding)
+
+
+def _with_numbers(ds: xr.Dataset) -> xr.Dataset:
+    """Dataset with times as numbers, as their encoding says."""
+    time = xr.conventions.encode_cf_variable(ds["time"].variable)
+    if "time" in ds.xindexes:
+        ds = ds.drop_indexes("time")
+    return ds.assign_coords(time=(time.dims, time.values, time.attrs))
 
 
 def _time_attributes(product: l1b.Product) -> dict[str, Any]:

@@ -458,3 +458,36 @@ def require(name: str, names: Iterable[Hashable], *, remedy: str) -> None:
         raise GraceError(
             f"no variable {name!r} found among {', '.join(known) or 'none'}; {remedy}"
         )
+
+
+def require_series(
+    ds: xr.Dataset, name: str = "lin_accl", *, empty: bool = False
+) -> None:
+    """Raise when a Dataset lacks a series, its time or its axes, or any epoch.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+    name : str
+        Variable of the data model.
+    empty : bool, default False
+        Whether a series without epochs is fine.
+
+    Raises
+    ------
+    GraceError
+        One line with what is there and what to do.
+    """
+    require(name, ds.variables, remedy="open ACC1B data first")
+    dims = [str(dim) for dim in ds[name].dims]
+    expected = [dim for dim in VARIABLES[name].dims if dim != "satellite"]
+    if lost := [dim for dim in expected if dim not in dims]:
+        raise GraceError(
+            f"found {name} over {', '.join(dims) or 'nothing'}, expected "
+            f"{' and '.join(expected)} too: select with a list, as in "
+            f"ds.isel({lost[0]}=[0])"
+        )
+    if not empty and ds.sizes["time"] == 0:
+        raise GraceError(
+            "found no epoch, expected at least one: the selection is outside the data"
+        )

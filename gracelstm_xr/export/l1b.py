@@ -14,7 +14,7 @@ import xarray as xr
 
 from gracelstm_xr.compute import cluster
 from gracelstm_xr.compute.pieces import cut, piece_at
-from gracelstm_xr.core.conventions import read_by, utc_now
+from gracelstm_xr.core.conventions import read_by, require_series, utc_now
 from gracelstm_xr.core.index import RegularAxis, axis_of, day_slices
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.export.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
@@ -164,6 +164,7 @@ def _source(ds: xr.Dataset) -> str:
                     f"{name} has {ds[name].sizes.get('axis', 0)} axes; a Level-1B "
                     "file needs x, y and z"
                 )
+            require_series(ds, name)
             return name
     raise GraceError(
         "none of 'lin_accl_filled', 'lin_accl' and 'lin_accl_transplant' found; open "

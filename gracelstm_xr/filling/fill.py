@@ -89,6 +89,7 @@ def fill(
         When the model knows none of the satellites, or not the method; when neither
         is given, or the data do not allow the method.
     """
+    conventions.require_series(ds)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     seen = screened(ds, clean=clean)
     if model is None:
@@ -130,6 +131,8 @@ def _assembled(ds: xr.Dataset, parts: list[xr.Dataset], what: str) -> xr.Dataset
     result = ds.copy()
     for name in OUTPUTS:
         stacked = xr.concat([part[name] for part in parts], dim="satellite")
+        if "satellite" not in ds["lin_accl"].dims:
+            stacked = stacked.isel(satellite=0)
         stacked = stacked.transpose(*ds["lin_accl"].dims)
         stacked.attrs = conventions.attributes_of(name)
         result[name] = (stacked.dims, stacked.data, stacked.attrs)

@@ -19,7 +19,7 @@ from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.days import day_results
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.compute.threads import one_blas_thread
-from gracelstm_xr.core.conventions import require
+from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.provenance import data_origin
 from gracelstm_xr.errors import GraceWarning, NotEnoughDataError
 from gracelstm_xr.files import scratch
@@ -132,7 +132,7 @@ def fit(
         another shape.
     """
     settings = Settings.from_keywords(hyperparameters)
-    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    require_series(ds)
     ds = with_values(screened(ds, clean=clean))
     first, step, size = gps_axis(ds)
     settings = replace(settings, step=max(settings.step, step))

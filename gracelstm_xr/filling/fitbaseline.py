@@ -25,7 +25,7 @@ from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, seconds_of, shared_node
 from gracelstm_xr.compute.days import day_results
 from gracelstm_xr.compute.threads import one_blas_thread
-from gracelstm_xr.core.conventions import require
+from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.provenance import data_origin
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
@@ -111,7 +111,7 @@ def fit_baseline(
     """
     import dask
 
-    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    require_series(ds)
     ds = screened(ds, clean=clean)
     tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
     made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
@@ -147,7 +147,7 @@ def baseline_models(
         Each gives a `FittedModel` of one recipient, or of none where there are too
         few observations.
     """
-    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    require_series(ds)
     if method not in METHODS:
         raise GraceError(
             f"found method {method!r}, expected one of {', '.join(baseline_names())}: "

@@ -15,7 +15,6 @@ import xarray as xr
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import edge_distance, runs
-from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.preprocess import outliers
 from gracelstm_xr.signal.lowpass import HALF_WINDOW
@@ -130,7 +129,7 @@ def clean(
         Without ``lin_accl`` or any epoch, for an unknown reason in ``keep``, or a
         negative parameter.
     """
-    conventions.require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    conventions.require_series(ds)
     limits = _Limits(limit, spike, outlier, stuck, shift, long_firing, widen)
     kept = _check(ds, limits, keep)
     parts = [_marks(one, limits) for _, one in per_satellite(ds)]
@@ -161,10 +160,6 @@ def _check(ds: xr.Dataset, limits: _Limits, keep: Iterable[str]) -> set[str]:
     for name, value in asdict(limits).items():
         if value is not None and not value >= 0:
             raise GraceError(f"found {name}={value}, expected a number of at least 0")
-    if axis_of(ds).size == 0:
-        raise GraceError(
-            "found no epoch, expected at least one: the selection is outside the data"
-        )
     return kept
 
 

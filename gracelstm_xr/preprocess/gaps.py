@@ -12,7 +12,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute.blocks import as_dask
-from gracelstm_xr.core.conventions import require
+from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, runs, usable
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import duration
@@ -54,7 +54,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
     GraceError
         When the Dataset holds no ``lin_accl``.
     """
-    require("lin_accl", ds.variables, remedy="open ACC1B data first")
+    require_series(ds, empty=True)
     shortest = duration(min_length, name="min_length", zero=True)
     axis = axis_of(ds)
     step = axis.step / np.timedelta64(1, "s")

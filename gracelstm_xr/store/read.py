@@ -92,6 +92,10 @@ def _opened(
     ds = ds.assign_coords(
         {n: (c.dims, np.array(c.values.tolist()), c.attrs) for n, c in texts.items()}
     )
+    for variable in ds.variables.values():
+        # else plain to_zarr of another cut would be refused
+        for key in ("chunks", "shards", "preferred_chunks"):
+            variable.encoding.pop(key, None)
     attrs = {k: v for k, v in ds.attrs.items() if k != META}
     order = [n for n in VARIABLES if n in ds]
     ds = ds[[*order, *(n for n in ds.data_vars if n not in VARIABLES)]].assign_coords(
