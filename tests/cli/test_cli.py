@@ -288,6 +288,7 @@ def test_fit_and_fill_from_the_shell(
     out = tmp_path / "out.nc"
     assert main(["fill", str(store), str(model), str(out), "--quiet"]) == 0
     with xr.open_dataset(out) as back:
+        back = back.transpose("satellite", "time", ...)
         filled = back["lin_accl_filled"].values
         assert np.isfinite(filled).all()
         seen = np.isfinite(grid["lin_accl"].values)
