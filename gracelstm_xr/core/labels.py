@@ -24,10 +24,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gracelstm_xr.core.time import to_datetime64
+from gracelstm_xr.core.time import EPOCH, to_datetime64
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["begin", "duration", "durations", "end", "instant", "time_slice"]
+__all__ = [
+    "begin",
+    "duration",
+    "durations",
+    "end",
+    "instant",
+    "span_seconds",
+    "time_slice",
+]
 
 _DURATION = "seconds, or a text such as '60s', '90min' or '1d'"
 _INSTANT = "e.g. 2008-05-01 or 2008-05-01T12:00:00, GPS time"
@@ -161,6 +169,21 @@ def time_slice(start: Any = None, stop: Any = None) -> slice:
             f"start {start!r} and stop {stop!r} found; expected start before stop"
         )
     return slice(first, None if after is None else after - _NANOSECOND)
+
+
+def span_seconds(span: tuple[Any, Any]) -> tuple[float, float]:
+    """First and one-past-last GPS second of a span of two labels.
+
+    Raises
+    ------
+    GraceError
+        One of them is no instant, or the first does not come before the other.
+    """
+    first, past = begin(span[0], name="span start"), end(span[1], name="span stop")
+    a, b = (float((x - EPOCH) / np.timedelta64(1, "s")) for x in (first, past))
+    if a >= b:
+        raise GraceError(f"found span {span!r}, expected start before stop: swap them")
+    return a, b
 
 
 def _period(value: Any) -> pd.Period | None:

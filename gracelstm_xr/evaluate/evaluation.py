@@ -14,8 +14,7 @@ from gracelstm_xr.baselines.base import METHODS, reads_donor, reads_series_only
 from gracelstm_xr.baselines.screen import screened, tell_of
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
-from gracelstm_xr.core.index import EPOCH
-from gracelstm_xr.core.labels import begin, durations, end
+from gracelstm_xr.core.labels import durations, span_seconds
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate.controls import Control, control_tables
@@ -124,7 +123,7 @@ def evaluate(
     if folder is not None:
         claim_parts(folder)
     lengths = durations(lengths, name="lengths", infinite=True)
-    chosen = model.split.test if span is None else _seconds(span)
+    chosen = model.split.test if span is None else span_seconds(span)
     seen = _check_span(ds, model, chosen, allow=allow_training)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     others = _products(ds, products or {})
@@ -262,11 +261,3 @@ def _check_span(
             "span=(start, stop)"
         )
     return f"partly {' and '.join(touched)} data of the fit" if touched else ""
-
-
-def _seconds(span: tuple[Any, Any]) -> tuple[float, float]:
-    first, after = begin(span[0], name="span start"), end(span[1], name="span stop")
-    a, b = (float((x - EPOCH) / np.timedelta64(1, "s")) for x in (first, after))
-    if a >= b:
-        raise ValueError(f"found span {span!r}, expected start before stop: swap them")
-    return a, b

@@ -13,7 +13,7 @@ from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.index import EPOCH
-from gracelstm_xr.core.labels import begin, durations, end, instant
+from gracelstm_xr.core.labels import durations, instant, span_seconds
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.hindcasts import hindcasts, judged, loaded_inputs, placed
 from gracelstm_xr.filling.lessons import ORDER, Sample
@@ -149,9 +149,7 @@ def _span(model: FittedModel, span: str | tuple[Any, Any]) -> tuple[float, float
                 "choose one"
             )
         return model.split.test if span == "test" else model.split.validation
-    first, after = begin(span[0], name="span start"), end(span[1], name="span stop")
-    a, b = (float((x - EPOCH) / np.timedelta64(1, "s")) for x in (first, after))
-    return a, b
+    return span_seconds(span)
 
 
 def _seconds(times: Any) -> Any:

@@ -263,7 +263,7 @@ def test_tarballs_are_read_once_and_absent_members_remembered(tmp_path: Path) ->
     done = put(tmp_path / "in", tmp_path / "a.zarr")
     assert done.counts["absent_files"] == 6
     assert done.counts["records"] == 18 * 60
-    same_values(tmp_path / "a.zarr", tmp_path / "in")
+    same_values(tmp_path / "a.zarr", tmp_path / "in", products=PRODUCTS[:3])
     assert put(tmp_path / "in", tmp_path / "a.zarr").shards == 0
     rows = gx.read_manifest(tmp_path / "a.zarr")
     name, data = content("ACC1B", DAYS[0], "A")
