@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,13 +109,27 @@ def s3(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Serve
     s3_server.on_put = None
 
 
+@contextmanager
+def made_once(factory: pytest.TempPathFactory, name: str) -> Iterator[Path]:
+    """A place that all test processes of a run share, while no other makes it."""
+    folder = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder / name
+
+
 @pytest.fixture(scope="session")
 def twin_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five simulated days of A and B with `TWIN_GAPS` and the truth."""
     from gracelstm_xr.simulate import simulate_archive
 
-    folder = tmp_path_factory.mktemp("twin") / "archive"
-    return simulate_archive(folder, days=5, gaps=TWIN_GAPS, layout="files", seed=3)
+    with made_once(tmp_path_factory, "twin-archive") as folder:
+        if not folder.exists():
+            options = {"days": 5, "layout": "files", "seed": 3}
+            simulate_archive(folder, gaps=TWIN_GAPS, **options)
+        return folder
 
 
 @pytest.fixture(scope="session")
@@ -139,10 +155,14 @@ def truth(twin_archive: Path) -> xr.Dataset:
 
 
 @pytest.fixture(scope="session")
-def model(twin: xr.Dataset) -> FittedModel:
+def model(twin: xr.Dataset, tmp_path_factory: pytest.TempPathFactory) -> FittedModel:
     """A small model that fills B from A, fitted on two days."""
     from datasets import SMALL_FIT
 
     from gracelstm_xr.filling.fit import fit
+    from gracelstm_xr.filling.model import load_model
 
-    return fit(twin, recipient="B", **SMALL_FIT)
+    with made_once(tmp_path_factory, "small.gracelstm") as file:
+        if not file.exists():
+            fit(twin, recipient="B", **SMALL_FIT).save(file)
+        return load_model(file)

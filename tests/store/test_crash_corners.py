@@ -128,9 +128,14 @@ def test_a_shorter_request_does_not_go_on_with_a_longer_one(
     files = fill_folder(tmp_path / "in", DAYS[:4], "A", ("ACC1B",))
     store = tmp_path / "out" / "a.zarr"
     request = {"sources": [str(files)], "store": str(store), "root": str(store.parent)}
-    dead = forks("ingest", options={"shard_days": 1}, kill=150, **request)
-    assert dead["status"] == -9
-    assert list(store.parent.glob(".a.zarr.part/manifest/2*/zarr.json"))
+    finished = ".a.zarr.part/manifest/2*/zarr.json"
+    for change in (150, 135, 120, 105):  # how many there are varies with the schedule
+        shutil.rmtree(store.parent, ignore_errors=True)
+        store.parent.mkdir()
+        dead = forks("ingest", options={"shard_days": 1}, kill=change, **request)
+        if dead["status"] == -9 and list(store.parent.glob(finished)):
+            break
+    assert list(store.parent.glob(finished))
     gx.ingest(files, store, shard_days=1, stop=DAYS[1])
     gx.ingest(files, tmp_path / "b.zarr", shard_days=1, stop=DAYS[1])
     assert tree(store) == tree(tmp_path / "b.zarr")
