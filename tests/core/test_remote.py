@@ -71,8 +71,9 @@ def test_ingest_open_and_do_nothing(s3: S3Server, tmp_path: Path) -> None:
     assert (done.store, done.shards, done.files, done.days) == (URL, 2, 8, 4)
     with s3.watch() as asked:
         ds = gx.open_store(URL)
-    assert chunks(asked) == []
-    assert len(asked) < 40
+    # some times, which must agree with the axis
+    assert {chunk.partition("/")[0] for chunk in chunks(asked)} == {"time"}
+    assert len(asked) < 80
     with s3.watch() as asked:
         part = ds["lin_accl"].sel(
             satellite="B", time=slice(f"{DAYS[2]}T00", f"{DAYS[2]}T03")
@@ -270,7 +271,7 @@ def test_fill_from_bucket_to_bucket_and_to_a_file(
     remote = gx.open_store(out)["lin_accl_filled"].sel(satellite="B").load()
     assert int(remote.isnull().sum()) == 0
     local = xr.load_dataset(tmp_path / "f.nc")["lin_accl_filled"].sel(satellite="B")
-    np.testing.assert_array_equal(remote, local)
+    np.testing.assert_array_equal(remote, local.transpose(*remote.dims))
     truth = ds["lin_accl"].sel(satellite="B").values
     seen = np.isfinite(truth)
     np.testing.assert_array_equal(remote.values[seen], truth[seen])

@@ -314,7 +314,7 @@ def test_a_model_knows_nothing_of_later_data(
     past = round(model.split.validation[0] - model.split.train[0])
     values = twin["lin_accl"].values.copy()
     rng = np.random.default_rng(0)
-    values[:, past:] += 1e-7 * rng.normal(size=values[:, past:].shape)
+    values[:, past:] += 1e-8 * rng.normal(size=values[:, past:].shape)
     spoilt = twin.assign(lin_accl=(twin["lin_accl"].dims, values))
     options = SMALL_FIT | {"patience": None}
     clean = fit(twin, recipient="B", **options)
