@@ -78,7 +78,8 @@ class _Verbs:
         names = [n for n, v in vars(type(self)).items() if isinstance(v, Verb)]
         width = max(map(len, names))
         lines = [
-            f"  {n:{width}}  {(getattr(self, n).__doc__ or '').partition(chr(10))[0]}"
+            f"  {n:{width}}  "
+            f"{(getattr(type(self), n).__doc__ or '').partition(chr(10))[0]}"
             for n in names
         ]
         return "\n".join([(type(self).__doc__ or "").partition("\n")[0], *lines])

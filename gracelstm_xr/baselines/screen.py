@@ -31,6 +31,7 @@ from gracelstm_xr.preprocess.outliers import (
 )
 
 __all__ = [
+    "OWN_MARKS",
     "counted",
     "counts_of",
     "marks_of",
@@ -45,6 +46,8 @@ IntArray = npt.NDArray[np.int64]
 #: Variable of a lazily screened Dataset: bits of
 #: `gracelstm_xr.preprocess.outliers.IMPOSSIBLE` per satellite and sample.
 MARKS = "impossible"
+#: Name of the marks among the inputs of work on one satellite.
+OWN_MARKS = "own.marks"
 
 
 def screened(ds: xr.Dataset, *, clean: bool = True) -> xr.Dataset:

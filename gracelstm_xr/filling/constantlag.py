@@ -18,7 +18,7 @@ from gracelstm_xr.physics.lagsearch import cross_correlation_lag
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["constant_lag", "lags_of_days", "series_of_both"]
+__all__ = ["constant_lag", "lags_of_days", "matched_lag", "series_of_both"]
 
 #: Days whose orbits are asked, evenly spread over the training span.
 DAYS = 5
@@ -71,27 +71,27 @@ def series_of_both(
     return own.data, donor.data
 
 
-def constant_lag(
-    lags: Sequence[Sequence[float]], own: Array, donor: Array, step: float
-) -> float | None:
-    """Lag [s]: the median over days with orbits, else where the series agree best.
+def constant_lag(lags: Sequence[Sequence[float]]) -> float | None:
+    """Median lag [s] over days with orbits; None where no orbit tells.
 
     Parameters
     ----------
     lags : sequence of sequence of float
         Of `lags_of_days`, computed.
-    own, donor : ndarray, shape (n, 3)
-        Of `series_of_both`, computed; compared only where no orbit tells.
-    step : float
-        Of the series [s].
-
-    Returns
-    -------
-    float or None
-        None where the series do not tell either.
     """
     known = [lag for days in lags for lag in days if np.isfinite(lag)]
-    if known:
-        return float(np.median(known))
+    return float(np.median(known)) if known else None
+
+
+def matched_lag(own: Array, donor: Array, step: float) -> float | None:
+    """Lag [s] where the series agree best; None where they do not tell.
+
+    Parameters
+    ----------
+    own, donor : ndarray, shape (n, 3)
+        Of `series_of_both`, computed.
+    step : float
+        Of the series [s].
+    """
     match = cross_correlation_lag(np.asarray(own), np.asarray(donor), step)
     return None if match is None else match.seconds

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.baselines.base import METHOD_CODES, baseline_names, reads_donor
-from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
+from gracelstm_xr.baselines.screen import OWN_MARKS, counts_of, marks_of, screened, tell
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import Output
 from gracelstm_xr.compute.days import group_blocks
@@ -39,8 +39,6 @@ OUTPUTS = {
     "lin_accl_filled_sigma": "sigma",
     "lin_accl_fill_method": "method",
 }
-#: Input that tells what is impossible.
-MARKS = "own.marks"
 KINDS: dict[str, Output] = {
     "values": ((3,), np.float64),
     "sigma": ((3,), np.float64),
@@ -161,7 +159,7 @@ def _filled(
     reach = model.settings.window * model.settings.step
     inputs = inputs_of(ds, pair, method)
     if (marks := marks_of(ds, satellite)) is not None:
-        inputs[MARKS] = marks
+        inputs[OWN_MARKS] = marks
     return _blocks(ds, pair, inputs, model, method, CONTEXT + reach)
 
 
@@ -202,7 +200,7 @@ def _fill_days(
     """Some days of one satellite: each from its own surroundings, if it has gaps."""
     whole = slice(days[0].start, days[-1].stop)
     arrays = dict(arrays)
-    if (marks := arrays.pop(MARKS, None)) is not None:
+    if (marks := arrays.pop(OWN_MARKS, None)) is not None:
         span = f" from {gps_label(t[whole.start])} to {gps_label(t[whole.stop - 1])}"
         tell(satellite, counts_of(marks[whole]), span)
     own = np.array(arrays["own.lin_accl"], dtype=np.float64, order="C")

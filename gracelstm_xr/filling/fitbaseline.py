@@ -39,6 +39,7 @@ from gracelstm_xr.filling.benchmark import (
 from gracelstm_xr.filling.constantlag import (
     constant_lag,
     lags_of_days,
+    matched_lag,
     series_of_both,
 )
 from gracelstm_xr.filling.hidden import stretches
@@ -256,7 +257,9 @@ def _with_constants(
     count = np.sum([n for _, n in days], axis=0)
     mean = np.sum([total for total, _ in days], axis=0) / np.maximum(count, 1)
     x, y, z = (float(m) if n else np.nan for m, n in zip(mean, count, strict=True))
-    lag = constant_lag(lags, *both, step)
+    lag = constant_lag(lags)
+    if lag is None:
+        lag = matched_lag(*both, step)
     return replace(pair, donor_offset=(x, y, z), lag=lag)
 
 

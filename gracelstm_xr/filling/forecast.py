@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
+from gracelstm_xr.baselines.screen import OWN_MARKS, counts_of, marks_of, screened, tell
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.blocks import (
     as_dask,
@@ -57,8 +57,6 @@ HINDCASTS, OVER = 12, 86_400.0
 SPARE = 6
 #: Observed steps whose values shape the interpolation after the last one.
 JOINT = 8
-#: Input that tells what is impossible.
-MARKS = "own.marks"
 OUTPUTS = ("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_forecast_method")
 
 
@@ -243,7 +241,7 @@ def _one(
     low = max(count - round(behind / step), 0)
     inputs = frame_inputs(ds, alone_without_twin(ds, recipient.pair))
     if (marks := marks_of(ds, name)) is not None:
-        inputs[MARKS] = marks
+        inputs[OWN_MARKS] = marks
     sources = {
         key: as_dask(array.isel(time=slice(low, None))) for key, array in inputs.items()
     }
@@ -280,7 +278,7 @@ def _block(
     """Forecast of one satellite, observations where there are some."""
     t = seconds_of(*times)
     arrays = dict(arrays)
-    if (marks := arrays.pop(MARKS, None)) is not None:
+    if (marks := arrays.pop(OWN_MARKS, None)) is not None:
         tell(name, counts_of(marks), f" since {gps_label(t[0])}")
     recipient = model.recipients[name]
     native = float(t[1] - t[0])

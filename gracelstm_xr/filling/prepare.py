@@ -21,6 +21,7 @@ from gracelstm_xr.compute.days import day_number, day_results
 from gracelstm_xr.filling.constantlag import (
     constant_lag,
     lags_of_days,
+    matched_lag,
     series_of_both,
 )
 from gracelstm_xr.filling.recipient import Recipient
@@ -171,10 +172,12 @@ def with_constants(
 def _lag(ds: xr.Dataset, pair: Pair, split: Split) -> float | None:
     import dask
 
-    _, step, _ = gps_axis(ds)
     (lags,) = dask.compute(lags_of_days(ds, pair, split.train))
+    if (lag := constant_lag(lags)) is not None:
+        return lag
+    _, step, _ = gps_axis(ds)
     own, donor = dask.compute(*series_of_both(ds, pair, split.train))
-    return constant_lag(lags, own, donor, step)
+    return matched_lag(own, donor, step)
 
 
 def prepare(

@@ -36,7 +36,8 @@ def with_values(ds: xr.Dataset) -> xr.Dataset:
     A product that was asked for and is nowhere in the files leaves a variable that is
     NaN throughout; a fit must not take it for an orbit.
     """
-    empty = [name for name in covariates_of(ds) if not _has_values(ds[name])]
+    day = max(int(DAY // gps_axis(ds)[1]), 1)
+    empty = [name for name in covariates_of(ds) if not _has_values(ds[name], day)]
     if not empty:
         return ds
     warnings.warn(
@@ -48,17 +49,11 @@ def with_values(ds: xr.Dataset) -> xr.Dataset:
     return ds.drop_vars(empty)
 
 
-def _has_values(array: xr.DataArray) -> bool:
-    size = array.sizes["time"]
-    day = max(int(DAY // _step(array)), 1)
-    looks = evenly(range(0, size, day), LOOKS)
+def _has_values(array: xr.DataArray, day: int) -> bool:
+    """Whether any sample is there; some days of so many samples are looked at first."""
+    looks = evenly(range(0, array.sizes["time"], day), LOOKS)
     parts = [array.isel(time=slice(low, low + day)) for low in looks]
     return any(bool(np.isfinite(part).any()) for part in (*parts, array))
-
-
-def _step(array: xr.DataArray) -> float:
-    """Time between samples [s]."""
-    return gps_axis(array.to_dataset(name="series"))[1]
 
 
 def as_fitted(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:

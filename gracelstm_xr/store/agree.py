@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,8 +81,7 @@ _RUNS = re.compile(r"\d{1,9}(-\d{1,9})?( \d{1,9}(-\d{1,9})?)*")
 _INT64 = np.iinfo(np.int64)
 
 
-@contextlib.contextmanager
-def readable(where: str) -> Iterator[None]:
+def readable(where: str) -> contextlib.AbstractContextManager[None]:
     """Say in one line that a store cannot be read, whatever a library says.
 
     Raises
@@ -90,20 +89,14 @@ def readable(where: str) -> Iterator[None]:
     StoreError
         In place of the errors in `DAMAGE`.
     """
-    try:
-        yield
-    except StoreError:
-        raise
-    except DAMAGE as error:
-        words = " ".join(str(error).split())[:MOST_WORDS]
-        raise StoreError(
-            f"{where} is not a readable Zarr store: {type(error).__name__} {words}; "
-            f"{AGAIN}"
-        ) from error
+    return _instead(
+        lambda kind, words: (
+            f"{where} is not a readable Zarr store: {kind} {words}; {AGAIN}"
+        )
+    )
 
 
-@contextlib.contextmanager
-def undamaged(place: str) -> Iterator[None]:
+def undamaged(place: str) -> contextlib.AbstractContextManager[None]:
     """Say in one line that values of an array cannot be read.
 
     Raises
@@ -111,16 +104,24 @@ def undamaged(place: str) -> Iterator[None]:
     StoreError
         In place of the errors in `DAMAGE`, checksums that do not match among them.
     """
+    return _instead(
+        lambda kind, words: (
+            f"{place} is damaged ({kind}: {words}); `gracelstm info --check` names the "
+            "file: remove it and ingest the source files again"
+        )
+    )
+
+
+@contextlib.contextmanager
+def _instead(line: Callable[[str, str], str]) -> Iterator[None]:
+    """Raise a StoreError of one line for the errors in `DAMAGE`, given their words."""
     try:
         yield
     except StoreError:
         raise
     except DAMAGE as error:
         words = " ".join(str(error).split())[:MOST_WORDS]
-        raise StoreError(
-            f"{place} is damaged ({type(error).__name__}: {words}); `gracelstm info "
-            "--check` names the file: remove it and ingest the source files again"
-        ) from error
+        raise StoreError(line(type(error).__name__, words)) from error
 
 
 def check_meta(meta: Mapping[str, Any], where: str) -> None:

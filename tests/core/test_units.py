@@ -53,6 +53,7 @@ def test_others_are_refused(make_grid: Any, said: str) -> None:
     with pytest.raises(GraceError, match="expected 'm s-2'") as error:
         ds.grace.gaps()
     assert "\n" not in str(error.value)
+    assert "fit" in repr(ds.grace.lstm)  # which needs no data
 
 
 def test_exported_in_si(make_grid: Any, tmp_path: Path) -> None:
