@@ -91,6 +91,10 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
 
 def _warn_of_step(satellite: str, missing: BoolArray, step: float) -> None:
     """Say when samples come regularly, but farther apart than those of the axis."""
+    # a median of two steps or more needs gaps between half of the samples; where
+    # there are fewer the positions, eight bytes each, are not made
+    if 3 * np.count_nonzero(missing) < len(missing):
+        return
     apart = np.diff(np.flatnonzero(~missing))
     if not len(apart) or (every := int(np.median(apart))) < 2:
         return
