@@ -8,14 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Stopped", "stoppable"]
+from gracelstm_xr.compute.interrupts import ASKING
 
-#: Signals that ask a command to end; SIGHUP is not known everywhere.
-ASKING = [
-    getattr(signal, name)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP")
-    if hasattr(signal, name)
-]
+__all__ = ["Stopped", "stoppable"]
 
 
 class Stopped(KeyboardInterrupt):

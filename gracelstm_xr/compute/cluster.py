@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from multiprocessing import resource_tracker
 from typing import Any
 
+from gracelstm_xr.compute.interrupts import ASKING
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.errors import GraceError, GraceWarning
 
@@ -388,8 +389,7 @@ def _signals_held() -> Iterator[None]:
         return
     # started with the first process, it would let these signals through again
     resource_tracker.ensure_running()
-    asking = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, asking)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ASKING)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import re
 import threading
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute import cluster
+from gracelstm_xr.compute.interrupts import interrupts_held
 from gracelstm_xr.compute.pieces import cut
 from gracelstm_xr.core.conventions import (
     CONVENTIONS,
@@ -108,14 +110,24 @@ def to_netcdf(
     facts = {**_globals(ds, axis), **(attrs or {})}
     with _writing(final):
         final.parent.mkdir(parents=True, exist_ok=True)
+    with interrupts_held():
+        _load_libraries()
     with writing(final, replace=overwrite) as work:
-        with _writing(final):
+        with interrupts_held(), _writing(final):
             encodings = create(work, ds, axis, level=compression, attrs=facts)
         extent = _fill(work, final, ds, axis, encodings, progress=progress)
         if axis is not None:
             with _writing(final):
                 _finish(work, {**extent.attributes(), **(attrs or {})})
     return final
+
+
+def _load_libraries() -> None:
+    """Import all that the export needs before there is a file."""
+    for name in ("dask.array", "h5py", "netCDF4", "numcodecs"):
+        importlib.import_module(name)
+    # xarray looks for what makes chunks when it is first asked for some
+    xr.Variable("x", np.zeros(1)).chunk()
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import pytest
 
 import gracelstm_xr as gx
 from gracelstm_xr.cli import main
-from gracelstm_xr.cli.signals import ASKING
+from gracelstm_xr.compute.interrupts import ASKING
 from gracelstm_xr.filling.model import FittedModel
 
 GO_ON = "what is finished is kept, run the same again to go on"
@@ -39,16 +39,6 @@ def something_in(folder: Path, pattern: str) -> Callable[[int], bool]:
     return lambda _: any(folder.rglob(pattern)) if folder.exists() else False
 
 
-def seconds_of_work(seconds: float) -> Callable[[int], bool]:
-    """Whether the processor has spent so much on a process."""
-
-    def spent(number: int) -> bool:
-        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") > seconds
-
-    return spent
-
-
 def cases(place: Path, out: Path) -> dict[str, tuple[list[Any], Any, str]]:
     """Command to its arguments, what tells that it is at work, and what it says."""
     store, model = place / "grace.zarr", place / "b.gracelstm"
@@ -59,7 +49,11 @@ def cases(place: Path, out: Path) -> dict[str, tuple[list[Any], Any, str]]:
             GO_ON,
         ),
         "ingest": ([place / "archive", out / "a.zarr"], something_in(out, "c"), GO_ON),
-        "fit": ([store, out / "a.gracelstm"], seconds_of_work(9.0), NOTHING),
+        "fit": (
+            [store, out / "a.gracelstm", "--checkpoint", out / "state"],
+            something_in(out / "state" / "days", "*"),
+            GO_ON,
+        ),
         "fill": ([store, model, out / "a.zarr"], something_in(out, "c"), NOTHING),
         "evaluate": (
             [store, model, out / "report", "--allow-training"],
@@ -89,14 +83,14 @@ def stopped(
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not at_work(process.pid):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.02)
     send(process.pid)
-    _, told = process.communicate(timeout=120)
-    end = time.monotonic() + 15
+    _, told = process.communicate(timeout=300)
+    end = time.monotonic() + 60
     while alive(process.pid):
         assert time.monotonic() < end, "processes are left"
         time.sleep(0.1)
@@ -203,8 +197,9 @@ def test_workers_end_quietly(
     told = stopped("fill", [*arguments, "--workers", "2"], at_work, send)
     assert told == (status, [f"gracelstm: {what}; {kept}"])
     assert not (tmp_path / "a.zarr").exists()
-    assert main(["fill", *map(str, arguments), "--quiet"]) == 0
-    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
+    if status == 130:
+        assert main(["fill", *map(str, arguments), "--quiet"]) == 0
+        assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
 
 
 def test_a_library_call_leaves_signals_alone(tmp_path: Path) -> None:
