@@ -70,7 +70,7 @@ class Cluster:
             process.wait()
 
 
-def wait_until(met: Any, seconds: float = 60) -> None:
+def wait_until(met: Any, seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not met():
         assert time.monotonic() < end, "waited in vain"

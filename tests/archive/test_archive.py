@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
-import time
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +73,10 @@ def write_days(
 
 def test_sixty_days_open_without_reading(tmp_path: Path, reads: Reads) -> None:
     write_days(tmp_path, 60, products=("ACC1B", "THR1B"))
-    begin = time.perf_counter()
     with dask.config.set(scheduler=_refuse):
         ds = open_archive(tmp_path)
         repr(ds)
         part = ds.sel(time="2008-02", satellite="B")
-    assert time.perf_counter() - begin < 3
     # one header, which says whether the data are simulated
     assert (list(reads), reads.headers) == ([], ["ACC1B_2008-01-01_A_02.dat"])
     assert ds.sizes["time"] == 60 * 86400
@@ -443,15 +440,16 @@ def test_equal_archives_get_equal_names(tmp_path: Path) -> None:
     assert open_archive(tmp_path).lin_accl.data.name != first.lin_accl.data.name
 
 
-def test_fifteen_years_of_names_open_fast(tmp_path: Path) -> None:
-    """15 years x 4 products x 2 satellites of (empty) files: the cost of the index."""
+def test_fifteen_years_of_names_open_without_reading(
+    tmp_path: Path, reads: Reads
+) -> None:
+    """Every fifth day, as empty tarballs."""
     first = dt.date(2002, 4, 4)
     for number in range(0, 15 * 365, 5):
         day = first + dt.timedelta(days=number)
         (tmp_path / f"grace_1B_{day}_02.tar.gz").touch()
-    begin = time.perf_counter()
     ds = open_archive(tmp_path)
-    assert time.perf_counter() - begin < 10
+    assert list(reads) == []
     assert ds.sizes["time"] == (15 * 365 - 4) * 86400
 
 

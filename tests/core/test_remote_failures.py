@@ -205,10 +205,8 @@ def test_the_lock(s3: S3Server, url: str, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def refused(capsys: pytest.CaptureFixture[str], *argv: str) -> str:
-    """The one line by which a command ends, within bounded time."""
-    begun = time.monotonic()
+    """The one line by which a command ends."""
     assert main([*argv, "--quiet"]) == 1
-    assert time.monotonic() - begun < 20
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1, lines
     assert lines[0].startswith("gracelstm: error: ")
@@ -258,7 +256,6 @@ def test_one_line_when_there_is_no_way_in(
     else:
         code = f"import sys; sys.modules['s3fs'] = None; {code}"
         told = "pip install gracelstm-xr[s3]"
-    begun = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,
@@ -268,7 +265,6 @@ def test_one_line_when_there_is_no_way_in(
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - begun < 60
     lines = done.stderr.splitlines()
     assert len(lines) == 2, lines
     for line in lines:

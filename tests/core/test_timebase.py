@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import datetime as dt
 import pickle
-import time
 from typing import Any
 
 import numpy as np
@@ -380,13 +379,11 @@ def test_plots() -> None:
     plt.close("all")
 
 
-def test_twenty_years_open_in_no_time_and_stay_lazy() -> None:
-    begin = time.perf_counter()
+def test_twenty_years_stay_lazy() -> None:
     ax = RegularAxis.between("2002-04-04", "2022-04-04")
     ds = xr.Dataset(coords=regular_coords(ax))
     chosen = ds.sel(time=slice("2008-05-01", "2008-05-02"))
     text = repr(ds) + ds._repr_html_()
-    assert time.perf_counter() - begin < 0.5
     assert ax.size == 631152000
     assert chosen.sizes["time"] == 172800
     assert "2022-04-03T23:59:59" in text

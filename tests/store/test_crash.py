@@ -18,6 +18,7 @@ import pytest
 import xarray as xr
 import zarr
 from archives import DAYS, fill_folder, tree, write_file
+from clusters import wait_until
 from crashing import Forks
 
 import gracelstm_xr as gx
@@ -294,7 +295,7 @@ def test_two_at_once(forks: Forks, cases: dict[str, Case], tmp_path: Path) -> No
         request = {"argv": argv, "log": str(tmp_path / "log"), "shard_days": 2}
         # the first stops in the middle and stays, holding its lock
         halt = {"kill": 100, "signal": signal.SIGSTOP}
-        forks.start("ingest", after=60, **halt, **case.request(store))
+        forks.start("ingest", after=500, **halt, **case.request(store))
         work = store.with_name(".a.zarr.part")
         wait_until(lambda: (work / "time" / "zarr.json").exists())
         second = other("command", **request)
@@ -312,16 +313,6 @@ def test_two_at_once(forks: Forks, cases: dict[str, Case], tmp_path: Path) -> No
         finish(other, store, case)
     finally:
         other.close()
-
-
-def wait_until(met: Any) -> None:
-    import time
-
-    for _ in range(600):
-        if met():
-            return
-        time.sleep(0.05)
-    raise AssertionError("waited in vain for 30 s")
 
 
 def stopped_child(parent: int) -> str:
