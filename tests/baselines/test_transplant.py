@@ -182,25 +182,30 @@ def test_part_of_the_result_is_the_result(
     )
 
 
-def test_without_orbits(whole: xr.Dataset, truth: xr.Dataset) -> None:
+def test_without_orbits(
+    whole: xr.Dataset, both: dict[str, xr.Dataset], truth: xr.Dataset
+) -> None:
     found = transplant(whole.drop_vars(["position", "velocity"])).compute()
     assert "cross-correlation" in found["lin_accl_transplant"].attrs["lag_source"]
-    exact = transplant(whole)["twin_lag"].values
+    exact = both["B"]["twin_lag"].values
     lag = found["twin_lag"].values
     assert np.ptp(lag) == 0
     assert abs(lag[0] - np.median(exact)) < 0.5
     assert (rms(error(found, truth)) < [1.5e-9, 3e-9, 1.5e-9]).all()
 
 
-def test_a_day_without_an_orbit(whole: xr.Dataset, truth: xr.Dataset) -> None:
+def test_a_day_without_an_orbit(
+    whole: xr.Dataset, both: dict[str, xr.Dataset], truth: xr.Dataset
+) -> None:
     position = whole["position"].values.copy()
     position[1, DAY : 2 * DAY] = np.nan
     found = transplant(whole.assign(position=(whole["position"].dims, position)))
+    found = found.compute()
     lag = found["twin_lag"].values
     assert np.isfinite(lag).all()
-    exact = transplant(whole)["twin_lag"].values
+    exact = both["B"]["twin_lag"].values
     assert np.abs(lag - exact).max() < 0.2
-    assert (rms(error(found.compute(), truth)) < [1.5e-9, 3e-9, 1.5e-9]).all()
+    assert (rms(error(found, truth)) < [1.5e-9, 3e-9, 1.5e-9]).all()
 
 
 def test_over_a_swap(tmp_path: Path) -> None:
