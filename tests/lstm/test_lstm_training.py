@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import dask
 import numpy as np
 import pytest
 import xarray as xr
@@ -15,6 +14,7 @@ from datasets import SMALL_FIT
 
 from gracelstm_xr.baselines.start import Track
 from gracelstm_xr.errors import NotEnoughDataError
+from gracelstm_xr.filling import fit as fitting
 from gracelstm_xr.filling.fit import fit, load_frame
 from gracelstm_xr.filling.model import FittedModel
 from gracelstm_xr.lstm.dayframes import DayFrames
@@ -299,18 +299,18 @@ def loss_of(member: Member, job: Job) -> float:
 def test_one_seed_is_one_model_on_any_chunks(
     model: FittedModel, twin: xr.Dataset
 ) -> None:
-    for chunks in ({"time": 86_400}, {"time": 50_001, "satellite": 1}):
-        with dask.config.set(scheduler="sync" if len(chunks) > 1 else "threads"):
-            again = fit(twin.chunk(chunks), recipient="B", **SMALL_FIT)
-        assert_same_starts(again, model)
-        assert_same_networks(again, model)
-        xr.testing.assert_identical(again.scores, model.scores)
+    again = fit(twin.chunk(time=50_001, satellite=1), recipient="B", **SMALL_FIT)
+    assert_same_starts(again, model)
+    assert_same_networks(again, model)
+    xr.testing.assert_identical(again.scores, model.scores)
 
 
 def test_a_model_knows_nothing_of_later_data(
-    model: FittedModel, twin: xr.Dataset
+    model: FittedModel, twin: xr.Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Other validation and test samples give the same starts, scales and weights."""
+    # held-out gaps decide nothing of these, and take longer than the training
+    monkeypatch.setattr(fitting, "_calibrated", lambda ds, model, progress: model)
     past = round(model.split.validation[0] - model.split.train[0])
     values = twin["lin_accl"].values.copy()
     rng = np.random.default_rng(0)
