@@ -283,7 +283,13 @@ def test_fit_and_fill_from_the_shell(
     grid = make_grid(size=2 * DAY, gaps=gaps, orbit=True)
     store, model = tmp_path / "a.zarr", tmp_path / "m.gracelstm"
     to_zarr(grid, store)
-    assert main(["fit", str(store), str(model), "--epochs", "1", "--quiet"]) == 0
+    small = tmp_path / "small.toml"
+    small.write_text(
+        'recipient = "B"\nunits = 8\nwindow = 36\nwindows_per_epoch = 64\n'
+        "hindcasts = 8\n"
+    )
+    fit = ["fit", str(store), str(model), "--config", str(small), "--epochs", "1"]
+    assert main([*fit, "--quiet"]) == 0
     assert "RMS error on satellite" in capsys.readouterr().out
     out = tmp_path / "out.nc"
     assert main(["fill", str(store), str(model), str(out), "--quiet"]) == 0
