@@ -6,13 +6,17 @@ STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
 DEMO_DIR ?= demo
 
-.PHONY: demo test test-jax docs lint types house clean
+.PHONY: demo test test-long test-jax docs lint types house clean
 
 demo: $(STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# a million random inputs and kills; GRACELSTM_FUZZ=0.1 makes it a tenth as many
+test-long: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m long --timeout 0 -rP
 
 # not part of CI: adds JAX to the environment
 test-jax: $(STAMP)

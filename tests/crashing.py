@@ -43,12 +43,12 @@ class Forks:
                 env=environment,
             )
 
-    def __call__(self, work: str, /, **request: Any) -> dict[str, Any]:
+    def __call__(self, work: str, **request: Any) -> dict[str, Any]:
         """Run one child; `kill`, `full`, `after` and `signal` say what befalls it."""
         self.start(work, **request)
         return self.wait()
 
-    def start(self, work: str, /, **request: Any) -> None:
+    def start(self, work: str, **request: Any) -> None:
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"work": work, **request}) + "\n")
         self.process.stdin.flush()
@@ -197,6 +197,23 @@ def copy(request: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
+def fit(request: dict[str, Any]) -> dict[str, Any]:
+    """Fit a method without a network and write the model."""
+    import gracelstm_xr as gx
+
+    ds = gx.open_store(request["store"])
+    model = gx.fit_baseline(ds, method="linear", recipient="B")
+    model.save(request["out"])
+    return {}
+
+
+def simulate(request: dict[str, Any]) -> dict[str, Any]:
+    from gracelstm_xr.simulate import simulate_archive
+
+    simulate_archive(request["out"], days=1, products="THR1B")
+    return {}
+
+
 def command(request: dict[str, Any]) -> dict[str, Any]:
     """Run the command line; what it says goes to a file."""
     from gracelstm_xr.cli import main
@@ -213,7 +230,13 @@ def command(request: dict[str, Any]) -> dict[str, Any]:
     return {"code": code, "said": Path(request["log"]).read_text()}
 
 
-WORK = {"ingest": ingest, "copy": copy, "command": command}
+WORK = {
+    "ingest": ingest,
+    "copy": copy,
+    "fit": fit,
+    "simulate": simulate,
+    "command": command,
+}
 
 if __name__ == "__main__":
     serve()

@@ -40,6 +40,8 @@ _GRACE_FO = re.compile(
     r"\.(?P<kind>noLRI|LRI|ACX2?)\.tgz$"
 )
 _TARBALL = re.compile(r"\.(tar\.gz|tgz|tar)$")
+# What may be meant to be one of them
+_NEARLY = re.compile(r"[a-z0-9]{3}1[ab][^a-z]|grace(fo)?_?1|\.t(ar|gz)", re.I)
 # Days of a monthly tarball that one pass takes out together
 _MONTHLY_WINDOW = 8
 # What the official archives hold; ACT1B came with RL03, the AC* variants with ACX
@@ -210,6 +212,7 @@ def find_files(
     found: dict[str, Entry] = {}
     seen: set[str] = set()
     problems: dict[str, L1BFormatError] = {}
+    others: list[str] = []
     named = {normalised(s) for s in listed}
     for path, size, mtime in (p for s in listed for p in _expand(os.fspath(s))):
         try:
@@ -219,6 +222,8 @@ def find_files(
         except L1BFormatError as error:
             problems[path] = error
             continue
+        if not entries:
+            others.append(path)
         for entry in entries:
             seen.add(entry.name.product)
             if letters is not None and entry.name.satellite not in letters:
@@ -229,7 +234,8 @@ def find_files(
     if not wanted and problems:
         raise next(iter(problems.values()))
     if not wanted:
-        raise ArchiveError(_nothing(listed, products, letters, order, seen))
+        why = _nothing(listed, products, letters, order, seen)
+        raise ArchiveError(why + _near_misses(others))
     wanted.sort(key=lambda e: preference(e, products, order))
     said = tuple(map(str, problems.values()))
     return Catalogue(tuple(wanted), tuple(products), said)
@@ -284,6 +290,14 @@ def _nothing(
         f"none of the requested {' and '.join(limits)} found in {places}; "
         f"found products {', '.join(sorted(seen))}"
     )
+
+
+def _near_misses(paths: Sequence[str]) -> str:
+    """Say which of these files have names that are nearly those of Level-1B files."""
+    names = sorted(os.path.basename(p) for p in paths)
+    near = [n for n in names if _NEARLY.search(n) and not n.endswith((".rpt", ".nc"))]
+    more = ", ..." if len(near) > 3 else ""
+    return f"; not taken: {', '.join(near[:3])}{more}" if near else ""
 
 
 def _expand(source: str) -> Iterator[tuple[str, int, int]]:

@@ -186,6 +186,10 @@ def place(
         inside = np.flatnonzero((offset >= 0) & (offset < len(out) * SECOND))
         inside = _first_of_equal_rows(offset, values, inside)
         np.add.at(out, offset[inside] // SECOND, values[inside])
+        if file.report.truncated or (file.report.announced or 0) > file.report.records:
+            # the records are cut: behind the last one nobody knows of firings
+            last = int(offset.max()) // SECOND if len(offset) else -1
+            out[min(max(last + 1, 0), len(out)) :] = np.nan
         return
     out[spots[0]] = values[spots[1]]
 

@@ -206,9 +206,10 @@ class FittedModel:
             writing(target, replace=overwrite) as work,
             zipfile.ZipFile(work, "w", zipfile.ZIP_DEFLATED) as file,
         ):
-            file.writestr(TEXT, json.dumps(text, indent=1))
-            for name, content in members.items():
-                file.writestr(name, content)
+            every = {TEXT: json.dumps(text, indent=1).encode(), **members}
+            for name, content in every.items():
+                # without the hour: the same model gives the same bytes
+                file.writestr(zipfile.ZipInfo(name), content, zipfile.ZIP_DEFLATED)
         return target
 
 

@@ -21,7 +21,7 @@ from gracelstm_xr.l1b.model import (
     parse_name,
 )
 from gracelstm_xr.l1b.products import product_of
-from gracelstm_xr.l1b.source import Source, parsing
+from gracelstm_xr.l1b.source import Source, beginning, parsing
 from gracelstm_xr.missions import MISSIONS, PAIRS
 
 __all__ = ["parse_header", "read_until_end"]
@@ -105,7 +105,7 @@ def _not_l1b(data: bytes, source: Source) -> str:
     if data[257:262] == b"ustar":
         return f"{name} is a tar archive; name a member: tar://MEMBER::{name}"
     return (
-        f"{name}: not a Level-1B file: it starts with {data[:16]!r}, expected "
+        f"{name}: not a Level-1B file: {beginning(data)}; expected "
         f"{LEGACY_START.decode()!r} or {YAML_START.decode()!r}"
     )
 

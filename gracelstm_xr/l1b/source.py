@@ -27,10 +27,28 @@ LARGEST = 256 << 20
 #: What a gzip stream may unpack to: so many bytes, and so many times its own size.
 _UNPACKED, _RATIO = 64 << 20, 50
 _STEP = 1 << 20
+#: How files begin that come in place of data or are packed otherwise, and the remedy.
+_OTHERS = {
+    b"\xfd7zXZ\0": "it is packed by xz: unpack it with unxz",
+    b"BZh": "it is packed by bzip2: unpack it with bunzip2",
+    b"\x1f\x9d": "it is packed by compress: unpack it with uncompress",
+    b"PK\x03\x04": "it is a zip file: unpack it with unzip",
+}
+_PAGES = (b"<!doctype html", b"<html")
 
 
 class CorruptGzipError(L1BFormatError):
     """A gzip stream is damaged; reading it again gives nothing else."""
+
+
+def beginning(head: bytes) -> str:
+    """Say what a file is that begins with these bytes and is not one of ours."""
+    if head.lstrip().lower().startswith(_PAGES):
+        return "it is a web page, sent in place of the file: log in and download again"
+    for mark, words in _OTHERS.items():
+        if head.startswith(mark):
+            return words
+    return f"it starts with {head[:16]!r}"
 
 
 def split_chain(source: Source) -> tuple[str, str] | None:

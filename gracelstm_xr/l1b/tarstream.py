@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO
 
+from gracelstm_xr.l1b.source import beginning
+
 __all__ = ["Member", "NotTarError", "TarError", "walk"]
 
 BLOCK = 512
@@ -93,7 +95,7 @@ def walk(stream: IO[bytes]) -> Iterator[Member]:
     first = True
     while any(head := _block(stream, first=first)):
         if first and not _sound(head):
-            raise NotTarError(f"it starts with {head[:16]!r}")
+            raise NotTarError(beginning(head))
         if not _sound(head):
             raise TarError("a member header is broken")
         first = False
@@ -130,7 +132,7 @@ def _block(stream: IO[bytes], *, first: bool) -> bytes:
     if first and not block:
         raise NotTarError("it is empty")
     if first and len(block) < BLOCK:
-        raise NotTarError(f"it starts with {block[:16]!r}")
+        raise NotTarError(beginning(block))
     if not block:
         raise TarError("it ends without an end mark")
     if len(block) < BLOCK:

@@ -80,19 +80,16 @@ def refused(call: object) -> object:
         return None
 
 
-def test_bits_flipped_in_a_tarball(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "count", [40, pytest.param(3000, marks=pytest.mark.long)], ids=["few", "many"]
+)
+def test_bits_flipped_in_a_tarball(tmp_path: Path, count: int) -> None:
     """All is said but bits that mean nothing, such as the time in gzip's header."""
-    found = outcomes(tmp_path, 40, seed=0)
-    assert found["said"] + found["harmless"] == 40
+    found = outcomes(tmp_path, count, seed=count)
+    print(f"\nbits of a tarball: {count} inputs ({dict(found)})")
+    assert found["said"] + found["harmless"] == count
     assert found["values"] == 0
-    assert found["said"] > 30
-
-
-@pytest.mark.long
-def test_very_many_bits_flipped_in_a_tarball(tmp_path: Path) -> None:
-    found = outcomes(tmp_path, 3000, seed=1)
-    assert found["said"] + found["harmless"] == 3000
-    assert found["values"] == 0
+    assert found["said"] > 0.75 * count
 
 
 @pytest.mark.parametrize("kind", ["flip", "cut", "header"])

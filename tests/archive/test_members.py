@@ -66,3 +66,43 @@ def test_a_named_file_is_known_by_its_content(tmp_path: Path, name: str) -> None
     path.write_bytes(b"text")
     with pytest.raises(L1BFormatError, match="not a Level-1B file"):
         open_archive(path)
+
+
+@pytest.mark.parametrize(
+    ("beginning", "words"),
+    [
+        (b"<!DOCTYPE html><html>login</html>", "a web page.*: log in and download"),
+        (b"\xfd7zXZ\0", "packed by xz: unpack it with unxz"),
+        (b"BZh91AY", "packed by bzip2"),
+        (b"\x1f\x9d\x90", r"packed by compress"),
+        (b"PK\x03\x04", "a zip file: unpack it"),
+    ],
+)
+def test_other_files_are_called_by_their_kind(
+    tmp_path: Path, beginning: bytes, words: str
+) -> None:
+    for name in (TARBALL, "mine.tgz", NAME, "page.tar.xz"):
+        path = tmp_path / name
+        path.write_bytes(beginning + bytes(600))
+        with pytest.raises(L1BFormatError, match=words):
+            open_archive(path).load()
+
+
+def test_names_that_are_nearly_right_are_told(tmp_path: Path) -> None:
+    for name in ("ACC1B_2008-01-01_A_02.dat.xz", "grace_1B_2008-01-01_02.zip", "notes"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(gx.errors.ArchiveError) as caught:
+        open_archive(tmp_path)
+    assert str(caught.value).endswith(
+        "; not taken: ACC1B_2008-01-01_A_02.dat.xz, grace_1B_2008-01-01_02.zip"
+    )
+
+
+def test_behind_a_cut_nobody_knows_of_firings(tmp_path: Path) -> None:
+    name, data = content("THR1B", DAY, "A", range(20))
+    (tmp_path / name).write_bytes(data[:-100])
+    with pytest.warns(gx.errors.GraceWarning, match="of 20 announced records"):
+        ds = open_archive(tmp_path, products="THR1B").load()
+    on_time = ds.thruster_on_time.sel(satellite="A").isel(thruster=0)
+    assert int(on_time.count()) == 19
+    assert on_time[:19].min() > 0

@@ -1,9 +1,10 @@
-"""Metadata of stores, damaged: the same values, or one StoreError with the path."""
+"""Metadata of stores, damaged: one StoreError with the path.
+
+Damage at random is in tests/long/test_random_stores.py.
+"""
 
 from __future__ import annotations
 
-import json
-import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,82 +35,6 @@ def original(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def store(original: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(original, tmp_path / "a.zarr"))
-
-
-def outcome(store: Path, truth: xr.Dataset) -> str:
-    """``same`` or ``refused``; anything else is a failure."""
-    told = ""
-    try:
-        ds = open_store(store)
-        ds.load(scheduler="sync")
-    except StoreError as error:
-        told = str(error)
-    if told:
-        assert str(store) in told
-        assert told.isprintable()
-        return "refused"
-    xr.testing.assert_equal(ds, truth)
-    assert set(ds.data_vars) == set(truth.data_vars)
-    for name in truth.data_vars:
-        assert ds[name].dtype == truth[name].dtype
-    return "same"
-
-
-def flip(content: bytes, rng: random.Random) -> bytes:
-    spot = rng.randrange(8 * len(content))
-    changed = bytearray(content)
-    changed[spot // 8] ^= 1 << spot % 8
-    return bytes(changed)
-
-
-def cut(content: bytes, rng: random.Random) -> bytes:
-    return content[: rng.randrange(len(content))]
-
-
-def other_number(content: bytes, rng: random.Random) -> bytes:
-    """One number of the JSON is another: negative, zero, huge, no number at all."""
-    plain = json.loads(content)
-    places: list[tuple[Any, Any]] = []
-
-    def walk(node: Any) -> None:
-        pairs = node.items() if isinstance(node, dict) else enumerate(node)
-        for key, value in pairs:
-            places.append((node, key))
-            if isinstance(value, dict | list):
-                walk(value)
-
-    walk(plain)
-    node, key = rng.choice(places)
-    node[key] = rng.choice([-1, 0, 3, 10**12, 10**30, 1.5, None, "", "\x1b[2J", [], {}])
-    return json.dumps(plain).encode()
-
-
-def test_any_damage_of_metadata(original: Path, store: Path) -> None:
-    truth = open_store(original).load()
-    files = [p.relative_to(store) for p in sorted(store.rglob("zarr.json"))]
-    rng = random.Random(0)
-    outcomes = []
-    for number in range(120):
-        name, damage = rng.choice(files), (flip, other_number, cut)[number % 3]
-        content = (original / name).read_bytes()
-        (store / name).write_bytes(damage(content, rng))
-        outcomes.append(outcome(store, truth))
-        (store / name).write_bytes(content)
-    assert outcomes.count("refused") > 60
-
-
-def test_no_flipped_bit_of_the_values_goes_unnoticed(
-    original: Path, store: Path
-) -> None:
-    truth = open_store(original).load()
-    files = [p for p in sorted(store.rglob("*")) if p.is_file() and "/c/" in str(p)]
-    rng = random.Random(1)
-    for _ in range(60):
-        path = rng.choice(files)
-        content = path.read_bytes()
-        path.write_bytes(flip(content, rng))
-        assert outcome(store, truth) == "refused", path
-        path.write_bytes(content)
 
 
 def write_v2(store: Path) -> None:
