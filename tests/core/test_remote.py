@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import xarray as xr
 from archives import content, write_file, write_tarball
-from datasets import SMALL_FIT
 from s3server import S3Server
 
 import gracelstm_xr as gx
 from gracelstm_xr.cli import main
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.filling.model import FittedModel
 from gracelstm_xr.store.ingest import Ingested
 
 DAYS = [f"2008-01-{day:02d}" for day in range(1, 7)]
@@ -258,16 +258,16 @@ def test_tarballs_in_a_bucket(s3: S3Server, tmp_path: Path) -> None:
 def test_fill_from_bucket_to_bucket_and_to_a_file(
     s3: S3Server,
     tmp_path: Path,
-    make_grid: Any,
+    twin: xr.Dataset,
+    model: FittedModel,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    ds = make_grid(size=40_000, gaps={"B": [(20_000, 20_300)]})
+    ds = twin.isel(time=slice(20_000, 60_000))
     ds.grace.to_zarr(URL)
-    model = tmp_path / "model.gracelstm"
-    ds.grace.fit(recipient="B", **SMALL_FIT).save(model)
+    file = model.save(tmp_path / "model.gracelstm")
     out = "s3://bucket/filled.zarr"
-    assert main(["fill", URL, str(model), out, "--quiet"]) == 0
-    assert main(["fill", URL, str(model), str(tmp_path / "f.nc"), "--quiet"]) == 0
+    assert main(["fill", URL, str(file), out, "--quiet"]) == 0
+    assert main(["fill", URL, str(file), str(tmp_path / "f.nc"), "--quiet"]) == 0
     remote = gx.open_store(out)["lin_accl_filled"].sel(satellite="B").load()
     assert int(remote.isnull().sum()) == 0
     local = xr.load_dataset(tmp_path / "f.nc")["lin_accl_filled"].sel(satellite="B")
@@ -277,7 +277,7 @@ def test_fill_from_bucket_to_bucket_and_to_a_file(
     np.testing.assert_array_equal(remote.values[seen], truth[seen])
     # netCDF needs a file
     capsys.readouterr()
-    assert main(["fill", URL, str(model), "s3://bucket/f.nc"]) == 1
+    assert main(["fill", URL, str(file), "s3://bucket/f.nc"]) == 1
     assert "s3://bucket/f.nc is a URL; expected a local path" in capsys.readouterr().err
 
 
