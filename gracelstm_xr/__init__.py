@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gracelstm_xr.simulate import simulate_archive
     from gracelstm_xr.store.ingest import ingest
     from gracelstm_xr.store.manifest import read_manifest
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     __version__: str
 
@@ -43,7 +43,7 @@ __getattr__, __dir__ = hand_on(
         "ingest": "gracelstm_xr.store.ingest",
         "load_model": "gracelstm_xr.filling.model",
         "open_archive": "gracelstm_xr.archive.dataset",
-        "open_store": "gracelstm_xr.store.write",
+        "open_store": "gracelstm_xr.store.read",
         "read_manifest": "gracelstm_xr.store.manifest",
         "simulate_archive": "gracelstm_xr.simulate.api",
         "tutorial": "gracelstm_xr.tutorial",

@@ -42,27 +42,6 @@ from typing import Any
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.process import ended, machine_digest, started
 
-__all__ = [
-    "MANIFEST",
-    "MODEL",
-    "PROGRAM",
-    "STORE",
-    "check_output",
-    "check_sources",
-    "foreign_file",
-    "in_store",
-    "interrupted",
-    "kind_of",
-    "kind_of_root",
-    "remove_folder",
-    "remove_leftovers",
-    "resumable",
-    "scratch",
-    "stamp",
-    "write_text",
-    "writing",
-]
-
 PathLike = str | os.PathLike[str]
 
 #: Name of this program in what it writes.

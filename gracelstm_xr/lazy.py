@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
-__all__ = ["hand_on"]
-
 
 def hand_on(
     package: str, homes: Mapping[str, str]

@@ -13,8 +13,6 @@ import socket
 from hashlib import blake2b
 from pathlib import Path
 
-__all__ = ["ended", "machine", "machine_digest", "started"]
-
 
 def machine() -> dict[str, str]:
     """Host name, and the space in which the numbers of processes count there."""

@@ -189,7 +189,8 @@ def ingest(request: dict[str, Any]) -> dict[str, Any]:
 
 def copy(request: dict[str, Any]) -> dict[str, Any]:
     """Write a Dataset that has to be computed."""
-    from gracelstm_xr.store.write import open_store, to_zarr
+    from gracelstm_xr.store.read import open_store
+    from gracelstm_xr.store.write import to_zarr
 
     ds = open_store(request["sources"])
     ds["lin_accl"] = ds["lin_accl"] * 2.0

@@ -40,7 +40,8 @@ def make_grid(
     `filled` the gaps carry an estimate by the network, with `orbit` there are
     Earth-fixed positions every 60 s.
     """
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import RegularAxis
 
     axis = RegularAxis(
         np.datetime64(start, "ns"), np.timedelta64(1_000_000_000, "ns"), size

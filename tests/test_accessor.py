@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 
 import gracelstm_xr.accessor as accessor
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 GraceAccessor = accessor.GraceAccessor
 LSTMAccessor, PlotAccessor = accessor.LSTMAccessor, accessor.PlotAccessor

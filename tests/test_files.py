@@ -18,7 +18,8 @@ from gracelstm_xr.cli import main
 from gracelstm_xr.errors import GraceError, StoreError
 from gracelstm_xr.export.l1b import to_l1b
 from gracelstm_xr.export.netcdf import to_netcdf
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 
 @pytest.fixture

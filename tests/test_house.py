@@ -17,7 +17,7 @@ from pathlib import Path
 PACKAGE = "gracelstm_xr"
 SOURCE = Path(__file__).parents[1] / PACKAGE
 #: Modules beside the rooms that everyone may import.
-GROUND = {"errors", "files", "lazy", "missions", "process", "version"}
+GROUND = {"arrays", "errors", "files", "lazy", "missions", "process", "version"}
 #: Room to the rooms below it that it may import; ground and itself always.
 BELOW: dict[str, set[str]] = {
     "signal": set(),

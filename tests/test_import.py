@@ -37,7 +37,7 @@ heavy()
 def test_top_level_names_are_the_functions() -> None:
     import gracelstm_xr as gx
     from gracelstm_xr.filling.model import load_model
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     assert gx.open_store is open_store
     assert gx.load_model is load_model

@@ -22,16 +22,6 @@ from gracelstm_xr.core.remote import files_at, stamp
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.source import decompress, open_raw, read_stored, split_chain
 
-__all__ = [
-    "FILES",
-    "LimitedCache",
-    "forget",
-    "identity",
-    "normalised",
-    "parsed",
-    "stored",
-]
-
 Value = TypeVar("Value")
 Identity = tuple[str, int, int]
 

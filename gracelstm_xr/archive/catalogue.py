@@ -22,8 +22,6 @@ from gracelstm_xr.core.remote import files_at, reached, stamp
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 from gracelstm_xr.missions import GRACE, GRACE_FO, Mission
 
-__all__ = ["ACCELERATIONS", "Catalogue", "Entry", "find_files", "preference"]
-
 Sources = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 
 ACCELERATIONS = tuple(

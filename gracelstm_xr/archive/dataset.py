@@ -15,26 +15,16 @@ from gracelstm_xr.archive.catalogue import Catalogue, Sources
 from gracelstm_xr.archive.gridding import Block, Errors, load_block
 from gracelstm_xr.archive.provenance import archive_attributes, family_flags, origin
 from gracelstm_xr.archive.scan import count_records
-from gracelstm_xr.archive.selection import FAMILIES, Selection, select
+from gracelstm_xr.archive.selection import Selection, select
 from gracelstm_xr.core.conventions import attributes_of, labels_of
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.core.index import regular_coords
 from gracelstm_xr.core.time import EPOCH, RegularAxis, day_slices
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
-__all__ = [
-    "FAMILIES",
-    "Files",
-    "count_records",
-    "files_of",
-    "open_archive",
-    "open_selection",
-]
-
-#: Key of the `Files` in ``Dataset.encoding``.
-FILES = "archive_files"
-
 _EPOCH_NS = int(EPOCH.astype("int64"))
+#: Beginning of the name of the tasks that stand for files.
+FILES = "grace-files-"
 
 
 def open_archive(
@@ -124,8 +114,9 @@ def open_selection(selection: Selection, *, errors: Errors = "raise") -> xr.Data
         selection.axis,
     )
     variables: dict[str, xr.Variable] = {}
+    files = Files(selection, strict=errors == "raise")
     for chosen, names in selection.families.values():
-        tasks = _tasks(_blocks(catalogue, chosen, letters, axis, errors), catalogue)
+        tasks = _tasks(_blocks(catalogue, chosen, letters, axis, errors), files)
         has_flag = any(name.endswith("_qualflg") for name in names)
         flags = family_flags(catalogue, chosen) if has_flag else {}
         for name in names:
@@ -143,42 +134,59 @@ def open_selection(selection: Selection, *, errors: Errors = "raise") -> xr.Data
         made_by=origin(catalogue),
     )
     ds.encoding["catalogue"] = catalogue
-    ds.encoding[FILES] = Files(selection, _keys(ds), strict=errors == "raise")
     return ds
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files behind a Dataset of `open_archive`, for as long as it is as opened.
+    """The files that the arrays of a Dataset stand for.
 
     Attributes
     ----------
     selection
         What was opened.
-    keys
-        Name of the Dask array of every variable.
     strict
         Whether a file that cannot be read is an error.
     """
 
     selection: Selection
-    keys: Mapping[str, str]
     strict: bool
 
 
 def files_of(ds: xr.Dataset) -> Files | None:
-    """Return the files a Dataset stands for, None when it was changed since."""
-    files = ds.encoding.get(FILES)
-    if not isinstance(files, Files) or _keys(ds) != files.keys:
+    """Return the files whose values a Dataset holds, None when it holds others.
+
+    The arrays tell: the graph of those that `open_archive` makes says what was opened,
+    and whatever is done to their values gives them another name.
+    """
+    opened = {str(n): _opened(v.data, str(n)) for n, v in ds.data_vars.items()}
+    files = next(iter(opened.values()), None)
+    if files is None or any(other is not files for other in opened.values()):
         return None
-    chosen = files.selection
+    selection = files.selection
+    names = {n for _, variables in selection.families.values() for n in variables}
     letters = tuple(map(str, np.atleast_1d(ds["satellite"].values)))
-    same = letters == chosen.satellites and ds.sizes["time"] == chosen.axis.size
+    same = (
+        set(opened) == names
+        and letters == selection.satellites
+        and ds.sizes["time"] == selection.axis.size
+    )
     return files if same else None
 
 
-def _keys(ds: xr.Dataset) -> dict[str, str]:
-    return {str(n): str(getattr(v.data, "name", "")) for n, v in ds.data_vars.items()}
+def _opened(array: Any, variable: str) -> Files | None:
+    """What was opened, where an array is as `open_archive` made it."""
+    layers = getattr(getattr(array, "dask", None), "layers", {})
+    key = next((name for name in layers if name.startswith(FILES)), None)
+    if key is None or array.name != _array_name(key, variable):
+        return None
+    files = layers[key].get(key)
+    return files if isinstance(files, Files) else None
+
+
+def _array_name(files: str, variable: str) -> str:
+    """Name of the array of a variable, from the name of the layer of its files."""
+    return files.replace(FILES, f"grace-{variable}-")
 
 
 def _blocks(
@@ -211,22 +219,28 @@ def _blocks(
     return table
 
 
-def _tasks(blocks: list[list[Block]], catalogue: Catalogue) -> Any:
+def _tasks(blocks: list[list[Block]], opened: Files) -> Any:
     """Return a Dask array of the Blocks: one element per (satellite, day) task.
 
     Its name stands for the files, their sizes and times, so that equal archives share
-    tasks and a changed file does not.
+    tasks and a changed file does not. What was opened lies under the name itself, for
+    `files_of`; it is no task.
     """
     import dask.array as da
     from dask.highlevelgraph import HighLevelGraph
 
     content = hashlib.blake2b(digest_size=16)
     content.update(repr(blocks).encode())
-    files = [(e.source, e.size, e.mtime_ns) for e in catalogue.entries]
+    entries = opened.selection.catalogue.entries
+    files = [(e.source, e.size, e.mtime_ns) for e in entries]
     content.update(repr(files).encode())
-    key = f"grace-files-{content.hexdigest()}"
-    rows = enumerate(blocks)
-    graph = {(key, i, j): block for i, row in rows for j, block in enumerate(row)}
+    key = f"{FILES}{content.hexdigest()}"
+    graph: dict[Any, Any] = {
+        (key, i, j): block
+        for i, row in enumerate(blocks)
+        for j, block in enumerate(row)
+    }
+    graph[key] = opened
     layers = HighLevelGraph.from_collections(key, graph, dependencies=())
     chunks = ((1,) * len(blocks), tuple(block.size for block in blocks[0]))
     return da.Array(layers, key, chunks, dtype=object)
@@ -249,7 +263,7 @@ def _variable(name: str, tasks: Any, flags: Mapping[str, Any]) -> xr.Variable:
         new_axes={dim: len(labels_of(dim)) for dim in inner},
         dtype=dtype,
         meta=meta,
-        name=tasks.name.replace("files", name),
+        name=_array_name(tasks.name, name),
     )
     attrs = attributes_of(name)
     if name.endswith("_qualflg"):

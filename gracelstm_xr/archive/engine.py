@@ -31,8 +31,6 @@ from gracelstm_xr.errors import GraceError, L1BFormatError
 from gracelstm_xr.l1b.content import open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
 
-__all__ = ["GraceL1BBackend", "record_count"]
-
 # Wholly expressed by the time coordinate and by the satellite coordinate
 _ABSORBED = {
     "gps_time",

@@ -19,16 +19,6 @@ from gracelstm_xr.archive.identity import check_identity
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
-__all__ = [
-    "Block",
-    "empty_block",
-    "grid",
-    "load_block",
-    "load_file",
-    "place",
-    "spots_of",
-]
-
 SECOND = 1_000_000_000
 #: Positions on the axis, and the records that belong there.
 Spots = tuple[slice, slice] | tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]

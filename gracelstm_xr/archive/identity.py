@@ -10,8 +10,6 @@ from gracelstm_xr import l1b
 from gracelstm_xr.core.time import EPOCH, ONE_DAY
 from gracelstm_xr.errors import L1BFormatError
 
-__all__ = ["check_identity"]
-
 _DAY_NS = int(ONE_DAY / np.timedelta64(1, "ns"))
 
 

@@ -18,8 +18,6 @@ from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.missions import missions_of
 
-__all__ = ["archive_attributes", "family_flags", "origin"]
-
 #: Files and tarballs that are tried for a header that can be read.
 MOST_TRIED = 10
 

@@ -17,15 +17,6 @@ from gracelstm_xr.core.conventions import COUNTS
 from gracelstm_xr.core.time import EPOCH, ONE_DAY
 from gracelstm_xr.errors import ArchiveError, L1BFormatError
 
-__all__ = [
-    "FileCounts",
-    "count_file",
-    "count_records",
-    "scan_file",
-    "totals",
-    "unlisted",
-]
-
 
 @dataclass(frozen=True)
 class FileCounts:

@@ -15,8 +15,6 @@ from gracelstm_xr.core.time import ONE_DAY, RegularAxis
 from gracelstm_xr.errors import ArchiveError
 from gracelstm_xr.missions import MISSIONS, SATELLITES
 
-__all__ = ["FAMILIES", "Selection", "family_of", "select"]
-
 FAMILIES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "acc": (ACCELERATIONS, ("lin_accl", "ang_accl", "acl_res", "acc_qualflg")),
     "gnv": (("GNV1B",), ("position", "velocity", "gnv_qualflg")),

@@ -11,18 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.registry import Method, register
 from gracelstm_xr.core.gaps import runs
 from gracelstm_xr.physics.frames import Frame
 from gracelstm_xr.signal.filters import upsample
-
-__all__ = ["AutoRegression", "burg", "conditional_mean", "precision_bands"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Highest order tried.
 HIGHEST = 48

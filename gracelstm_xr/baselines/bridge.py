@@ -10,15 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.core.gaps import runs
-
-__all__ = ["NO_BRIDGE", "REACH", "Bridge", "neighbours"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Time from an edge over which observations are used, and are felt in the gap [s].
 REACH = 300.0

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.physics.attitude import Attitude, rotate
 from gracelstm_xr.physics.earth import GM_EARTH
 from gracelstm_xr.physics.firings import allowed, firing_acceleration
@@ -20,20 +21,6 @@ from gracelstm_xr.physics.frames import FACING
 from gracelstm_xr.physics.lag import lag_to_twin
 from gracelstm_xr.physics.states import StateNodes
 from gracelstm_xr.signal.interpolation import lagrange, linear, nodes_around
-
-__all__ = [
-    "HALO",
-    "Carried",
-    "Chain",
-    "DayMeans",
-    "carry",
-    "day_lag",
-    "day_means",
-    "orbits",
-]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Context of a day [s]: half the filter window, the lag, and a little of the orbit.
 HALO = 900.0

@@ -14,9 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BIN", "Drift"]
-
-Array = npt.NDArray[np.float64]
+from gracelstm_xr.arrays import Array
 
 #: Averaging interval [s]; bins stand at whole multiples of it.
 BIN = 600.0

@@ -12,22 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.physics.frames import Frame
-
-__all__ = [
-    "BLOCK",
-    "NANO",
-    "Moments",
-    "allowed",
-    "block_moments",
-    "columns",
-    "design",
-]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Length of a block [s].
 BLOCK = 21_600.0

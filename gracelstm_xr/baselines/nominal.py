@@ -13,8 +13,6 @@ from gracelstm_xr.preprocess import calibrate as calibration
 if TYPE_CHECKING:
     from gracelstm_xr.baselines.carry import Chain, DayMeans
 
-__all__ = ["MODEL_SIGMA", "nominal_prior"]
-
 #: Factors of the force model on the overlap: 1 give or take so much.
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
 #: The donor's factor without calibration: 1 give or take so much.

@@ -6,30 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.core.conventions import FILL_METHODS
 
 if TYPE_CHECKING:
     from gracelstm_xr.physics.frames import Frame
-
-__all__ = [
-    "METHODS",
-    "METHOD_CODES",
-    "Baseline",
-    "Method",
-    "baseline_kinds",
-    "baseline_names",
-    "needs_donor",
-    "reads_donor",
-    "reads_series_only",
-    "register",
-]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 
 class Baseline(Protocol):

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.moments import (
     BLOCK,
     NANO,
@@ -23,26 +23,9 @@ from gracelstm_xr.baselines.moments import (
     allowed,
     block_moments,
     columns,
-    design,
 )
 from gracelstm_xr.baselines.registry import Method, register
 from gracelstm_xr.physics.frames import Frame
-
-__all__ = [
-    "CONTEXT",
-    "CONTEXT_OF_CHANGES",
-    "NODE_SPACING",
-    "RIDGE_TERMS",
-    "LocalRegression",
-    "RegressionFit",
-    "blended",
-    "design",
-    "nodes_of",
-]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Time between coefficient nodes [s]; they stand at GPS midnight and noon.
 NODE_SPACING = 43_200.0

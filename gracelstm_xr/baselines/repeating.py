@@ -14,15 +14,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.signal.bins import between, bin_means, line, near
-
-__all__ = ["CONTEXT", "Repeating"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Averaging interval [s].
 BIN = 60.0

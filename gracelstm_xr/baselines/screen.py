@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.compute.blocks import (
     DEFAULT_BLOCK,
     gps_axis,
@@ -29,19 +30,6 @@ from gracelstm_xr.preprocess.outliers import (
     STILL,
     impossible,
 )
-
-__all__ = [
-    "OWN_MARKS",
-    "counted",
-    "counts_of",
-    "marks_of",
-    "screened",
-    "tell",
-    "tell_of",
-]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Variable of a lazily screened Dataset: bits of
 #: `gracelstm_xr.preprocess.outliers.IMPOSSIBLE` per satellite and sample.

@@ -17,16 +17,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION, Drift
 from gracelstm_xr.signal.bins import bin_means, curve, line, near
-
-__all__ = ["CONTEXT", "SlowResidual"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Windows serve stretches of so many seconds at whole multiples of it.
 CORE = 43_200.0

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.baselines import regression, repeating
 from gracelstm_xr.baselines import slow as tracking
 from gracelstm_xr.baselines.bridge import NO_BRIDGE, Bridge
@@ -19,11 +19,6 @@ from gracelstm_xr.baselines.regression import LocalRegression
 from gracelstm_xr.baselines.repeating import Repeating
 from gracelstm_xr.baselines.slow import SlowResidual
 from gracelstm_xr.physics.frames import FEATURES, Frame
-
-__all__ = ["CONTEXT", "SINGLE", "TWIN", "Start", "Track"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 
 #: Time before and after a sample that its start depends on [s].
 CONTEXT = regression.CONTEXT_OF_CHANGES + tracking.CONTEXT + repeating.CONTEXT

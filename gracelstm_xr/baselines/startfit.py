@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.bridge import Bridge
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION
 from gracelstm_xr.baselines.moments import NANO, columns
@@ -23,12 +23,6 @@ from gracelstm_xr.baselines.start import Track
 from gracelstm_xr.core.gaps import log_uniform_gaps
 from gracelstm_xr.physics.frames import Frame
 from gracelstm_xr.signal.bins import bin_means
-
-__all__ = ["TrackFit"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Time over which the starting regression takes changes [s].
 CHANGE = 600.0

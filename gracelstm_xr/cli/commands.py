@@ -28,21 +28,6 @@ from gracelstm_xr.files import (
 )
 from gracelstm_xr.missions import mission_of
 
-__all__ = [
-    "clean",
-    "export",
-    "fill",
-    "fit",
-    "forecast",
-    "gaps",
-    "ingest",
-    "plot",
-    "resample",
-    "say",
-    "simulate",
-    "transplant",
-]
-
 
 def say(text: str) -> None:
     """Write lines to standard output."""
@@ -316,7 +301,7 @@ def export(arguments: Namespace) -> None:
 def _open(store: str, *, days: int | None = None) -> xr.Dataset:
     from gracelstm_xr.core.index import axis_of
     from gracelstm_xr.core.time import DAY_NS
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     ds = open_store(store)
     if days is None:

@@ -9,8 +9,6 @@ from typing import Any
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["read_config"]
-
 KINDS = (".toml", ".yaml", ".yml", ".json")
 
 

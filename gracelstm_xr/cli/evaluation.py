@@ -19,8 +19,6 @@ from gracelstm_xr.files import check_sources
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = ["evaluate"]
-
 #: Folder in the report's folder that holds finished parts until all are done.
 PARTS = "parts"
 

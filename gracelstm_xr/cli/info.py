@@ -15,8 +15,6 @@ from gracelstm_xr.errors import GraceError, L1BFormatError
 from gracelstm_xr.l1b import FileName, members, parse_name, read
 from gracelstm_xr.l1b.source import check_regular
 
-__all__ = ["info"]
-
 _ARCHIVES = (".tar", ".tgz", ".tar.gz")
 _HDF5, _NETCDF3 = b"\x89HDF\r\n\x1a\n", b"CDF"
 
@@ -91,7 +89,7 @@ def about(path: str) -> str:
 
 def _store(path: str) -> str:
     from gracelstm_xr.core.summary import describe
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     return f"Zarr store {path}\n{describe(open_store(path))}"
 

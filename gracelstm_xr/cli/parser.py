@@ -9,8 +9,6 @@ from typing import Any
 
 from gracelstm_xr.missions import MISSIONS
 
-__all__ = ["build_parser"]
-
 Parser = argparse.ArgumentParser
 
 

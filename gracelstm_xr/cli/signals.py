@@ -10,8 +10,6 @@ from types import FrameType
 
 from gracelstm_xr.compute.interrupts import ASKING
 
-__all__ = ["Stopped", "stoppable"]
-
 
 class Stopped(KeyboardInterrupt):
     """A signal asked the command to end.

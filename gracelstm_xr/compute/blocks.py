@@ -7,7 +7,7 @@ result does not depend on how time is cut.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import getitem
 from typing import Any
 
@@ -15,24 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.core.index import EPOCH, axis_of
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.version import __version__
-
-__all__ = [
-    "Output",
-    "as_dask",
-    "collected",
-    "gps_axis",
-    "gps_seconds",
-    "iterate_time_blocks",
-    "map_time_blocks",
-    "per_satellite",
-    "seconds_of",
-    "shared_node",
-    "stack_satellites",
-    "time_blocks",
-    "token_of",
-]
 
 #: Shape after time and type of one output of a blockwise function.
 Output = tuple[tuple[int, ...], npt.DTypeLike]
@@ -169,33 +155,144 @@ def map_time_blocks(
     dict of str to dask array
         With time first.
     """
-    import dask
-    from dask.base import tokenize
-
-    sources = {name: as_dask(array) for name, array in inputs.items()}
-    call = dask.delayed(_call)
-    first, step, _ = gps_axis(ds)
-    token = token_of(function, sources, ds, args, halo, outputs, piece)
-    cut = None if piece is None else (round(piece / step), int(np.ceil(halo / step)))
-    # one graph node each, so that a model travels to a process once
-    shared = [shared_node(arg) for arg in args]
-    tasks: list[Any] = []
-    counts = []
-    for block, wide, keep in _stretches(ds, halo):
-        arrays = {name: source[wide] for name, source in sources.items()}
-        own = [] if local is None else [local(block)]
-        times = (first, step, wide.start, wide.stop)
-        key = f"{named(function)}-{tokenize(token, own)}-{len(tasks)}"
-        tasks.append(
-            call(function, times, arrays, keep, cut, *shared, *own, dask_key_name=key)
-        )
-        counts.append(length(block) if length else block.stop - block.start)
+    _, step, _ = gps_axis(ds)
+    blocks = time_blocks(ds)
+    most = None if piece is None else round(piece / step)
+    tasks = scheduled(
+        joined,
+        function,
+        inputs,
+        ds,
+        args,
+        [_pieces(block, most) for block in blocks],
+        halo=halo,
+        token=(outputs, piece),
+        local=local,
+    )
+    counts = [length(b) if length else b.stop - b.start for b in blocks]
     return collected(tasks, counts, outputs)
 
 
-def named(function: Callable[..., Any]) -> str:
-    """Name of a function as the beginning of a Dask key."""
-    return function.__name__.strip("_")
+def _pieces(block: slice, most: int | None) -> list[slice]:
+    """Cut a block into pieces of at most so many samples."""
+    if most is None:
+        return [block]
+    starts = range(block.start, block.stop, most)
+    return [slice(start, min(start + most, block.stop)) for start in starts]
+
+
+def scheduled(
+    how: Callable[..., Any],
+    function: Callable[..., Any],
+    inputs: Mapping[str, xr.DataArray],
+    ds: xr.Dataset,
+    args: tuple[Any, ...],
+    groups: Iterable[list[slice]],
+    *,
+    halo: float,
+    token: Any = None,
+    local: Callable[[slice], Any] | None = None,
+) -> list[Any]:
+    """One task for each group of consecutive spans, with context around the group.
+
+    Parameters
+    ----------
+    how : callable
+        `each`, `joined` or `together`.
+    function, inputs, ds, args, halo, local
+        As for `map_time_blocks`.
+    groups : iterable of list of slice
+        Spans of the axis of ``ds`` that one task is about.
+    token : object, optional
+        What the result depends on besides.
+
+    Returns
+    -------
+    list of dask.delayed.Delayed
+        One for each group.
+    """
+    import dask
+    from dask.base import tokenize
+
+    first, step, size = gps_axis(ds)
+    pad = int(np.ceil(halo / step))
+    sources = {name: as_dask(array) for name, array in inputs.items()}
+    # one graph node each, so that a model travels to a process once
+    shared = [shared_node(arg) for arg in args]
+    call = dask.delayed(_call)
+    common = token_of(function, sources, ds, how.__name__, args, halo, token)
+    tasks = []
+    for spans in groups:
+        start, stop = spans[0].start, spans[-1].stop
+        low, high = max(start - pad, 0), min(stop + pad, size)
+        arrays = {name: source[low:high] for name, source in sources.items()}
+        inner = [slice(s.start - low, s.stop - low) for s in spans]
+        own = [] if local is None else [local(slice(start, stop))]
+        mark = tokenize(common, own) if own else common
+        tasks.append(
+            call(
+                how,
+                function,
+                (first, step, low, high),
+                arrays,
+                inner,
+                pad,
+                [*shared, *own],
+                dask_key_name=f"{function.__name__.strip('_')}-{mark}-{start}-{stop}",
+            )
+        )
+    return tasks
+
+
+def _call(
+    how: Callable[..., Any],
+    function: Callable[..., Any],
+    times: tuple[float, float, int, int],
+    arrays: Mapping[str, npt.NDArray[Any]],
+    spans: list[slice],
+    pad: int,
+    args: list[Any],
+) -> Any:
+    """Make the times where they are needed: a graph of years would not hold them."""
+    return how(function, seconds_of(*times), arrays, spans, pad, args)
+
+
+def each(
+    function: Callable[..., Any],
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    spans: list[slice],
+    pad: int,
+    args: list[Any],
+) -> list[Any]:
+    """Results of the spans of one task, each from its own stretch."""
+    results = []
+    for span in spans:
+        low, high = max(span.start - pad, 0), min(span.stop + pad, len(t))
+        stretch = {name: np.asarray(array[low:high]) for name, array in arrays.items()}
+        keep = slice(span.start - low, span.stop - low)
+        results.append(function(t[low:high], stretch, keep, *args))
+    return results
+
+
+def joined(function: Callable[..., Any], *task: Any) -> dict[str, Any]:
+    """Results of the spans of one task, one after the other."""
+    results = each(function, *task)
+    if len(results) == 1:
+        return dict(results[0])
+    return {n: np.concatenate([r[n] for r in results]) for n in results[0]}
+
+
+def together(
+    function: Callable[..., Any],
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    spans: list[slice],
+    pad: int,
+    args: list[Any],
+) -> Any:
+    """Result of one call for all spans of a task."""
+    return function(t, arrays, spans, *args)
 
 
 def token_of(
@@ -242,7 +339,7 @@ def collected(
     merged = HighLevelGraph.merge(*(task.__dask_graph__() for task in tasks))
     layers = {task.__dask_layers__()[0] for task in tasks}
     token = tokenize([task.key for task in tasks], counts)
-    found = {}
+    arrays = {}
     for name, (shape, dtype) in outputs.items():
         key = f"{name}-{token}"
         zeros = (0,) * len(shape)
@@ -253,41 +350,8 @@ def collected(
             {**merged.layers, key: layer}, {**merged.dependencies, key: layers}
         )
         chunks = (tuple(counts), *((size,) for size in shape))
-        found[name] = da.Array(graph, key, chunks, dtype=dtype)
-    return found
-
-
-def _call(
-    function: Callable[..., Any],
-    times: tuple[float, float, int, int],
-    arrays: Mapping[str, npt.NDArray[Any]],
-    keep: slice,
-    cut: tuple[int, int] | None,
-    *args: Any,
-) -> Any:
-    """Make the times where they are needed: a graph of years would not hold them."""
-    t = seconds_of(*times)
-    if cut is None or keep.stop - keep.start <= cut[0]:
-        return function(t, arrays, keep, *args)
-    size, pad = cut
-    parts = []
-    for start in range(keep.start, keep.stop, size):
-        stop = min(start + size, keep.stop)
-        wide = slice(max(start - pad, 0), min(stop + pad, len(t)))
-        some = {name: array[wide] for name, array in arrays.items()}
-        inner = slice(start - wide.start, stop - wide.start)
-        parts.append(function(t[wide], some, inner, *args))
-    return {name: np.concatenate([p[name] for p in parts]) for name in parts[0]}
-
-
-def _stretches(ds: xr.Dataset, halo: float) -> Iterator[tuple[slice, slice, slice]]:
-    """Block, block with context, and the first within the second."""
-    axis = axis_of(ds)
-    pad = int(np.ceil(halo / (axis.step / np.timedelta64(1, "s"))))
-    for block in time_blocks(ds):
-        wide = slice(max(block.start - pad, 0), min(block.stop + pad, axis.size))
-        keep = slice(block.start - wide.start, block.stop - wide.start)
-        yield block, wide, keep
+        arrays[name] = da.Array(graph, key, chunks, dtype=dtype)
+    return arrays
 
 
 def shared_node(arg: Any) -> Any:
@@ -329,7 +393,63 @@ def iterate_time_blocks(
     """
     import dask
 
-    for block, wide, keep in _stretches(ds, halo):
+    _, step, size = gps_axis(ds)
+    pad = int(np.ceil(halo / step))
+    for block in time_blocks(ds):
+        wide = slice(max(block.start - pad, 0), min(block.stop + pad, size))
         lazy = {name: array.isel(time=wide).data for name, array in inputs.items()}
         (arrays,) = dask.compute(lazy)
+        keep = slice(block.start - wide.start, block.stop - wide.start)
         yield block, gps_seconds(ds, wide), arrays, keep
+
+
+def cut(
+    ds: xr.Dataset, names: Iterable[Any], lengths: Mapping[str, int | tuple[int, ...]]
+) -> dict[Any, npt.NDArray[Any]]:
+    """Cut variables along some dimensions; whatever they share is computed once.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        In memory, on disk or on Dask; nothing is computed here.
+    names : iterable of str
+        Variables to cut.
+    lengths : mapping of dimension to int or tuple of int
+        Length of the pieces, or of each piece; other dimensions are not cut.
+
+    Returns
+    -------
+    dict of str to ndarray of dask.delayed.Delayed
+        One array of pieces per variable, with its dimensions. Compute all pieces in
+        one call: a model fitted within the graph is then fitted once.
+    """
+    import dask.array as da
+    from dask.array.optimization import optimize
+    from dask.core import flatten
+    from dask.highlevelgraph import HighLevelGraph
+
+    wanted: list[Any] = []
+    listed = list(names)
+    for name in listed:
+        variable = ds.variables[name]
+        chunks = {d: lengths.get(str(d), -1) for d in variable.dims}
+        if variable.chunks is None:
+            # name=False: hashing a long series costs more than writing it
+            wanted.append(variable.chunk(chunks, name=False).data)  # type: ignore[arg-type]
+        else:
+            wanted.append(variable.chunk(chunks).data)
+    # as one graph: dask.optimize would take every array on its own, and then the
+    # tasks they share are computed once for each
+    merged = HighLevelGraph.merge(*(array.__dask_graph__() for array in wanted))
+    keys = [key for array in wanted for key in flatten(array.__dask_keys__())]
+    best = optimize(merged, keys)
+    pieces = {}
+    for name, array in zip(listed, wanted, strict=True):
+        again = da.Array(best, array.name, array.chunks, dtype=array.dtype)
+        pieces[name] = np.asarray(again.to_delayed(optimize_graph=False), dtype=object)
+    return pieces
+
+
+def piece_at(pieces: npt.NDArray[Any], dims: tuple[Any, ...], **place: int) -> Any:
+    """Return one piece by its number along dimensions; 0 along the others."""
+    return pieces[tuple(place.get(str(d), 0) for d in dims)]

@@ -21,8 +21,6 @@ from gracelstm_xr.compute.interrupts import ASKING
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.errors import GraceError, GraceWarning
 
-__all__ = ["active_client", "client", "fair_share", "run", "stream", "task_name"]
-
 #: Time for a scheduler to answer.
 ANSWER = "10s"
 #: Seconds between two looks whether there are workers at all.

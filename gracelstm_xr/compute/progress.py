@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator, Sized
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar
 
-__all__ = ["Bar", "track"]
-
 T = TypeVar("T")
 
 #: Seconds between two drawings on a terminal and between two lines in a log.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gracelstm_xr.core.datamodel import LABELS, VARIABLES, Variable
+from gracelstm_xr.core.datamodel import LABELS, VARIABLES
 from gracelstm_xr.core.packing import packing, quantisation_step
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceError
@@ -23,26 +23,6 @@ from gracelstm_xr.missions import mission_of
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = [
-    "CONVENTIONS",
-    "FILL_METHODS",
-    "VARIABLES",
-    "Variable",
-    "append_history",
-    "attributes_of",
-    "coverage_attributes",
-    "field_attributes",
-    "flag_attributes",
-    "global_attributes",
-    "header_attributes",
-    "labels_of",
-    "netcdf_encoding",
-    "read_by",
-    "time_encoding",
-    "utc_now",
-    "zarr_encoding",
-]
 
 CONVENTIONS = "CF-1.11, ACDD-1.3"
 #: Global attributes that count what is in all files of an archive, see `count_records`.

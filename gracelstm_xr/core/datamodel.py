@@ -8,8 +8,6 @@ from typing import Any
 
 from gracelstm_xr.l1b.products import THRUSTER_NAMES
 
-__all__ = ["LABELS", "ORIGINS", "VARIABLES", "Origin", "Variable"]
-
 LABELS: dict[str, tuple[str, ...]] = {
     "axis": ("x", "y", "z"),
     "quaternion_component": ("q0", "q1", "q2", "q3"),

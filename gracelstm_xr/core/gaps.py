@@ -7,19 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import BoolArray, IntArray
+
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = [
-    "edge_distance",
-    "log_uniform_gaps",
-    "place_gaps",
-    "runs",
-    "usable",
-]
-
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 
 def runs(mask: BoolArray) -> IntArray:

@@ -20,41 +20,18 @@ from xarray.indexes import CoordinateTransformIndex, Index, PandasIndex
 from gracelstm_xr.core.conventions import attributes_of, time_encoding
 from gracelstm_xr.core.lazytime import (
     AlignsWithPandas,
-    LazyTimeIndex,
     as_pandas,
     plain_index,
 )
 from gracelstm_xr.core.time import (
-    EPOCH,
-    ONE_DAY,
-    ONE_SECOND,
     RegularAxis,
     axis_from_times,
     chain_axes,
-    datetime64_to_gps,
-    day_slices,
-    gps_to_datetime64,
     join_axes,
-    to_datetime64,
 )
 from gracelstm_xr.core.timearray import AxisTransform, RegularTimeVariable, warn_if_long
 from gracelstm_xr.core.timelabels import positions_of_label
 from gracelstm_xr.errors import GraceError
-
-__all__ = [
-    "EPOCH",
-    "ONE_DAY",
-    "ONE_SECOND",
-    "LazyTimeIndex",
-    "RegularAxis",
-    "RegularTimeIndex",
-    "axis_of",
-    "datetime64_to_gps",
-    "day_slices",
-    "gps_to_datetime64",
-    "regular_coords",
-    "to_datetime64",
-]
 
 
 class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):

@@ -27,16 +27,6 @@ import pandas as pd
 from gracelstm_xr.core.time import EPOCH, to_datetime64
 from gracelstm_xr.errors import GraceError
 
-__all__ = [
-    "begin",
-    "duration",
-    "durations",
-    "end",
-    "instant",
-    "span_seconds",
-    "time_slice",
-]
-
 _DURATION = "seconds, or a text such as '60s', '90min' or '1d'"
 _INSTANT = "e.g. 2008-05-01 or 2008-05-01T12:00:00, GPS time"
 _NANOSECOND = np.timedelta64(1, "ns")

@@ -11,14 +11,6 @@ import xarray as xr
 from xarray.core.indexing import IndexSelResult
 from xarray.indexes import Index, PandasIndex
 
-__all__ = [
-    "AlignsWithPandas",
-    "LazyTimeIndex",
-    "TimeVariable",
-    "as_pandas",
-    "plain_index",
-]
-
 
 class AlignsWithPandas(type):
     """Index classes that xarray may align with an ordinary pandas index.

@@ -15,8 +15,6 @@ import numpy.typing as npt
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["MISSING", "pack", "packing", "quantisation_step", "read_part", "write_part"]
-
 #: Integer that stands for NaN.
 MISSING = -(2**31)
 #: Largest multiple of the step that is stored.

@@ -7,8 +7,6 @@ from collections.abc import Iterable
 
 import xarray as xr
 
-__all__ = ["FILES_DIGEST", "data_origin", "digest_of"]
-
 #: Global attribute: SHA-256 of the Level-1B files behind a Dataset. Of files, their
 #: names and sizes count; of a store, their names and contents. The same data give the
 #: same digest wherever they lie.

@@ -15,17 +15,6 @@ from typing import Any
 
 from gracelstm_xr.errors import StoreError
 
-__all__ = [
-    "check_place",
-    "files_at",
-    "is_url",
-    "network_errors",
-    "reached",
-    "stamp",
-    "storage",
-    "unbroken",
-]
-
 #: Base classes of errors that are no OSError, by module.
 _ERRORS = {
     "botocore.exceptions": ("BotoCoreError", "ClientError"),

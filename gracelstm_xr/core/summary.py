@@ -17,8 +17,6 @@ from gracelstm_xr.missions import missions_of
 if TYPE_CHECKING:
     from gracelstm_xr.store.ingest import Ingested
 
-__all__ = ["describe", "ingested", "observed_fractions"]
-
 
 def observed_fractions(ds: xr.Dataset) -> dict[str, float]:
     """Return the fraction of seconds with accelerations per satellite.

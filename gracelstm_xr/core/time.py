@@ -18,21 +18,6 @@ import pandas as pd
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = [
-    "EPOCH",
-    "ONE_DAY",
-    "ONE_SECOND",
-    "RegularAxis",
-    "axis_from_times",
-    "chain_axes",
-    "datetime64_to_gps",
-    "day_slices",
-    "gps_label",
-    "gps_to_datetime64",
-    "join_axes",
-    "to_datetime64",
-]
-
 EPOCH = np.datetime64("2000-01-01T12:00:00", "ns")
 ONE_SECOND = np.timedelta64(1_000_000_000, "ns")
 #: A day [s], and in the steps of datetime64[ns].

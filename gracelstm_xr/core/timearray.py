@@ -15,8 +15,6 @@ from gracelstm_xr.core.lazytime import TimeVariable
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceWarning
 
-__all__ = ["AxisTransform", "RegularTimeVariable", "warn_if_long"]
-
 #: Steps (three years at 1 Hz) whose times are not built without a word.
 LONG = 100_000_000
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 from gracelstm_xr.core.conventions import TIME_UNITS, attributes_of
 from gracelstm_xr.core.time import EPOCH, RegularAxis
 
-__all__ = ["codes_at", "time_attributes", "time_codes"]
-
 _ORIGIN = int(EPOCH.astype("int64"))
 #: Length [ns] of the units tried, coarsest first: whole seconds shrink to 0.1 % of
 #: their bytes under Blosc, microseconds to 1.1 % (measured at 1 Hz).

@@ -17,8 +17,6 @@ import xarray as xr
 
 from gracelstm_xr.core.time import DAY_NS, RegularAxis
 
-__all__ = ["positions_of_label"]
-
 # Units of date strings as pandas.Period names them, fine to coarse, in ns
 _UNITS = {
     "ns": 1,

@@ -9,8 +9,6 @@ import xarray as xr
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["in_si"]
-
 PREFIXES = {
     "": 1.0,
     "k": 1e3,

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.evaluate.parts import REVOLUTION
 from gracelstm_xr.filling.benchmark import GapErrors
-
-__all__ = ["blocks_of", "bootstrap", "interval", "ratio_of", "resampled"]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Resamples of the bootstrap, and the percentiles of its interval.
 RESAMPLES, INTERVAL = 500, (2.5, 97.5)

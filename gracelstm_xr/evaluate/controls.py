@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.core.time import DAY
 from gracelstm_xr.filling.benchmark import FILL, GapErrors, join_errors, score_round
 from gracelstm_xr.physics.frames import Frame
@@ -17,10 +17,6 @@ from gracelstm_xr.physics.frames import Frame
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = ["CASES", "Control", "control_part", "control_tables"]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: The same gaps three times: data as they are, a donor from another day, no signal.
 CASES = ("as observed", "wrong-day donor", "zero signal")

@@ -5,19 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.evaluate.bootstrap import blocks_of, interval, ratio_of, resampled
 from gracelstm_xr.evaluate.parts import Part
 from gracelstm_xr.filling.benchmark import FILL, GapErrors
 from gracelstm_xr.filling.sigma import LEVELS, UNIT, binned, fair_scale
-
-__all__ = ["sigma_tables"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Distance from an observation up to which an error counts as beside it [s].
 BESIDE = 10.0

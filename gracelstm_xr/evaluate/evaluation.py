@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.baselines.base import METHODS, reads_donor, reads_series_only
+from gracelstm_xr.baselines.registry import METHODS, reads_donor, reads_series_only
 from gracelstm_xr.baselines.screen import screened, tell_of
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
@@ -29,8 +29,6 @@ from gracelstm_xr.filling.present import as_fitted
 
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
-
-__all__ = ["evaluate"]
 
 #: Variables of the data model that are no product to compare with.
 OWN = (

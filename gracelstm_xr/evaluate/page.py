@@ -16,8 +16,6 @@ from gracelstm_xr.files import PROGRAM
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-__all__ = ["badge", "bullets", "joined", "page", "paragraph", "section", "table"]
-
 
 @functools.cache
 def _macros() -> Any:

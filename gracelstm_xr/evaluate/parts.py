@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.evaluate.solver import ARC, absorbed
 from gracelstm_xr.files import kind_of, remove_leftovers, writing
@@ -23,19 +24,6 @@ from gracelstm_xr.physics.frames import Frame
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = [
-    "REVOLUTION",
-    "Part",
-    "claim_parts",
-    "join_parts",
-    "load_part",
-    "remove_parts",
-    "save_part",
-    "score_part",
-]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: A revolution [s]: what activity is measured over, and the blocks of the bootstrap.
 REVOLUTION = 5640.0

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import BoolArray
 from gracelstm_xr.evaluate.parts import Part
 from gracelstm_xr.filling.conditions import along_orbit
-
-__all__ = ["DISTURBED", "regimes"]
-
-BoolArray = npt.NDArray[np.bool_]
 
 #: A sample is disturbed where the activity exceeds this many times its median.
 DISTURBED = 2.0

@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = ["check_report", "html", "write_report"]
-
 #: Methods drawn in figures: more would hide each other.
 DRAWN = (
     *("linear", "previous_orbit", "harmonic", "transplant", "ridge"),

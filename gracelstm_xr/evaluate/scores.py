@@ -9,17 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from gracelstm_xr.baselines.base import METHODS
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.baselines.registry import METHODS
 from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap, interval, ratio_of
 from gracelstm_xr.evaluate.coverage import sigma_tables
 from gracelstm_xr.evaluate.parts import Part
 from gracelstm_xr.evaluate.regimes import regimes
 from gracelstm_xr.filling.benchmark import FILL, GapErrors, score_table
-
-__all__ = ["REFERENCES", "paired", "tables"]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: What skill is measured against: the first that the data allow.
 REFERENCES = ("transplant", "harmonic", "linear")

@@ -9,11 +9,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.days import day_number
-
-__all__ = ["ARC", "NODES", "absorbed", "design_matrix"]
-
-Array = npt.NDArray[np.float64]
 
 #: Distance of the spline's nodes [s], at GPS midnight and every 6 h from it.
 NODES = 21_600.0

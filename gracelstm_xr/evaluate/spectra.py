@@ -9,13 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.evaluate.parts import REVOLUTION, Part
 from gracelstm_xr.filling.benchmark import GapErrors
 from gracelstm_xr.signal.noise import design_noise, ranging_noise
-
-__all__ = ["BANDS", "LONG_GAP", "band_rms", "noise_floor", "spectra"]
-
-Array = npt.NDArray[np.float64]
 
 #: Shortest gap whose errors are transformed [s].
 LONG_GAP = 10_800.0

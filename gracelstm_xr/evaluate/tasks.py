@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute import cluster
 from gracelstm_xr.compute.blocks import as_dask, gps_axis
@@ -29,11 +30,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from gracelstm_xr.filling.model import FittedModel
-
-__all__ = ["Work", "planned", "worked"]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

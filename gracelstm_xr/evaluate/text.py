@@ -7,8 +7,6 @@ import xarray as xr
 
 from gracelstm_xr.evaluate.verdict import duration
 
-__all__ = ["score_table"]
-
 
 def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
     """Return RMS errors as text: a row per method, x y z under each gap length.

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-__all__ = ["Finding", "duration", "findings", "verdict"]
-
 #: Sigma is honest when coverage may be, by its interval, as near to its level.
 HONEST = 0.05
 UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))

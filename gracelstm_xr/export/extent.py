@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.physics.earth import geodetic
 
-__all__ = ["SOURCES", "Extent"]
-
-Array = npt.NDArray[Any]
 #: Variables that tell the extent: coordinates, or the positions they follow from.
 SOURCES = ("latitude", "longitude", "height", "position")
 _NAMES = {"latitude": "lat", "longitude": "lon", "height": "vertical"}
@@ -33,7 +30,7 @@ class Extent:
 
     limits: dict[str, tuple[float, float]] = dataclasses.field(default_factory=dict)
 
-    def add(self, columns: Mapping[Any, Array]) -> None:
+    def add(self, columns: Mapping[Any, AnyArray]) -> None:
         """Take note of the values of some of `SOURCES`; positions are Earth-fixed."""
         found = {name: columns[name] for name in _NAMES if name in columns}
         if "position" in columns and len(found) < len(_NAMES):
@@ -81,7 +78,7 @@ class Extent:
         return found
 
 
-def _coordinates(position: Array) -> dict[str, Array]:
+def _coordinates(position: AnyArray) -> dict[str, AnyArray]:
     points = position.reshape(-1, 3)
     seen = points[np.isfinite(points).all(axis=1)]
     # a position of zero stands for none in some files

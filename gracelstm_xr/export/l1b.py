@@ -13,17 +13,15 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr.compute import cluster
-from gracelstm_xr.compute.pieces import cut, piece_at
+from gracelstm_xr.compute.blocks import cut, piece_at
 from gracelstm_xr.core.conventions import read_by, require_series, utc_now
-from gracelstm_xr.core.index import RegularAxis, axis_of, day_slices
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import RegularAxis, day_slices
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.export.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
-from gracelstm_xr.export.netcdf import to_netcdf
 from gracelstm_xr.files import check_output, check_sources, interrupted, resumable
 from gracelstm_xr.missions import mission_of
 from gracelstm_xr.version import __version__
-
-__all__ = ["SYNTHETIC_BIT", "to_l1b", "to_netcdf"]
 
 ACC_PRODUCTS = ("ACC1B", "ACT1B", "ACH1B", "ACU1B", "AC01B", "AC11B")
 SOURCES = ("lin_accl_filled", "lin_accl", "lin_accl_transplant")

@@ -9,23 +9,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from gracelstm_xr import l1b
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.core.conventions import FILL_METHODS
-from gracelstm_xr.core.index import datetime64_to_gps
-from gracelstm_xr.core.time import RegularAxis
+from gracelstm_xr.core.time import RegularAxis, datetime64_to_gps
 from gracelstm_xr.errors import GraceError
-
-__all__ = ["SUFFIX", "SYNTHETIC_BIT", "Day", "DayReport", "write_day"]
 
 #: Bit of ``acc_qualflg`` set on synthetic epochs; unused in official ACC1B files.
 SYNTHETIC_BIT = 1
 SUFFIX = {"binary": "dat", "ascii": "asc", "text": "txt"}
 #: Spans listed one by one; the reader of JPL holds 100 header records in all.
 MOST_SPANS = {"binary": 30, "ascii": 30, "text": 500}
-
-Array = npt.NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +97,7 @@ class DayReport:
     marked: int = 0
 
 
-def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
+def write_day(day: Day, columns: Mapping[str, AnyArray]) -> DayReport:
     """Write one file and say what is in it; no file where no epoch is complete.
 
     Parameters
@@ -117,8 +112,8 @@ def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
     GraceError
         The file cannot be written.
     """
-    finite: Array = np.isfinite(columns[day.source])
-    present = cast(Array, finite.all(axis=-1))
+    finite: AnyArray = np.isfinite(columns[day.source])
+    present = cast(AnyArray, finite.all(axis=-1))
     made = _methods(day, columns)[present]
     flags = columns.get("acc_qualflg", np.zeros(len(present), "uint8"))[present]
     bit = np.uint8(1 << SYNTHETIC_BIT)
@@ -128,7 +123,7 @@ def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
     )
     if not present.any():
         return report
-    seconds = cast(Array, datetime64_to_gps(day.axis.values()[present])[0])
+    seconds = cast(AnyArray, datetime64_to_gps(day.axis.values()[present])[0])
     data = {
         "gps_time": seconds.astype("int32"),
         "lin_accl": columns[day.source][present],
@@ -156,7 +151,7 @@ def write_day(day: Day, columns: Mapping[str, Array]) -> DayReport:
     return dataclasses.replace(report, path=str(path))
 
 
-def _methods(day: Day, columns: Mapping[str, Array]) -> Array:
+def _methods(day: Day, columns: Mapping[str, AnyArray]) -> AnyArray:
     """Method of every epoch, 0 where observed."""
     methods = columns.get("lin_accl_fill_method")
     if day.source == "lin_accl_transplant":
@@ -165,13 +160,13 @@ def _methods(day: Day, columns: Mapping[str, Array]) -> Array:
         return np.zeros(len(columns[day.source]), "uint8")
     # the axes of one epoch are filled together; the largest code says how
     found = np.where(methods == _codes()["none"], 0, methods).max(axis=-1)
-    return cast(Array, found)
+    return cast(AnyArray, found)
 
 
 def _report(
-    day: Day, columns: Mapping[str, Array], finite: Array, made: Array
+    day: Day, columns: Mapping[str, AnyArray], finite: AnyArray, made: AnyArray
 ) -> DayReport:
-    present = cast(Array, finite.all(axis=-1))
+    present = cast(AnyArray, finite.all(axis=-1))
     partial = finite.any(axis=-1) & ~present
     marks = columns.get("acc_cleanflg", np.zeros(len(present), "uint8"))[present]
     names = {code: name for name, code in _codes().items()}
@@ -187,7 +182,7 @@ def _report(
     )
 
 
-def _or_zero(values: Array | None, present: Array) -> Array:
+def _or_zero(values: AnyArray | None, present: AnyArray) -> AnyArray:
     """Values of the epochs written; 0, as in official files, where there is none."""
     if values is None:
         return np.zeros((int(present.sum()), 3))
@@ -265,7 +260,7 @@ def _listed(spans: list[tuple[str, int, int]], most: int) -> list[str]:
     return lines
 
 
-def _spans(made: Array, seconds: Array) -> list[tuple[str, int, int]]:
+def _spans(made: AnyArray, seconds: AnyArray) -> list[tuple[str, int, int]]:
     """Method, first and last GPS second of every run of one method."""
     step = int(np.diff(seconds).min()) if len(seconds) > 1 else 1
     breaks = (np.diff(made) != 0) | (np.diff(seconds) > step)

@@ -14,8 +14,6 @@ from gracelstm_xr.core.conventions import netcdf_encoding
 from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_attributes
 
-__all__ = ["attribute", "create", "day_length", "encoded"]
-
 Encoding = dict[str, Any]
 _PLACE = ["latitude", "longitude"]
 _LIKE_DATA = ("flag_values", "flag_masks", "valid_range", "valid_min", "valid_max")

@@ -16,8 +16,8 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.compute import cluster
+from gracelstm_xr.compute.blocks import cut
 from gracelstm_xr.compute.interrupts import interrupts_held
-from gracelstm_xr.compute.pieces import cut
 from gracelstm_xr.core.conventions import (
     CONVENTIONS,
     append_history,
@@ -27,14 +27,13 @@ from gracelstm_xr.core.conventions import (
     read_by,
     utc_now,
 )
-from gracelstm_xr.core.index import RegularAxis, axis_of
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.export.extent import SOURCES, Extent
 from gracelstm_xr.export.ncfile import Encoding, attribute, create, day_length, encoded
 from gracelstm_xr.files import check_output, stamp, writing
-
-__all__ = ["to_netcdf"]
 
 KINDS = "fiubUMm"
 #: What a file of that name may be to be replaced.

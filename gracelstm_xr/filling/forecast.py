@@ -21,9 +21,9 @@ from gracelstm_xr.compute.blocks import (
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import usable
-from gracelstm_xr.core.index import RegularAxis, axis_of, regular_coords
+from gracelstm_xr.core.index import axis_of, regular_coords
 from gracelstm_xr.core.labels import duration, instant
-from gracelstm_xr.core.time import gps_label
+from gracelstm_xr.core.time import RegularAxis, gps_label
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.ahead import (
     Ahead,

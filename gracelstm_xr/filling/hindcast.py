@@ -12,8 +12,8 @@ from gracelstm_xr.baselines.screen import screened, tell_of
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import FILL_METHODS
-from gracelstm_xr.core.index import EPOCH
 from gracelstm_xr.core.labels import durations, instant, span_seconds
+from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling.hindcasts import hindcasts, judged, loaded_inputs, placed
 from gracelstm_xr.filling.lessons import ORDER, Sample

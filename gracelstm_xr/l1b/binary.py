@@ -7,9 +7,8 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.l1b.model import Array, Field, Product
-
-__all__ = ["decode"]
+from gracelstm_xr.arrays import AnyArray
+from gracelstm_xr.l1b.model import Field, Product
 
 #: Records copied at a time: with their copies they fit the cache of one core.
 BLOCK = 2048
@@ -17,7 +16,7 @@ BLOCK = 2048
 LONGEST_TEXT = 256
 
 
-def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
+def decode(body: memoryview, product: Product) -> tuple[dict[str, AnyArray], int]:
     """Decode complete records; a cut last record is left out.
 
     Parameters
@@ -45,7 +44,7 @@ def decode(body: memoryview, product: Product) -> tuple[dict[str, Array], int]:
     return _native(records, product.fixed), leftover
 
 
-def _native(records: Array, fields: tuple[Field, ...]) -> dict[str, Array]:
+def _native(records: AnyArray, fields: tuple[Field, ...]) -> dict[str, AnyArray]:
     """Copy the fields of packed big-endian records into native arrays.
 
     Neighbours of one type are swapped and copied in one go, and returned as views of
@@ -78,15 +77,15 @@ def _native(records: Array, fields: tuple[Field, ...]) -> dict[str, Array]:
     return columns
 
 
-def _gather(body: bytes, offsets: npt.NDArray[np.int64], width: int) -> Array:
+def _gather(body: bytes, offsets: npt.NDArray[np.int64], width: int) -> AnyArray:
     """Bytes ``offset .. offset + width`` of each record, shape (n, width)."""
     source = np.frombuffer(body, np.uint8)
     return np.asarray(source[offsets[:, None] + np.arange(width)])
 
 
-def empty_optional(fields: tuple[Field, ...], count: int) -> dict[str, Array]:
+def empty_optional(fields: tuple[Field, ...], count: int) -> dict[str, AnyArray]:
     """Arrays for optional fields with every value absent, shape (count,)."""
-    found: dict[str, Array] = {}
+    found: dict[str, AnyArray] = {}
     for f in fields:
         fill = 0 if f.kind == "flag" else np.nan
         found[f.name] = np.full(count, fill, f.memory_dtype)
@@ -134,7 +133,7 @@ def _offsets(body: bytes, product: Product) -> tuple[list[int], list[int], int]:
     return starts, flags, total - position
 
 
-def _decode_flagged(body: bytes, product: Product) -> tuple[dict[str, Array], int]:
+def _decode_flagged(body: bytes, product: Product) -> tuple[dict[str, AnyArray], int]:
     """Records with values by prod_flag: decode all records of one flag at once."""
     starts, flags, leftover = _offsets(body, product)
     offsets, kinds = np.array(starts, np.int64), np.array(flags, np.int64)
@@ -163,7 +162,7 @@ def check_text(width: int) -> None:
         )
 
 
-def _decode_strings(body: bytes, product: Product) -> tuple[dict[str, Array], int]:
+def _decode_strings(body: bytes, product: Product) -> tuple[dict[str, AnyArray], int]:
     """Fixed part followed by a NUL-terminated string (housekeeping)."""
     fixed = product.record_dtype()
     starts: list[int] = []

@@ -17,8 +17,6 @@ from gracelstm_xr.l1b.source import (
 )
 from gracelstm_xr.l1b.tarball import read_members
 
-__all__ = ["load", "open_stream"]
-
 
 @contextlib.contextmanager
 def open_stream(source: Source) -> Iterator[IO[bytes]]:

@@ -11,11 +11,11 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.files import check_output, writing
 from gracelstm_xr.l1b.headertext import Content, legacy_header, yaml_header
 from gracelstm_xr.l1b.model import (
     GPS_EPOCH,
-    Array,
     Attribute,
     Field,
     Format,
@@ -26,8 +26,6 @@ from gracelstm_xr.l1b.model import (
 )
 from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.missions import mission_of
-
-__all__ = ["encode", "write"]
 
 _SUFFIX: dict[str, str] = {"binary": "dat", "ascii": "asc", "text": "txt"}
 # Products whose columns are all separated by one blank; the others have two
@@ -178,7 +176,7 @@ def write(
     return target
 
 
-def _stem(product: Product, times: Array, satellite: str, release: str) -> str:
+def _stem(product: Product, times: AnyArray, satellite: str, release: str) -> str:
     """Name without suffix, dated by the middle record (days may overlap)."""
     if not len(times):
         raise ValueError(f"{product.code} without records: state the file name")
@@ -189,7 +187,7 @@ def _stem(product: Product, times: Array, satellite: str, release: str) -> str:
 
 def _check(
     product: Product, columns: Mapping[str, npt.ArrayLike], satellite: str
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """Columns as arrays of the stored types, with defaults filled in."""
     given = {k: np.asarray(v) for k, v in columns.items()}
     missing = [
@@ -200,7 +198,7 @@ def _check(
     if missing:
         raise ValueError(f"{product.code}: missing columns {', '.join(missing)}")
     count = len(given[product.time_fields[0]])
-    found: dict[str, Array] = {}
+    found: dict[str, AnyArray] = {}
     for f in product.fields:
         values = given.get(f.name)
         if values is None:
@@ -224,7 +222,7 @@ def _default(f: Field, product: Product, satellite: str) -> bytes | int | None:
     return 0 if f.kind == "flag" else None
 
 
-def _cast(values: Array, f: Field, product: Product) -> Array:
+def _cast(values: AnyArray, f: Field, product: Product) -> AnyArray:
     """Convert to the stored type, refusing to change integers silently."""
     dtype = np.dtype(f.dtype)
     if dtype.kind not in "iu" or values.dtype == dtype:
@@ -241,7 +239,7 @@ def _cast(values: Array, f: Field, product: Product) -> Array:
     return values.astype(dtype)
 
 
-def _binary_body(product: Product, data: Mapping[str, Array]) -> bytes:
+def _binary_body(product: Product, data: Mapping[str, AnyArray]) -> bytes:
     dtype = product.record_dtype()
     records = np.empty(len(data[product.time_fields[0]]), dtype)
     for name in dtype.names or ():
@@ -249,7 +247,9 @@ def _binary_body(product: Product, data: Mapping[str, Array]) -> bytes:
     return records.tobytes()
 
 
-def _text_body(product: Product, data: Mapping[str, Array], *, lossless: bool) -> bytes:
+def _text_body(
+    product: Product, data: Mapping[str, AnyArray], *, lossless: bool
+) -> bytes:
     texts: list[list[str]] = []
     for f in product.text_fields:
         values = data[f.name]
@@ -274,7 +274,7 @@ def _template(product: Product) -> str:
     return "".join(pieces)[1:] + "\n"
 
 
-def _column(values: Array, f: Field, *, lossless: bool) -> list[str]:
+def _column(values: AnyArray, f: Field, *, lossless: bool) -> list[str]:
     """Text of every value of one column."""
     if f.kind == "flag":
         width = 8 * np.dtype(f.dtype).itemsize

@@ -24,8 +24,6 @@ from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.l1b.source import Source, beginning, parsing
 from gracelstm_xr.missions import MISSIONS, PAIRS
 
-__all__ = ["parse_header", "read_until_end"]
-
 LEGACY_START = b"PRODUCER AGENCY"
 LEGACY_END = b"END OF HEADER"
 YAML_START = b"header:"

@@ -14,8 +14,6 @@ from gracelstm_xr.l1b.model import GPS_EPOCH, Attribute, Field, Product
 from gracelstm_xr.l1b.products import PRODUCTS, is_grace_fo
 from gracelstm_xr.missions import PAIRS
 
-__all__ = ["Content", "legacy_header", "yaml_header"]
-
 _VALUE_WIDTH = 47  # columns 33 to 79: JPL leaves the last column blank
 # JPL's reader has room for 100 header records, the end mark among them.
 _MOST_RECORDS = 99

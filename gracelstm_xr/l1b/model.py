@@ -11,23 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.missions import LETTERS, SATELLITES
 
-__all__ = [
-    "Array",
-    "Attribute",
-    "Field",
-    "FileName",
-    "Flags",
-    "Format",
-    "Header",
-    "L1BFile",
-    "Product",
-    "ReadReport",
-    "parse_name",
-]
-
-Array = npt.NDArray[Any]
 Attribute = str | int | list[str]
 Format = Literal["binary", "ascii", "text"]
 Flags = tuple[tuple[int, str], ...]
@@ -332,7 +318,7 @@ class L1BFile:
     header: Header
     product: Product
     satellite: str
-    columns: dict[str, Array]
+    columns: dict[str, AnyArray]
     report: ReadReport
 
     @property
@@ -346,7 +332,7 @@ class L1BFile:
         return self.header.flags.get(column) or self.product.flags.get(name, ())
 
 
-def time_ns(product: Product, columns: Mapping[str, Array]) -> npt.NDArray[np.int64]:
+def time_ns(product: Product, columns: Mapping[str, AnyArray]) -> npt.NDArray[np.int64]:
     """Join whole seconds and fraction to integer nanoseconds, shape (n,).
 
     Float seconds would be too coarse: their resolution is 1.2e-7 s.

@@ -12,14 +12,6 @@ from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.model import Field, Flags, Product
 from gracelstm_xr.missions import mission_of
 
-__all__ = [
-    "GRACE_FO_PRODUCTS",
-    "PRODUCTS",
-    "THRUSTER_NAMES",
-    "is_grace_fo",
-    "product_of",
-]
-
 Row = Mapping[str, Any]
 Rows = dict[str, Row]
 

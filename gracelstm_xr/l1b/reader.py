@@ -9,12 +9,12 @@ from dataclasses import replace
 
 import numpy as np
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 from gracelstm_xr.l1b import binary, text
 from gracelstm_xr.l1b.content import load, open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
 from gracelstm_xr.l1b.model import (
-    Array,
     Header,
     L1BFile,
     Product,
@@ -25,8 +25,6 @@ from gracelstm_xr.l1b.model import (
 from gracelstm_xr.l1b.products import product_of
 from gracelstm_xr.l1b.source import Source, parsing
 from gracelstm_xr.missions import SATELLITES
-
-__all__ = ["read", "read_bytes", "read_header"]
 
 #: Field with the letter of the satellite, in all products of one satellite.
 LETTER = "GRACE_id"
@@ -138,7 +136,7 @@ def _decode(
     product: Product,
     names: set[str] | None,
     source: Source,
-) -> tuple[dict[str, Array], int, str]:
+) -> tuple[dict[str, AnyArray], int, str]:
     """Columns, the number of incomplete records, and a clause about them."""
     body = memoryview(data)[header.nbytes :]
     if header.format == "binary":
@@ -155,8 +153,8 @@ def _decode(
 
 
 def _own_records(
-    columns: dict[str, Array], header: Header, source: Source
-) -> tuple[dict[str, Array], int]:
+    columns: dict[str, AnyArray], header: Header, source: Source
+) -> tuple[dict[str, AnyArray], int]:
     """Leave out records that carry the letter of another satellite; count them."""
     letters = columns.get(LETTER)
     if letters is None or header.satellite not in SATELLITES or not len(letters):
@@ -225,7 +223,7 @@ def _reorder(product: Product, header: Header, source: Source) -> Product:
 def _report(
     header: Header,
     product: Product,
-    columns: dict[str, Array],
+    columns: dict[str, AnyArray],
     truncated: int,
     clause: str,
 ) -> tuple[ReadReport, list[str]]:
@@ -256,7 +254,7 @@ def _report(
     return report, problems
 
 
-def _notes(product: Product, columns: dict[str, Array]) -> list[str]:
+def _notes(product: Product, columns: dict[str, AnyArray]) -> list[str]:
     """Findings about time tags that a user should know of."""
     notes = []
     scale = columns.get("time_ref")

@@ -18,8 +18,6 @@ from typing import BinaryIO, cast
 
 from gracelstm_xr.errors import GraceError, L1BFormatError
 
-__all__ = ["Source", "split_chain"]
-
 Source = str | os.PathLike[str]
 GZIP_MAGIC = b"\x1f\x8b"
 #: Largest content of one Level-1B file [bytes]; 10 Hz for a day as text is half of it.

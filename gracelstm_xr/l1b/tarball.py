@@ -37,8 +37,6 @@ from gracelstm_xr.l1b.source import (
 from gracelstm_xr.l1b.tarstream import Member, NotTarError, TarError, walk
 from gracelstm_xr.missions import GRACE_FO, mission_of
 
-__all__ = ["members", "read_members", "verify_checksums"]
-
 CHECKSUM = "checksum"
 _LINE = re.compile(r"^([0-9a-fA-F]{32})\s+\*?(\S+)\s*$")
 

@@ -14,8 +14,6 @@ from typing import IO
 
 from gracelstm_xr.l1b.source import beginning
 
-__all__ = ["Member", "NotTarError", "TarError", "walk"]
-
 BLOCK = 512
 #: Member header extensions are a name or two; no more is read into memory.
 _EXTENSION = 1 << 20

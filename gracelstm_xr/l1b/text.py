@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.errors import L1BFormatError
 from gracelstm_xr.l1b.binary import check_text, empty_optional, present
-from gracelstm_xr.l1b.model import Array, Field, Product
+from gracelstm_xr.l1b.model import Field, Product
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-__all__ = ["decode"]
 
 _SPACE, _NEWLINE, _ZERO = 32, 10, 48
 
@@ -41,7 +40,7 @@ class _Rows:
 
 def decode(
     body: memoryview, product: Product, *, names: Collection[str] | None = None
-) -> tuple[dict[str, Array], int]:
+) -> tuple[dict[str, AnyArray], int]:
     """Decode the complete lines of a text body.
 
     Parameters
@@ -95,7 +94,7 @@ def _complete_lines(body: memoryview, product: Product) -> tuple[memoryview, int
     return (body, 0) if whole else (body[: len(body) - len(line)], 1)
 
 
-def _untangle(columns: dict[str, Array]) -> None:
+def _untangle(columns: dict[str, AnyArray]) -> None:
     """Swap satellite and time scale where the letters show they are exchanged."""
     scale = np.isin(columns["GRACE_id"], [b"G", b"R"])
     if (
@@ -116,7 +115,7 @@ def _keys(fields: Sequence[Field]) -> list[str]:
 
 def _decode_fixed(
     body: memoryview, fields: tuple[Field, ...], names: Collection[str] | None
-) -> tuple[dict[str, Array], int]:
+) -> tuple[dict[str, AnyArray], int]:
     import pyarrow as pa
 
     wanted = tuple(f for f in fields if names is None or f.name in names)
@@ -178,7 +177,7 @@ def _arrow_type(f: Field) -> pa.DataType:
 
 def _parse(
     body: memoryview | bytes, layout: list[str], wanted: tuple[Field, ...]
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     """Parse lines of one layout; ArrowInvalid when a line does not fit it."""
     import pyarrow as pa
     from pyarrow import csv
@@ -204,7 +203,7 @@ def _parse(
     return {f.name: _to_numpy(table, f) for f in wanted}
 
 
-def _to_numpy(table: pa.Table, f: Field) -> Array:
+def _to_numpy(table: pa.Table, f: Field) -> AnyArray:
     """Copy the columns of one field into one native array."""
     parts = [table.column(key) for key in _keys([f])]
     if f.kind == "flag":
@@ -239,7 +238,7 @@ def _raw_bytes(column: pa.ChunkedArray, width: int) -> bytes:
     return b"".join(pieces)
 
 
-def _bits(column: pa.ChunkedArray, f: Field) -> Array:
+def _bits(column: pa.ChunkedArray, f: Field) -> AnyArray:
     """Bit strings, most significant first, to unsigned integers."""
     import pyarrow as pa
 
@@ -284,7 +283,7 @@ def _rejoin(rows: _Rows, good: npt.NDArray[np.bool_]) -> bytes:
 
 def _decode_flagged(
     body: memoryview, product: Product, names: Collection[str] | None
-) -> tuple[dict[str, Array], int]:
+) -> tuple[dict[str, AnyArray], int]:
     """Lines with values by prod_flag: parse all lines of one flag at once."""
     fixed, optional = product.text_fields, product.optional
     rows = _tokenise(body)
@@ -308,7 +307,7 @@ def _decode_flagged(
 
 def _parse_group(
     part: bytes, layout: list[str], fields: tuple[Field, ...]
-) -> dict[str, Array]:
+) -> dict[str, AnyArray]:
     import pyarrow as pa
 
     try:

@@ -14,8 +14,6 @@ from typing import Any
 
 from gracelstm_xr.errors import GraceError
 
-__all__ = ["import_keras"]
-
 #: What the back end's C++ libraries write on standard error as they load.
 NOTICE = re.compile(
     rb"^(WARNING: All log messages before absl::InitializeLog|[IWE]\d{4} \d{2}:\d{2}:)"

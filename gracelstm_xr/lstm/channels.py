@@ -12,24 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.start import Start, Track
 from gracelstm_xr.physics.frames import FEATURES, Frame
 
-__all__ = [
-    "Channels",
-    "Windows",
-    "channel_names",
-    "make_channels",
-    "static_channels",
-    "track_channels",
-    "window_batch",
-    "window_starts",
-]
-
-Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: How far before and after the lag the donor is also shown [s].
 DONOR_REACH = 30.0

@@ -19,8 +19,6 @@ import numpy.typing as npt
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.files import remove_leftovers, writing
 
-__all__ = ["State", "claim", "read_state", "write_state"]
-
 FORMAT = "gracelstm_xr checkpoint 1"
 NAME = "checkpoint.json"
 Arrays = list[npt.NDArray[Any]]

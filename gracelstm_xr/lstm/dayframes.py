@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.cluster import stream
 from gracelstm_xr.compute.days import day_number, day_results
 from gracelstm_xr.files import writing
@@ -21,9 +22,6 @@ from gracelstm_xr.physics.frames import HALO, Frame, Pair, frame_inputs, thin_fr
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["DayFrames"]
-
-Array = npt.NDArray[np.float64]
 #: Kept in double precision; the covariates are of order one, single is enough.
 EXACT = ("t", "own", "donor")
 

@@ -18,8 +18,6 @@ from gracelstm_xr.errors import ModelFileError
 from gracelstm_xr.files import scratch
 from gracelstm_xr.lstm.backend import import_keras
 
-__all__ = ["LAYERS", "check_network", "check_sizes", "load_network", "network_bytes"]
-
 _LAYERS = """
 Activation Add AdditiveAttention Attention Average AveragePooling1D
 BatchNormalization Bidirectional Concatenate Conv1D Conv1DTranspose Cropping1D Dense

@@ -10,14 +10,6 @@ from gracelstm_xr.lstm.backend import import_keras
 from gracelstm_xr.lstm.kerasfile import load_network, network_bytes
 from gracelstm_xr.lstm.settings import Settings
 
-__all__ = [
-    "Builder",
-    "build_network",
-    "compile_network",
-    "describe_network",
-    "make_network",
-]
-
 #: Channels per step to an own Keras model.
 Builder = Callable[[int], Any]
 

@@ -7,12 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.lstm.channels import Channels, Windows, window_starts
 
-__all__ = ["Predictor", "predict_steps"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
 #: Name of a track and windows (w, step, channel) to residuals (w, step, 3).
 Predictor = Callable[[str, Windows | npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 

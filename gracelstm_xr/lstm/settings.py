@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 from gracelstm_xr.physics.frames import FEATURES
 
-__all__ = ["PREDICTION_BATCH", "Settings", "Split", "shows_hyperparameters"]
-
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: Windows predicted at a time; always the same, so that none depends on its company.

@@ -14,8 +14,6 @@ import numpy as np
 
 from gracelstm_xr.compute.days import day_number
 
-__all__ = ["Stretch", "days_of", "evenly", "joined", "stretches", "turns"]
-
 T = TypeVar("T")
 Span = tuple[float, float]
 

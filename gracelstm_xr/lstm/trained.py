@@ -17,8 +17,6 @@ from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.kerasfile import load_network
 from gracelstm_xr.lstm.settings import PREDICTION_BATCH
 
-__all__ = ["TrainedNetwork"]
-
 Array32 = npt.NDArray[np.float32]
 #: Windows (w, step, channel) to outputs (w, step, 3), safe to call from threads.
 Forward = Callable[[Array32], Array32]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.baselines.start import Track
 from gracelstm_xr.compute.cluster import active_client, run
 from gracelstm_xr.compute.progress import Bar
@@ -30,11 +31,7 @@ from gracelstm_xr.lstm.trained import TrainedNetwork
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Job", "Member", "combine", "sure_gain", "train_all", "train_member"]
-
-Array = npt.NDArray[np.float64]
 Array32 = npt.NDArray[np.float32]
-IntArray = npt.NDArray[np.int64]
 #: Fewest independent blocks of windows, and standard errors, by which a network must
 #: have been of use on held-out gaps to be used.
 FEWEST_BLOCKS, SURE = 8, 2.0

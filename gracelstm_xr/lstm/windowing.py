@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import IntArray
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
@@ -14,10 +14,6 @@ from gracelstm_xr.physics.features import features, satellite_pairs
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = ["windows"]
-
-IntArray = npt.NDArray[np.int64]
 
 
 def windows(

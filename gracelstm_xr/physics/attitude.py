@@ -5,19 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.physics.earth import cross, precession
-
-__all__ = [
-    "Attitude",
-    "nominal_attitude",
-    "nominal_frame",
-    "quaternion_matrix",
-    "rotate",
-]
-
-Array = npt.NDArray[np.float64]
 
 #: Longest distance between two attitudes that is interpolated [s].
 MAX_ATTITUDE_STEP = 60.0

@@ -11,23 +11,8 @@ frame bias, which are neglected: less than 0.006 degree together.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = [
-    "EARTH_RADIUS",
-    "EARTH_ROTATION",
-    "FLATTENING",
-    "argument_of_latitude",
-    "cross",
-    "geodetic",
-    "gravity",
-    "greenwich_angle",
-    "precession",
-    "to_celestial",
-    "to_inertial",
-]
-
-Array = npt.NDArray[np.float64]
+from gracelstm_xr.arrays import Array
 
 #: Earth rotation rate [rad s-1] (IERS Conventions 2010).
 EARTH_ROTATION = 7.2921151467e-5

@@ -19,8 +19,6 @@ from gracelstm_xr.physics.frames import HALO, Pair, assemble, frame_inputs, load
 from gracelstm_xr.physics.geometry import FLAGS, build_geometry
 from gracelstm_xr.physics.localmean import local_mean, local_sums
 
-__all__ = ["features", "satellite_pairs"]
-
 #: Seconds computed at a time: a frame of a day takes 0.1 GB.
 PIECE = 86_400.0
 

@@ -13,18 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.signal.interpolation import step_of
 from gracelstm_xr.signal.lowpass import crn_filter
-
-__all__ = [
-    "PAIRS",
-    "allowed",
-    "filtered_on_time",
-    "firing_acceleration",
-    "pair_on_time",
-]
-
-Array = npt.NDArray[np.float64]
 
 #: Pairs in the order of the THR1B columns; named by what they control.
 PAIRS = ("yaw-", "pitch+", "yaw+", "pitch-", "roll-", "roll+")

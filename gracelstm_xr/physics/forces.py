@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import Output, per_satellite, stack_satellites
 from gracelstm_xr.compute.days import day_blocks
 from gracelstm_xr.core import conventions
@@ -25,9 +26,6 @@ from gracelstm_xr.signal.lowpass import crn_filter
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["COMPONENTS", "HALO", "force_model", "model_series"]
-
-Array = npt.NDArray[np.float64]
 
 #: Parts of the model, in order.
 COMPONENTS = ("drag", "solar", "albedo", "infrared")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.physics.attitude import rotate
@@ -26,23 +27,6 @@ from gracelstm_xr.signal.interpolation import lagrange
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = [
-    "FEATURES",
-    "HALO",
-    "Frame",
-    "Pair",
-    "alone_without_twin",
-    "assemble",
-    "build_frame",
-    "frame_inputs",
-    "loaded",
-    "thin_frame",
-    "whole_steps",
-    "with_data",
-]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Seconds before and after a block that its covariates may depend on [s]: the
 #: reach of a propagated orbit, the longest lag and half the filter window.

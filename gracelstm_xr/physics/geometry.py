@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, FlagArray, IntArray
 from gracelstm_xr.physics import sun as sunlight
 from gracelstm_xr.physics.attitude import Attitude, nominal_attitude, rotate
 from gracelstm_xr.physics.earth import (
@@ -30,12 +31,6 @@ from gracelstm_xr.signal.interpolation import cubic, hermite, linear, nodes_arou
 if TYPE_CHECKING:
     from gracelstm_xr.physics.frames import Pair
 
-__all__ = ["FLAGS", "Geometry", "build_geometry"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
-FlagArray = npt.NDArray[np.uint8]
 
 #: Steps of the nodes [s]: positions and angles of the orbit (interpolated to 1 mm and
 #: 1e-9 rad), lag and nominal attitude (1e-8 s, 1e-6 rad), Sun (1e-8 rad).

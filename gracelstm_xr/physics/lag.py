@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.physics.earth import gravity
 from gracelstm_xr.physics.states import StateNodes
-
-__all__ = ["LONGEST_LAG", "lag_to_twin"]
-
-Array = npt.NDArray[np.float64]
 
 #: Longest lag that is searched [s]; the twins fly 21-35 s apart.
 LONGEST_LAG = 600.0

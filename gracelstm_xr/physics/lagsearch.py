@@ -17,13 +17,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.signal.interpolation import lagrange
-
-__all__ = ["FoundLag", "cross_correlation_lag"]
-
-Array = npt.NDArray[np.float64]
 
 #: Units of the changes.
 NANO = 1e-9

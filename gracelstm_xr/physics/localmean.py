@@ -9,12 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, time_blocks
 from gracelstm_xr.core.time import DAY
 
-__all__ = ["DAYS", "local_mean", "local_sums"]
-
-Array = npt.NDArray[np.float64]
 #: Sum in quanta, and number of samples, of every column, by day.
 Sums = dict[int, list[tuple[int, int]]]
 

@@ -10,11 +10,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["AREA", "MOLECULES", "NORMAL", "drag", "pressure"]
-
-Array = npt.NDArray[np.float64]
+from gracelstm_xr.arrays import Array
 
 #: Front, rear, starboard outer and inner, port outer and inner, nadir, zenith, boom.
 AREA = np.array([0.9551567, 0.9551567, 3.1554792, 0.2282913, 3.1554792, 0.2282913,

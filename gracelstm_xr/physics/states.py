@@ -6,15 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.physics.earth import gravity, to_inertial
-
-__all__ = ["MAX_NODE_STEP", "REACH", "StateNodes"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
 
 #: Longest distance between two orbit epochs that is interpolated [s].
 MAX_NODE_STEP = 180.0

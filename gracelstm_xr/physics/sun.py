@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.physics.earth import EARTH_RADIUS, FLATTENING, cross
-
-__all__ = ["beta_prime", "shadow_factor", "sun_position"]
-
-Array = npt.NDArray[np.float64]
 
 SUN_RADIUS = 6.96e8
 ASTRONOMICAL_UNIT = 1.495978707e11

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.physics.earth import geodetic, greenwich_angle
 from gracelstm_xr.physics.plates import Air
@@ -15,9 +15,6 @@ from gracelstm_xr.physics.plates import Air
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Weather", "msis", "weather"]
-
-Array = npt.NDArray[np.float64]
 
 #: Solar and geomagnetic activity where the user gives none: means of many years.
 F107, AP = 115.0, 12.0

@@ -8,12 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.days import thinned
 from gracelstm_xr.physics.firings import allowed, filtered_on_time
-
-__all__ = ["HALO", "Response", "day_sums", "solve"]
-
-Array = npt.NDArray[np.float64]
 
 #: Context that a day of the estimate depends on [s]: filter window and prediction
 #: error filter.

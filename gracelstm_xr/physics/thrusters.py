@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.days import day_blocks, day_results
 from gracelstm_xr.core.conventions import attributes_of
 from gracelstm_xr.core.gaps import usable
@@ -22,14 +23,6 @@ from gracelstm_xr.physics.thrusterfit import HALO, day_sums, solve
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = [
-    "remove_firings",
-    "response",
-    "restore_firings",
-]
-
-Array = npt.NDArray[np.float64]
 
 
 def lazy_response(ds: xr.Dataset, satellite: str) -> Any:

@@ -12,21 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.compute.blocks import as_dask, time_blocks
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import time_slice
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.style import satellites_of
 
-__all__ = ["BINS", "Thinned", "by_block", "one_satellite", "one_series", "thin"]
-
 #: Bins across a figure: about one per pixel of a wide screen.
 BINS = 2000
-
-Array = npt.NDArray[Any]
 
 
 def one_satellite(
@@ -150,12 +146,12 @@ class Thinned:
 
     width: int
     size: int
-    low: Array
-    high: Array
-    low_at: Array
-    high_at: Array
-    known: Array
-    sums: Array
+    low: AnyArray
+    high: AnyArray
+    low_at: AnyArray
+    high_at: AnyArray
+    known: AnyArray
+    sums: AnyArray
 
     @classmethod
     def empty(cls, size: int, width: int) -> Thinned:
@@ -172,14 +168,14 @@ class Thinned:
         return float(self.sums.sum() / max(self.known.sum(), 1))
 
     @property
-    def missing(self) -> Array:
+    def missing(self) -> AnyArray:
         """Samples without a value in each bin."""
         samples = np.full(len(self.known), self.width)
         samples[-1] = self.size - self.width * (len(samples) - 1)
         return samples - self.known
 
     @classmethod
-    def of(cls, values: Array, width: int, *, lead: int = 0) -> Thinned:
+    def of(cls, values: AnyArray, width: int, *, lead: int = 0) -> Thinned:
         """Thin values that begin at position `lead`."""
         size = lead + len(values)
         found = cls.empty(size, width)
@@ -218,7 +214,7 @@ class Thinned:
             mine[here][better] = theirs[better]
             at[here][better] = there[better]
 
-    def line(self) -> tuple[Array, Array]:
+    def line(self) -> tuple[AnyArray, AnyArray]:
         """Positions and values of a line through both extremes of every bin.
 
         A bin without values gives one NaN, so that lines break at gaps.
@@ -232,7 +228,7 @@ class Thinned:
         wanted[:, 1] = order[:, 1] > order[:, 0]
         return order[wanted], pair[wanted]
 
-    def band(self) -> tuple[Array, Array, Array]:
+    def band(self) -> tuple[AnyArray, AnyArray, AnyArray]:
         """Middle positions, smallest and largest values; NaN where there are none."""
         middle = np.arange(len(self.low)) * self.width + (self.width - 1) / 2
         none = self.known == 0
@@ -241,7 +237,7 @@ class Thinned:
 
 
 def thin(
-    make: Callable[..., Mapping[str, Array]],
+    make: Callable[..., Mapping[str, AnyArray]],
     inputs: Mapping[str, xr.DataArray],
     ds: xr.Dataset,
     *args: Any,
@@ -270,9 +266,9 @@ def thin(
 
 def _thin_block(
     first: int,
-    arrays: Mapping[str, Array],
+    arrays: Mapping[str, AnyArray],
     width: int,
-    make: Callable[..., Mapping[str, Array]],
+    make: Callable[..., Mapping[str, AnyArray]],
     *args: Any,
 ) -> tuple[int, dict[str, Thinned]]:
     start, lead = divmod(first, width)

@@ -11,17 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.physics.earth import argument_of_latitude, to_inertial
 from gracelstm_xr.plot.blocks import Thinned, by_block
-
-__all__ = ["Cells", "along_track", "between_fixes", "track_cells", "turn_cells"]
-
-Array = npt.NDArray[Any]
 
 #: Length of a slot and of a revolution [s], size of a cell [degree].
 SLOT, REVOLUTION, CELL = 15.0, 5640.0, 2
@@ -44,22 +40,22 @@ class Cells:
         Smallest and largest sample [m s-2]; infinite where there is none.
     """
 
-    x: Array
-    y: Array
-    count: Array
-    total: Array
-    low: Array
-    high: Array
+    x: AnyArray
+    y: AnyArray
+    count: AnyArray
+    total: AnyArray
+    low: AnyArray
+    high: AnyArray
 
     @classmethod
-    def empty(cls, x: Array, y: Array) -> Cells:
+    def empty(cls, x: AnyArray, y: AnyArray) -> Cells:
         """No samples yet."""
         shape = (len(y) - 1, len(x) - 1)
         low, high = np.full(shape, np.inf), np.full(shape, -np.inf)
         return cls(x, y, np.zeros(shape), np.zeros(shape), low, high)
 
     @property
-    def mean(self) -> Array:
+    def mean(self) -> AnyArray:
         """Mean of every cell, NaN without samples."""
         return np.where(self.count > 0, self.total / np.maximum(self.count, 1), np.nan)
 
@@ -68,7 +64,7 @@ class Cells:
         """Mean of all samples."""
         return float(self.total.sum() / max(self.count.sum(), 1))
 
-    def column_level(self) -> Array:
+    def column_level(self) -> AnyArray:
         """Level of every column: its mean, as if all of its rows were known.
 
         What a row has more than its column on average is taken off first, so that a
@@ -85,7 +81,9 @@ class Cells:
         rest = np.where(known, values - profile[:, None], 0.0)
         return np.asarray(rest.sum(axis=0) / columns)
 
-    def add(self, part: tuple[Array, Array, Array, Array, Array]) -> None:
+    def add(
+        self, part: tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]
+    ) -> None:
         """Take in what `_slot_block` found in one block."""
         cell, count, total, low, high = part
         row, column = np.divmod(cell, self.count.shape[1])
@@ -134,7 +132,7 @@ def track_cells(values: Mapping[str, xr.DataArray], ds: xr.Dataset) -> Cells:
 
 def along_track(
     values: Mapping[str, xr.DataArray], ds: xr.Dataset, *, points: int
-) -> tuple[Array, Array, Array]:
+) -> tuple[AnyArray, AnyArray, AnyArray]:
     """Longitude, latitude [degree] and the sample farthest from the mean, per bin.
 
     Parameters
@@ -167,8 +165,8 @@ def _by_slot(
 
 
 def _fixes(
-    first: int, arrays: Mapping[str, Array], times: tuple[float, float, int], *_: int
-) -> tuple[Array, Array]:
+    first: int, arrays: Mapping[str, AnyArray], times: tuple[float, float, int], *_: int
+) -> tuple[AnyArray, AnyArray]:
     """GPS seconds and positions of the fixes of a block, the first of every 30 s."""
     position = arrays["position"]
     # all three at once would take most of the time
@@ -180,18 +178,18 @@ def _fixes(
     return t[kept][whole], fixes[whole]
 
 
-def _firsts(t: Array) -> Array:
+def _firsts(t: AnyArray) -> AnyArray:
     """The first of increasing times in every 30 s."""
     return np.asarray(np.diff(np.floor(t / CLOSEST), prepend=-np.inf) > 0)
 
 
 def _slots(
     first: int,
-    arrays: Mapping[str, Array],
-    near: list[tuple[Array, Array] | None],
+    arrays: Mapping[str, AnyArray],
+    near: list[tuple[AnyArray, AnyArray] | None],
     times: tuple[float, float, int],
     width: int,
-) -> tuple[int, Thinned, Array, Array, Array]:
+) -> tuple[int, Thinned, AnyArray, AnyArray, AnyArray]:
     """First slot, samples, and GPS second, position and velocity of their middles."""
     start, lead = divmod(first, width)
     value = arrays["value"]
@@ -212,7 +210,7 @@ def _slots(
 
 
 def _turn_block(
-    first: int, arrays: Mapping[str, Array], near: list[Any],
+    first: int, arrays: Mapping[str, AnyArray], near: list[Any],
     times: tuple[float, float, int], width: int, slots: int, columns: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of argument of latitude and of `slots` slots each."""
@@ -224,7 +222,7 @@ def _turn_block(
 
 
 def _track_block(
-    first: int, arrays: Mapping[str, Array], near: list[Any],
+    first: int, arrays: Mapping[str, AnyArray], near: list[Any],
     times: tuple[float, float, int], width: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of longitude and latitude."""
@@ -237,22 +235,22 @@ def _track_block(
 
 
 def _point_block(
-    first: int, arrays: Mapping[str, Array], near: list[Any],
+    first: int, arrays: Mapping[str, AnyArray], near: list[Any],
     times: tuple[float, float, int], width: int,
-) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:  # fmt: skip
     """Longitude and latitude, extremes and number of samples of every slot."""
     _, found, _, place, _ = _slots(first, arrays, near, times, width)
     return np.stack(_below(place), axis=1), found.low, found.high, found.known
 
 
-def _below(place: Array) -> tuple[Array, Array]:
+def _below(place: AnyArray) -> tuple[AnyArray, AnyArray]:
     """Longitude and geocentric latitude [degree] of positions."""
     x, y, z = place.T
     longitude = np.degrees(np.arctan2(y, x))
     return longitude, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
-def _summed(row: Array, cell: Array, found: Thinned) -> Any:
+def _summed(row: AnyArray, cell: AnyArray, found: Thinned) -> Any:
     """Cells that occur, and the number, sum and extremes of their samples."""
     good = (row >= 0) & (found.known > 0)
     cells, index = np.unique(cell[good].astype(np.int64), return_inverse=True)
@@ -264,7 +262,9 @@ def _summed(row: Array, cell: Array, found: Thinned) -> Any:
     return cells, part.count[0], part.total[0], part.low[0], part.high[0]
 
 
-def between_fixes(wanted: Array, nodes: Array, fixes: Array) -> tuple[Array, Array]:
+def between_fixes(
+    wanted: AnyArray, nodes: AnyArray, fixes: AnyArray
+) -> tuple[AnyArray, AnyArray]:
     """Direction and motion of the satellite between sparse positions.
 
     Parameters

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import duration
@@ -32,9 +32,6 @@ from gracelstm_xr.plot.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["forecast", "transplant_residual"]
-
-Array = npt.NDArray[Any]
 #: Edges of the histogram of residuals, in sigma; what lies beyond is in the last bins.
 EDGES = np.arange(-5.0, 5.01, 0.2)
 
@@ -128,7 +125,7 @@ def forecast(
     return ax
 
 
-def _banded(arrays: Mapping[str, Array], sigma: float) -> dict[str, Array]:
+def _banded(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
     found = {"value": arrays["value"]}
     if "sigma" in arrays:
         half = sigma * arrays["sigma"]
@@ -267,7 +264,7 @@ def _residual_time(
     return float(np.sqrt(found["square"].mean))
 
 
-def _residual(arrays: Mapping[str, Array], sigma: float) -> dict[str, Array]:
+def _residual(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
     residual = arrays["observed"] - arrays["carried"]
     half = sigma * arrays["sigma"]
     return {
@@ -317,7 +314,7 @@ def _histogram(
     return float(np.sqrt(squares / max(known, 1)))
 
 
-def _ratios(first: int, arrays: Mapping[str, Array]) -> tuple[Array, int, float]:
+def _ratios(first: int, arrays: Mapping[str, AnyArray]) -> tuple[AnyArray, int, float]:
     """Histogram of residual over sigma, number and squares of one block."""
     residual = arrays["observed"] - arrays["carried"]
     ratio = residual / arrays["sigma"]

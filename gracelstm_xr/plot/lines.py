@@ -9,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.core.gaps import runs, usable
-from gracelstm_xr.core.index import RegularAxis, axis_of
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.plot.blocks import Thinned, one_satellite, one_series, thin
 from gracelstm_xr.plot.style import (
     COLOURS,
@@ -27,10 +29,6 @@ from gracelstm_xr.plot.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["draw_band", "draw_line", "overview", "series", "stamps"]
-
-Array = npt.NDArray[Any]
 
 
 def series(
@@ -117,7 +115,7 @@ def series(
     return ax
 
 
-def _parts(arrays: Mapping[str, Array], sigma: float) -> dict[str, Array]:
+def _parts(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
     """What `series` draws, of one block."""
     observed = arrays["observed"]
     gap = ~np.isfinite(observed)
@@ -133,7 +131,7 @@ def _parts(arrays: Mapping[str, Array], sigma: float) -> dict[str, Array]:
     return found
 
 
-def stamps(times: RegularAxis, positions: Array) -> npt.NDArray[np.datetime64]:
+def stamps(times: RegularAxis, positions: AnyArray) -> npt.NDArray[np.datetime64]:
     """GPS times of positions, which may lie between samples."""
     past = np.rint(np.asarray(positions) * times.step_ns).astype(np.int64)
     found: npt.NDArray[np.datetime64] = times.start + past.astype("timedelta64[ns]")

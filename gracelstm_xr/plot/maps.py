@@ -26,8 +26,6 @@ from gracelstm_xr.plot.style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["ground_track", "latitude_time"]
-
 #: Longest span drawn as a track; longer ones are drawn as cells [s].
 TRACK = 3 * 86_400.0
 #: A sample this many half ranges of the colour scale off its cell's mean is marked.

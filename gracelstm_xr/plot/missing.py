@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, usable
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.time import DAY_NS
@@ -28,9 +29,6 @@ from gracelstm_xr.preprocess.gaps import find_gaps
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["calendar", "gaps", "missing_by_day"]
-
-Array = npt.NDArray[Any]
 #: Classes of the calendar: share of the day missing, up to and including.
 CLASSES = {
     "none": 0.0,
@@ -153,7 +151,7 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
 
 
 def _day_patterns(
-    first: int, arrays: Mapping[str, Array], late: int, step: int
+    first: int, arrays: Mapping[str, AnyArray], late: int, step: int
 ) -> tuple[int, npt.NDArray[np.int64]]:
     """Samples of each pattern of observed axes on each day of a block."""
     accl = arrays["accl"].reshape(len(arrays["accl"]), -1)
@@ -233,7 +231,7 @@ def calendar(
     return ax
 
 
-def _calendar_table(share: xr.DataArray, rows: str) -> tuple[Array, list[str]]:
+def _calendar_table(share: xr.DataArray, rows: str) -> tuple[AnyArray, list[str]]:
     """Class of every cell, NaN off the axis and between blocks; label of every row."""
     days = share["day"].values.astype("datetime64[D]")
     kind = "datetime64[M]" if rows == "month" else "datetime64[Y]"
@@ -247,7 +245,7 @@ def _calendar_table(share: xr.DataArray, rows: str) -> tuple[Array, list[str]]:
         column = (month + (days - days.astype("M8[M]").astype("M8[D]"))).astype(int)
     width = 31 if rows == "month" else 366
     row = (days.astype(kind) - units[0]).astype(int)
-    blocks: list[Array] = []
+    blocks: list[AnyArray] = []
     labels: list[str] = []
     upper = np.array(list(CLASSES.values()))
     for s, letter in enumerate(share["satellite"].values):
@@ -261,7 +259,7 @@ def _calendar_table(share: xr.DataArray, rows: str) -> tuple[Array, list[str]]:
     return np.concatenate(blocks), labels
 
 
-def _draw_classes(ax: Axes, table: Array, **style: Any) -> None:
+def _draw_classes(ax: Axes, table: AnyArray, **style: Any) -> None:
     import matplotlib as mpl
     from matplotlib.colors import BoundaryNorm, ListedColormap
 

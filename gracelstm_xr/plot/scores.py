@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.spectra import finish_spectrum
 from gracelstm_xr.plot.style import (
@@ -33,17 +33,6 @@ if TYPE_CHECKING:
 
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = [
-    "chosen_methods",
-    "coverage",
-    "error_spectrum",
-    "evaluation",
-    "evaluation_figure",
-    "one_score",
-    "training",
-]
-
-Array = npt.NDArray[Any]
 #: Colour and marker of each axis.
 AXES = {"x": ("blue", "o"), "y": ("vermillion", "s"), "z": ("black", "^")}
 #: What the tables of errors are called.
@@ -125,7 +114,7 @@ def training(
     return ax
 
 
-def _histories(losses: xr.DataArray) -> list[tuple[str, Array]]:
+def _histories(losses: xr.DataArray) -> list[tuple[str, AnyArray]]:
     """Label and values of every series over the epoch."""
     others = [d for d in losses.dims if d != "epoch"]
     if not others:

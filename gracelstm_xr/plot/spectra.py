@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
@@ -28,18 +28,11 @@ from gracelstm_xr.signal.noise import design_noise, ranging_noise
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "density",
-    "finish_spectrum",
-    "spectrum",
-]
-
-Array = npt.NDArray[Any]
 #: Longest and shortest stretch that is transformed [s], [samples].
 LONGEST, SHORTEST = 16_384.0, 256
 
 
-def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
+def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[AnyArray, AnyArray]:
     """Amplitude spectral density of all stretches without a gap, block by block.
 
     Welch's method: stretches of 16,384 s, or half as long again and again until one
@@ -81,17 +74,17 @@ def density(series: xr.DataArray, ds: xr.Dataset) -> tuple[Array, Array]:
         length = max(length // 8 * 4, SHORTEST)
 
 
-def _head(first: int, arrays: Mapping[str, Array], length: int) -> Array:
+def _head(first: int, arrays: Mapping[str, AnyArray], length: int) -> AnyArray:
     """What stretches that begin in the block before may need."""
     return arrays["series"][:length].copy()
 
 
 def _periodograms(
     first: int,
-    arrays: Mapping[str, Array],
-    near: tuple[Array | None, Array, Array | None],
+    arrays: Mapping[str, AnyArray],
+    near: tuple[AnyArray | None, AnyArray, AnyArray | None],
     length: int,
-) -> tuple[int, Array]:
+) -> tuple[int, AnyArray]:
     """Number and summed densities of the stretches that begin in a block."""
     from scipy.signal import detrend, periodogram
 

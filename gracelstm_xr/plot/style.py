@@ -13,29 +13,6 @@ from gracelstm_xr.missions import SATELLITES, missions_of
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = [
-    "ASD_UNIT",
-    "COLOURS",
-    "DIVERGING",
-    "NANO",
-    "SEQUENTIAL",
-    "UNIT",
-    "day_number",
-    "explain",
-    "explain_above",
-    "label_y",
-    "length_places",
-    "length_ticks",
-    "method_style",
-    "new_axes",
-    "origin",
-    "plain_log",
-    "satellites_of",
-    "symmetric_limit",
-    "time_axis",
-    "title",
-]
-
 #: Okabe and Ito (2008), black first.
 COLOURS = {
     "black": "#000000",

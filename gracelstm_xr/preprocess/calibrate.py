@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
 from gracelstm_xr.errors import GraceError
@@ -16,9 +17,6 @@ from gracelstm_xr.errors import GraceError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["BIAS_EARLY", "BIAS_LATE", "SCALE", "calibrate", "published_bias"]
-
-Array = npt.NDArray[np.float64]
 
 #: GRACE TN-02, "Recommendation for a-priori bias and scale parameters for Level-1B ACC
 #: data (version 2)", Bettadpur, 2009: true = bias + scale * raw.

@@ -12,17 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import edge_distance, runs
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.preprocess import outliers
 from gracelstm_xr.signal.lowpass import HALF_WINDOW
-
-__all__ = ["NOT_MISSING", "REASONS", "clean", "count_marks"]
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 #: Bits of ``acc_cleanflg``.
 REASONS: dict[str, int] = {
@@ -224,7 +220,7 @@ def _clean_block(
     values = given.copy()
     step = t[1] - t[0] if len(t) > 1 else 1.0
     there = _any(~np.isnan(values))
-    found: dict[str, Mask] = {
+    found: dict[str, BoolArray] = {
         "implausible": _any(np.abs(values) > limits.limit),
         "stuck": outliers.stuck_values(values, max(int(limits.stuck / step), 3)),
     }
@@ -256,14 +252,14 @@ def _clean_block(
     return {"flag": flag[keep]}
 
 
-def _any(masks: Mask) -> Mask:
+def _any(masks: BoolArray) -> BoolArray:
     """True where any column is: several times faster than ``any`` on three columns."""
     return np.asarray(np.logical_or.reduce(list(masks.T)), dtype=bool)
 
 
 def _manoeuvres(
     t: Array, away: Array, arrays: Mapping[str, npt.NDArray[Any]], limits: _Limits
-) -> Mask:
+) -> BoolArray:
     """Around firings of orbit thrusters, long other firings, and pushes along x."""
     spans: list[tuple[float, float]] = []
     if "orbit" in arrays:

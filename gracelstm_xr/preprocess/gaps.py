@@ -8,9 +8,9 @@ from typing import Any
 
 import dask
 import numpy as np
-import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import BoolArray
 from gracelstm_xr.compute.blocks import as_dask
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import axis_pattern, is_missing, runs, usable
@@ -18,9 +18,6 @@ from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import duration
 from gracelstm_xr.errors import GraceWarning
 
-__all__ = ["find_gaps", "missing_samples"]
-
-BoolArray = npt.NDArray[np.bool_]
 #: Share of equal distances from which samples count as regular.
 REGULAR = 0.9
 

@@ -11,30 +11,9 @@ import itertools
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, BoolArray
 from gracelstm_xr.core.gaps import runs
 from gracelstm_xr.signal.lowpass import HALF_WINDOW
-
-__all__ = [
-    "BURN",
-    "BURN_LENGTH",
-    "IMPOSSIBLE",
-    "IMPOSSIBLE_HALO",
-    "LIMIT",
-    "OUTLIER",
-    "SMALLEST_OUTLIER",
-    "SMALLEST_SPIKE",
-    "STILL",
-    "STUCK",
-    "impossible",
-    "level_shifts",
-    "local_level",
-    "near",
-    "spikes",
-    "stuck_values",
-]
-
-Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
 
 #: Largest plausible acceleration [m s-2]: twice the range of the accelerometer.
 LIMIT = 1e-4
@@ -97,7 +76,7 @@ def impossible(t: Array, values: Array) -> npt.NDArray[np.uint8]:
         Depends on what lies within `IMPOSSIBLE_HALO` seconds and on nothing else.
     """
     step = t[1] - t[0] if len(t) > 1 else np.inf
-    beyond: Mask = np.asarray((np.abs(values) > LIMIT).any(axis=1))
+    beyond: BoolArray = np.asarray((np.abs(values) > LIMIT).any(axis=1))
     code: npt.NDArray[np.uint8] = beyond.astype(np.uint8)
     rest = np.where(beyond[:, None], np.nan, values)
     for k in range(values.shape[1]):
@@ -136,7 +115,7 @@ def _varies(t: Array, values: Array, length: float, least: float) -> bool:
     return bool((top - bottom > least).any())
 
 
-def stuck_values(values: Array, shortest: int, *, zeros: bool = False) -> Mask:
+def stuck_values(values: Array, shortest: int, *, zeros: bool = False) -> BoolArray:
     """Where an axis repeats one value at least ``shortest`` times.
 
     Band-limited data of 16 digits never do; zeros are what files hold for an axis that
@@ -166,7 +145,7 @@ def stuck_values(values: Array, shortest: int, *, zeros: bool = False) -> Mask:
     return result
 
 
-def spikes(t: Array, values: Array, threshold: float) -> Mask:
+def spikes(t: Array, values: Array, threshold: float) -> BoolArray:
     """Samples, or groups of a few, that stand out at frequencies the filter stops.
 
     The sixth difference of seven neighbours keeps what lies above 100 mHz, where
@@ -330,7 +309,7 @@ def level_shifts(
     return [float(c) for c in centres[peak]]
 
 
-def near(t: Array, spans: list[tuple[float, float]], reach: float) -> Mask:
+def near(t: Array, spans: list[tuple[float, float]], reach: float) -> BoolArray:
     """Samples within ``reach`` seconds of any of the spans [GPS s]."""
     result = np.zeros(len(t), dtype=bool)
     for first, last in spans:

@@ -10,17 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
 from gracelstm_xr.core.gaps import runs, usable
-from gracelstm_xr.core.index import EPOCH, RegularAxis, axis_of, regular_coords
+from gracelstm_xr.core.index import axis_of, regular_coords
 from gracelstm_xr.core.labels import duration
+from gracelstm_xr.core.time import EPOCH, RegularAxis
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.signal import filters
-
-__all__ = ["resample", "rule_of"]
-
-Array = npt.NDArray[np.float64]
 
 #: Nodes on either side, and Kaiser shape, of the interpolation to a finer step.
 REACH, SHAPE = 12, 10.5

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["between", "bin_means", "curve", "line", "near"]
-
-Array = npt.NDArray[np.float64]
-BoolArray = npt.NDArray[np.bool_]
-IntArray = npt.NDArray[np.int64]
+from gracelstm_xr.arrays import Array, BoolArray, IntArray
 
 #: Time about a stretch in which values are right or next to right, too [s].
 MARGIN = 1800.0

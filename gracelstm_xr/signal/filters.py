@@ -9,18 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = [
-    "PASS_BAND",
-    "anti_alias",
-    "between_attitudes",
-    "between_nodes",
-    "low_pass",
-    "reduce_intervals",
-    "sign_changes",
-    "upsample",
-]
-
-Array = npt.NDArray[np.float64]
+from gracelstm_xr.arrays import Array
 
 #: Band of the Level-1B accelerations that resampling keeps [Hz].
 PASS_BAND = 0.035

@@ -7,12 +7,8 @@ neighbours alone, so that the result is the same to the last bit however time is
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["cubic", "hermite", "lagrange", "linear", "nodes_around", "step_of"]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
+from gracelstm_xr.arrays import Array, IntArray
 
 
 def step_of(t: Array) -> float:

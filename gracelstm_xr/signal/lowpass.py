@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["CUTOFF", "HALF_WINDOW", "ORDER", "WINDOW", "crn_filter", "crn_gain"]
-
 #: Parameters of the Level-1B filter: order, window [s], pass band [Hz] (ATBD v1.2).
 ORDER = 7
 WINDOW = 140.7

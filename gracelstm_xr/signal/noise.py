@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["design_noise", "ranging_noise"]
-
-Array = npt.NDArray[Any]
+from gracelstm_xr.arrays import AnyArray
 
 
-def design_noise(f: Array, axis: str) -> Array:
+def design_noise(f: AnyArray, axis: str) -> AnyArray:
     """Accelerometer noise of the design, Kim (2000), as ASD [m s-2 Hz-1/2].
 
     Parameters
@@ -27,6 +22,6 @@ def design_noise(f: Array, axis: str) -> Array:
     return np.sqrt((1 + 0.005 / f) * 1e-20)
 
 
-def ranging_noise(f: Array) -> Array:
+def ranging_noise(f: AnyArray) -> AnyArray:
     """Microwave ranging noise of 1.5 um Hz-1/2 as acceleration [m s-2 Hz-1/2]."""
     return np.asarray((2 * np.pi * f) ** 2 * 1.5e-6)

@@ -29,8 +29,6 @@ from gracelstm_xr.simulate.truth import TRUTH_NAME, TruthWriter, lazy_truth
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["simulate_archive", "simulate_truth"]
-
 Progress = bool | Callable[[int, int], None]
 
 

@@ -11,15 +11,11 @@ import datetime as dt
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import STORMS, Scenario
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = ["Air", "air", "ap_index", "solar_flux"]
-
-Array = npt.NDArray[np.float64]
 
 #: Yearly mean F10.7 from 2000 on, rounded; later years repeat a mean cycle.
 YEARLY_FLUX = (

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = ["matrices", "quaternions", "wobble"]
-
-Array = npt.NDArray[np.float64]
 
 #: Knot spacing [s] and standard deviation [deg] of roll, pitch and yaw.
 WOBBLE = (

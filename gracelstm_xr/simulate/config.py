@@ -15,16 +15,6 @@ from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import GRACE, GRACE_FO
 
-__all__ = [
-    "MISSIONS",
-    "STORMS",
-    "GapSpans",
-    "Mission",
-    "Scenario",
-    "day_number",
-    "make_scenario",
-]
-
 #: Explicit gaps: satellite letter to (start, stop) pairs, stop excluded.
 GapSpans = Mapping[str, Sequence[tuple[str, str]]]
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.physics import orbit as tools
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.physics.sun import shadow_factor, sun_position
 from gracelstm_xr.simulate import (
     atmosphere,
     attitude,
@@ -20,10 +21,6 @@ from gracelstm_xr.simulate import (
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.gaps import gap_mask, quality_flags
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = ["COMPONENTS", "Day", "States", "camera_noise", "simulate_day", "states"]
-
-Array = npt.NDArray[np.float64]
 
 #: Parts of the acceleration, in the order of `Day.components`.
 COMPONENTS = (
@@ -152,7 +149,7 @@ def _surface_forces(
 
     t, position, turn = sky.t, sky.position[k], sky.attitude[k]
     mass = scenario.constants.mass
-    sun = tools.sun_position(geometry.gps_seconds(day, t))
+    sun = sun_position(geometry.gps_seconds(day, t))
     air = atmosphere.air(scenario, day, t, position, k, sun)
     flow = np.einsum("nij,nj->ni", turn, sky.velocity[k] - air.wind)
     drag = forces.drag(flow, air.density, air.speed, mass)
@@ -167,9 +164,7 @@ def _surface_forces(
     )
     fast = CubicSpline(t, np.concatenate([drag, solar, position], axis=1))(fine)
     # the shadow edge passes in seconds, so it is evaluated at 1 Hz
-    lit = tools.shadow_factor(
-        fast[:, 6:], tools.sun_position(geometry.gps_seconds(day, fine))
-    )
+    lit = shadow_factor(fast[:, 6:], sun_position(geometry.gps_seconds(day, fine)))
     slow = CubicSpline(t[every], earth)(fine)
     return fast[:, :3], fast[:, 3:6] * lit[:, None], slow
 

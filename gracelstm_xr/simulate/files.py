@@ -17,8 +17,6 @@ from gracelstm_xr.simulate import attitude, geometry, thrusters
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.day import Day, camera_noise
 
-__all__ = ["PRODUCTS", "archive_name", "day_files", "member_name"]
-
 #: Products that can be simulated.
 PRODUCTS = ("ACC1B", "GNV1B", "SCA1B", "THR1B")
 #: Mean raw angular acceleration of GRACE A and B [rad s-2].

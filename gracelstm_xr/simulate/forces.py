@@ -7,13 +7,9 @@ GRACE Product Specification Document).
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.simulate import geometry
-
-__all__ = ["PLATES", "drag", "earth_radiation", "solar_radiation"]
-
-Array = npt.NDArray[np.float64]
 
 #: Columns: area [m2]; outward normal in the SRF; visible specular and diffuse
 #: reflectivity; infrared specular and diffuse reflectivity.

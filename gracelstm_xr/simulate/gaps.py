@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import BoolArray
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.instrument import HALF_WINDOW
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = ["gap_mask", "quality_flags"]
-
-Mask = npt.NDArray[np.bool_]
 
 #: Gaps per day of the first and of the second satellite.
 RATES = (0.35, 2.0)
@@ -33,7 +30,7 @@ def _day_gaps(scenario: Scenario, day: int, satellite: int) -> list[tuple[int, i
     return [(int(a), int(a + round(n))) for a, n in zip(start, length, strict=True)]
 
 
-def gap_mask(scenario: Scenario, day: int, satellite: int) -> Mask:
+def gap_mask(scenario: Scenario, day: int, satellite: int) -> BoolArray:
     """Seconds without record, from 70 s before to 70 s after the day.
 
     Returns

@@ -10,27 +10,10 @@ from __future__ import annotations
 import datetime as dt
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = [
-    "EARTH_RADIUS",
-    "EARTH_ROTATION",
-    "GM",
-    "earth_angle",
-    "gps_seconds",
-    "lag",
-    "leader",
-    "nodal_rate",
-    "orbit",
-    "position",
-    "precession",
-    "to_earth_fixed",
-]
-
-Array = npt.NDArray[np.float64]
 
 GM = 3.986004415e14
 EARTH_RADIUS = 6378137.0

@@ -5,26 +5,13 @@ from __future__ import annotations
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array
 from gracelstm_xr.preprocess.calibrate import BIAS_LATE
 from gracelstm_xr.signal.lowpass import crn_gain
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = [
-    "HALF_WINDOW",
-    "bias",
-    "crn_kernel",
-    "crn_response",
-    "kim_density",
-    "low_pass",
-    "noise",
-    "scale",
-]
-
-Array = npt.NDArray[np.float64]
 
 #: Half the filter window at 1 Hz [s].
 HALF_WINDOW = 70

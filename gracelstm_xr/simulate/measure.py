@@ -7,9 +7,10 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
-from gracelstm_xr.core.index import axis_of, day_slices
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.core.index import axis_of
+from gracelstm_xr.core.time import day_slices
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate import atmosphere, geometry, instrument
 from gracelstm_xr.simulate.config import Scenario, day_number
@@ -20,9 +21,6 @@ from gracelstm_xr.simulate.truth import SECONDS, open_truth
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["anchors", "anchors_table"]
-
-Array = npt.NDArray[np.float64]
 
 #: Step at which the series are compared [s].
 STEP = 10

@@ -12,11 +12,8 @@ import functools
 import zlib
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["Streams", "flicker_weights"]
-
-Array = npt.NDArray[np.float64]
+from gracelstm_xr.arrays import Array
 
 SECONDS = 86400
 #: Keeps the seed of days before 2000 positive, for processes that look back.

@@ -6,24 +6,12 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from gracelstm_xr.arrays import Array, IntArray
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.instrument import HALF_WINDOW, crn_response
 from gracelstm_xr.simulate.rng import Streams
-
-__all__ = [
-    "Firings",
-    "counters",
-    "firings",
-    "firings_acceleration",
-    "pair_response",
-    "twangs",
-]
-
-Array = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 #: Per pair: firings per day, on-time of the first of a train [ms], kind.
 #: Order as the columns of THR1B: yaw-, pitch+, yaw+, pitch-, roll-, roll+.

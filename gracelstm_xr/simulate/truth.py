@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.core.index import RegularAxis, regular_coords
+from gracelstm_xr.core.index import regular_coords
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.day import COMPONENTS, Day, simulate_day
@@ -18,8 +19,6 @@ from gracelstm_xr.simulate.instrument import scale
 
 if TYPE_CHECKING:
     import xarray as xr
-
-__all__ = ["TRUTH_NAME", "TruthWriter", "lazy_truth", "open_truth"]
 
 #: Name of the truth store beside the archive.
 TRUTH_NAME = "truth.zarr"

@@ -19,19 +19,6 @@ from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import codes_at, time_attributes
 from gracelstm_xr.errors import StoreError
 
-__all__ = [
-    "ANEW",
-    "DAMAGE",
-    "FROM_SOURCES",
-    "axis_in",
-    "check_arrays",
-    "check_meta",
-    "check_time",
-    "form_of",
-    "readable",
-    "undamaged",
-]
-
 #: What the libraries raise that read a damaged store; a full disk and the like are
 #: OSError and say themselves what is wrong.
 DAMAGE = (

@@ -18,8 +18,6 @@ from gracelstm_xr.store.manifest import read_records, shard_name
 from gracelstm_xr.store.read import checked_axis, open_root
 from gracelstm_xr.store.stored import listed, lost_files
 
-__all__ = ["faults_in"]
-
 
 def faults_in(
     store: str | os.PathLike[str],

@@ -7,8 +7,6 @@ import errno
 import os
 import sys
 
-__all__ = ["exchange"]
-
 _HERE = -100  # AT_FDCWD: relative names are relative to the working folder
 _SWAP = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
 _CANNOT = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}

@@ -13,8 +13,6 @@ from gracelstm_xr.store.manifest import SourceFile, read_record, write_record
 if TYPE_CHECKING:
     from gracelstm_xr.store.location import Target
 
-__all__ = ["UNKNOWN", "at_work", "doubt"]
-
 #: In place of size and time of a file that the next run has to read again.
 UNKNOWN = (0, -1)
 

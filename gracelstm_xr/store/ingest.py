@@ -22,22 +22,15 @@ from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError
+from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
-from gracelstm_xr.store.manifest import (
-    MANIFEST,
-    ShardRecord,
-    SourceFile,
-    gap_count,
-    shard_name,
-)
+from gracelstm_xr.store.manifest import ShardRecord, SourceFile, gap_count, shard_name
 from gracelstm_xr.store.plan import plan
 from gracelstm_xr.store.shard import Shard, ShardResult, write_shard
 from gracelstm_xr.store.site import PASSING, Site, find_site
 from gracelstm_xr.store.stored import written
-
-__all__ = ["SHARD_DAYS", "Ingested", "ingest", "ingest_selection"]
 
 #: Days in a shard: 10 days of every GRACE variable of one satellite take 0.2 GB.
 SHARD_DAYS = 10

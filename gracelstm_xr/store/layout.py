@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 #: Room for labels, so that one chunk holds them however many there will be.
 MOST_SATELLITES = 8
 
-__all__ = ["axis_meta", "create", "enlarge", "plain_attributes", "time_arrays"]
-
 
 def create(
     target: Target,

@@ -26,8 +26,6 @@ from gracelstm_xr.store.lock import local_lock, remote_lock
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["LAYOUT", "META", "Target"]
-
 #: Root attribute that makes a Zarr group a store of this package.
 META = STORE
 #: Version of the layout.

@@ -22,8 +22,6 @@ from gracelstm_xr.core.remote import files_at, network_errors, reached
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.process import ended, machine, started
 
-__all__ = ["local_lock", "remote_lock"]
-
 #: Seconds between two touches of a remote lock, and after which it is abandoned.
 BEAT = 20.0
 ABANDONED = 120.0

@@ -23,19 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import zarr
 
-__all__ = [
-    "MANIFEST",
-    "Gaps",
-    "ShardRecord",
-    "SourceFile",
-    "gap_count",
-    "read_manifest",
-    "read_record",
-    "read_records",
-    "shard_name",
-    "write_record",
-]
-
 #: What reading a damaged record raises: JSON that is none, or not what was written.
 DAMAGE = (ValueError, TypeError, LookupError, AttributeError)
 _COUNTS = {f.name for f in dataclasses.fields(FileCounts)}

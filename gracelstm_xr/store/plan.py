@@ -15,8 +15,6 @@ from gracelstm_xr.store.guard import UNKNOWN
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, shard_name
 from gracelstm_xr.store.shard import Base, Shard, Slot
 
-__all__ = ["Layout", "Lost", "plan", "union_axis"]
-
 _EPOCH_NS = int(EPOCH.astype("int64"))
 Key = tuple[str, str, str]
 #: Variables and satellites of which files of the store are gone, by shard.

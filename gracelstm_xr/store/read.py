@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.core.conventions import VARIABLES
-from gracelstm_xr.core.index import RegularAxis, regular_coords
+from gracelstm_xr.core.datamodel import VARIABLES
+from gracelstm_xr.core.index import regular_coords
 from gracelstm_xr.core.remote import check_place, is_url, reached, storage
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.missions import SATELLITES
 from gracelstm_xr.store.agree import (
@@ -29,14 +30,6 @@ from gracelstm_xr.store.stored import guarded
 
 if TYPE_CHECKING:
     import zarr
-
-__all__ = [
-    "checked_axis",
-    "open_root",
-    "open_store",
-    "read_meta",
-    "reads_from",
-]
 
 
 def open_store(

@@ -41,15 +41,6 @@ from gracelstm_xr.store.manifest import (
 if TYPE_CHECKING:
     from gracelstm_xr.store.location import Target
 
-__all__ = [
-    "Base",
-    "Shard",
-    "ShardResult",
-    "Slot",
-    "gaps_in",
-    "write_shard",
-]
-
 Values = dict[tuple[str, str], npt.NDArray[Any]]
 
 

@@ -36,8 +36,6 @@ from gracelstm_xr.store.read import checked_axis, open_store
 from gracelstm_xr.store.shard import Base
 from gracelstm_xr.store.stored import lost_files
 
-__all__ = ["PASSING", "Site", "find_site"]
-
 #: Steps of a chunk: one GPS day.
 CHUNK = 86_400
 #: What a store says about itself only while it is being written: what was asked for,

@@ -28,8 +28,6 @@ from gracelstm_xr.store.agree import FROM_SOURCES, undamaged
 if TYPE_CHECKING:
     from zarr.abc.store import Store
 
-__all__ = ["Written", "files_of_arrays", "guarded", "listed", "lost_files", "written"]
-
 #: For every array the files of it: runs of numbers along time, such as ``"0-3 5"``, by
 #: the name of the file with an asterisk in place of the number.
 Written = Mapping[str, Mapping[str, str]]

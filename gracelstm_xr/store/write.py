@@ -32,32 +32,30 @@ import xarray as xr
 
 from gracelstm_xr.archive.dataset import files_of
 from gracelstm_xr.compute import cluster
+from gracelstm_xr.compute.blocks import cut, piece_at
 from gracelstm_xr.compute.cluster import fair_share
-from gracelstm_xr.compute.pieces import cut, piece_at
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.packing import quantisation_step, write_part
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import StoreError
+from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.guard import at_work
 from gracelstm_xr.store.ingest import SHARD_DAYS, ingest_selection
 from gracelstm_xr.store.layout import create
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
-    MANIFEST,
     ShardRecord,
     read_records,
     shard_name,
     write_record,
 )
-from gracelstm_xr.store.read import open_store, read_meta, reads_from
+from gracelstm_xr.store.read import reads_from
 from gracelstm_xr.store.shard import gaps_in
 from gracelstm_xr.store.site import PASSING
 from gracelstm_xr.store.stored import written
-
-__all__ = ["META", "SHARD_DAYS", "open_store", "read_meta", "to_zarr"]
 
 KINDS = "fiub"
 

@@ -15,7 +15,8 @@ from archives import columns, content, write_file, write_tarball
 from gracelstm_xr import l1b
 from gracelstm_xr.archive import cache as filecache
 from gracelstm_xr.archive.catalogue import find_files
-from gracelstm_xr.archive.dataset import count_records, open_archive
+from gracelstm_xr.archive.dataset import files_of, open_archive
+from gracelstm_xr.archive.scan import count_records
 from gracelstm_xr.core.index import RegularTimeIndex, axis_of
 from gracelstm_xr.errors import ArchiveError, GraceWarning, L1BFormatError
 
@@ -541,3 +542,21 @@ def test_wrong_requests(tmp_path: Path, make: Any, options: Any, text: str) -> N
     with pytest.raises(ValueError, match=text) as caught:
         open_archive(make(tmp_path), **options)
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_an_archive_are_known_by_its_arrays(tmp_path: Path) -> None:
+    write_days(tmp_path, 2, products=("ACC1B", "GNV1B"))
+    ds = open_archive(tmp_path, products=["ACC1B", "GNV1B"])
+    files = files_of(ds.drop_encoding().copy().assign_attrs(title="t"))
+    assert files is not None
+    assert files.strict
+    assert files.selection.satellites == ("A", "B")
+    for other in (
+        ds.isel(time=slice(86400)),
+        ds.isel(satellite=[0]),
+        ds.drop_vars("position"),
+        ds.assign(lin_accl=ds.lin_accl * 2),
+        ds.compute(),
+        xr.Dataset(),
+    ):
+        assert files_of(other) is None

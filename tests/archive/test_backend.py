@@ -18,7 +18,7 @@ from archives import columns, content, write_file, write_tarball
 from gracelstm_xr import l1b
 from gracelstm_xr.archive import cache as filecache
 from gracelstm_xr.archive.engine import GraceL1BBackend
-from gracelstm_xr.core.index import LazyTimeIndex
+from gracelstm_xr.core.lazytime import LazyTimeIndex
 from gracelstm_xr.errors import GraceError, GraceWarning, L1BFormatError
 
 DAY = "2008-01-01"

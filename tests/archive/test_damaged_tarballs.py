@@ -15,7 +15,8 @@ from archives import content, put, write_tarball
 
 import gracelstm_xr as gx
 from gracelstm_xr import l1b
-from gracelstm_xr.archive.dataset import count_records, open_archive
+from gracelstm_xr.archive.dataset import open_archive
+from gracelstm_xr.archive.scan import count_records
 from gracelstm_xr.cli.info import about
 from gracelstm_xr.errors import GraceError, GraceWarning, L1BFormatError
 

@@ -9,7 +9,8 @@ import xarray as xr
 from archives import columns, content, put, write_file
 
 from gracelstm_xr import l1b
-from gracelstm_xr.archive.dataset import count_records, open_archive
+from gracelstm_xr.archive.dataset import open_archive
+from gracelstm_xr.archive.scan import count_records
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
 DAY, NEXT = "2008-01-01", "2008-01-02"

@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gracelstm_xr.baselines.base import (
-    BASELINES,
-    METHOD_CODES,
-    PreviousOrbit,
-    default_baselines,
-)
+from gracelstm_xr.baselines.base import BASELINES, default_baselines
 from gracelstm_xr.baselines.interpolate import Interpolation
+from gracelstm_xr.baselines.previousorbit import PreviousOrbit
+from gracelstm_xr.baselines.registry import METHOD_CODES
 from gracelstm_xr.physics.frames import Frame
 
 N = 3000

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gracelstm_xr.baselines.regression import NODE_SPACING, LocalRegression, design
+from gracelstm_xr.baselines.moments import design
+from gracelstm_xr.baselines.regression import NODE_SPACING, LocalRegression
 from gracelstm_xr.physics.frames import Frame
 
 DAYS = 3

@@ -21,12 +21,8 @@ import xarray as xr
 
 from gracelstm_xr.baselines.base import BASELINES, default_baselines
 from gracelstm_xr.compute.blocks import gps_axis
-from gracelstm_xr.filling.benchmark import (
-    GAP_LENGTHS,
-    GapErrors,
-    gap_benchmark,
-    join_errors,
-)
+from gracelstm_xr.filling.benchmark import GapErrors, gap_benchmark, join_errors
+from gracelstm_xr.filling.hidden import GAP_LENGTHS
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.settings import Settings
 from gracelstm_xr.physics.frames import Frame, Pair

@@ -19,7 +19,8 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr import open_archive
-from gracelstm_xr.core.index import RegularAxis, axis_of, regular_coords
+from gracelstm_xr.core.index import axis_of, regular_coords
+from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.filling.fill import fill
 from gracelstm_xr.filling.fit import fit
 from gracelstm_xr.filling.model import FittedModel

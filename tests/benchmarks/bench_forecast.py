@@ -62,7 +62,7 @@ def pooled(tables: Sequence[xr.Dataset]) -> xr.Dataset:
 def of_models(folder: Path, count: int) -> Iterator[tuple[str, xr.Dataset]]:
     """Tables of the models of ``bench_lstm.py``, archives of a kind pooled."""
     from gracelstm_xr.filling.model import load_model
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     groups: dict[str, list[xr.Dataset]] = {}
     for path in sorted(folder.glob("*.gracelstm")):
@@ -121,7 +121,7 @@ def archives(
     """Name and Dataset of each archive, simulated where no store is named."""
     from gracelstm_xr.archive.dataset import open_archive
     from gracelstm_xr.simulate import simulate_archive
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     for store in stores:
         yield Path(store).stem, open_store(store)

@@ -42,7 +42,8 @@ def twin_data(days: int, *, chunk_days: int = 10) -> xr.Dataset:
     """
     import dask.array as da
 
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import RegularAxis
 
     size = days * DAY
     chunks = ((1, 1), _chunks(size, chunk_days * DAY), (3,))

@@ -36,7 +36,8 @@ def archive(days: int, *, step: int = 1) -> xr.Dataset:
     import dask.array as da
 
     from gracelstm_xr.core.conventions import attributes_of
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import RegularAxis
 
     size, each = 86_400 * days // step, np.timedelta64(step * 10**9, "ns")
     axis = RegularAxis(np.datetime64("2008-01-01", "ns"), each, size)

@@ -19,7 +19,8 @@ from gracelstm_xr import l1b
 from gracelstm_xr.cli import main
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.export.l1b import to_l1b
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 DAY = 86_400
 GAPS = {"A": [(100, 150)], "B": [(1000, 5000), (DAY - 10, DAY)]}

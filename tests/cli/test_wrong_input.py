@@ -26,7 +26,8 @@ from gracelstm_xr.errors import (
     ModelFileError,
     StoreError,
 )
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 DAY = "2008-01-01"
 NAME = f"ACC1B_{DAY}_A_02.dat"

@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 
 import gracelstm_xr  # noqa: F401
 from gracelstm_xr.core.conventions import attributes_of
-from gracelstm_xr.core.index import RegularAxis, regular_coords
+from gracelstm_xr.core.index import regular_coords
+from gracelstm_xr.core.time import RegularAxis
 
 # 5 days in steps of 10 min across a month and a leap day: 720 times
 AXIS = RegularAxis(np.datetime64("2008-02-27"), np.timedelta64(600, "s"), 720)

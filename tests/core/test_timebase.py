@@ -13,16 +13,14 @@ from hypothesis import strategies as st
 from xarray.indexes import PandasIndex
 
 from gracelstm_xr.core.conventions import attributes_of, netcdf_encoding
-from gracelstm_xr.core.index import (
+from gracelstm_xr.core.index import RegularTimeIndex, axis_of, regular_coords
+from gracelstm_xr.core.lazytime import LazyTimeIndex
+from gracelstm_xr.core.time import (
     EPOCH,
-    LazyTimeIndex,
     RegularAxis,
-    RegularTimeIndex,
-    axis_of,
     datetime64_to_gps,
     day_slices,
     gps_to_datetime64,
-    regular_coords,
 )
 from gracelstm_xr.errors import GraceError
 

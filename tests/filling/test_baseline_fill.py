@@ -9,7 +9,8 @@ import pytest
 import xarray as xr
 
 import gracelstm_xr as gx
-from gracelstm_xr.baselines.base import BASELINES, METHOD_CODES
+from gracelstm_xr.baselines.base import BASELINES
+from gracelstm_xr.baselines.registry import METHOD_CODES
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 
 NAMES = ["lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method"]

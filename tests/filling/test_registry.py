@@ -11,9 +11,15 @@ import pytest
 import xarray as xr
 
 import gracelstm_xr as gx
-from gracelstm_xr.baselines.base import BASELINES, METHOD_CODES, METHODS, baseline_names
+from gracelstm_xr.baselines.base import BASELINES
 from gracelstm_xr.baselines.interpolate import Interpolation
-from gracelstm_xr.baselines.registry import Method, register
+from gracelstm_xr.baselines.registry import (
+    METHOD_CODES,
+    METHODS,
+    Method,
+    baseline_names,
+    register,
+)
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.physics.frames import Frame
 

@@ -10,9 +10,10 @@ import pytest
 import xarray as xr
 
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.physics import orbit
+from gracelstm_xr.physics import earth
 from gracelstm_xr.physics.features import features, satellite_pairs
 from gracelstm_xr.physics.geometry import FLAGS
+from gracelstm_xr.physics.sun import shadow_factor, sun_position
 from gracelstm_xr.simulate import geometry
 from gracelstm_xr.simulate.config import day_number, make_scenario
 from gracelstm_xr.simulate.day import states
@@ -127,13 +128,13 @@ def test_geometry_is_the_simulated_one(full: xr.Dataset, satellite: str) -> None
     part = {name: v.values[:40_000] for name, v in found.data_vars.items()}
     # UT1 of the simulator is UTC, within a second of the real one
     turn = geometry.earth_angle(number, t)
-    latitude, ascension, height = orbit.geodetic(position)
+    latitude, ascension, height = earth.geodetic(position)
     np.testing.assert_allclose(part["latitude"], np.rad2deg(latitude), atol=1e-6)
     np.testing.assert_allclose(part["height"], height, atol=0.05)
     east = part["longitude"] - np.rad2deg(ascension - turn)
     near = np.abs(part["latitude"]) < 88
     assert np.abs((east + 180) % 360 - 180)[near].max() < 1e-5
-    sun = orbit.sun_position(gps)
+    sun = sun_position(gps)
     normal = np.cross(position, velocity)
     node = np.cross([0.0, 0.0, 1.0], normal)
     node /= np.linalg.norm(node, axis=1, keepdims=True)
@@ -143,7 +144,7 @@ def test_geometry_is_the_simulated_one(full: xr.Dataset, satellite: str) -> None
     )
     angle = part["argument_of_latitude"] - side
     assert np.abs((angle + np.pi) % (2 * np.pi) - np.pi).max() < 1.5e-4
-    lit = orbit.shadow_factor(position, sun)
+    lit = shadow_factor(position, sun)
     assert np.abs(part["shadow_factor"] - lit).max() < 0.01
     up = np.einsum(
         "nij,nj->ni", sky.attitude[k], sun / np.linalg.norm(sun, axis=1)[:, None]

@@ -16,7 +16,8 @@ from gracelstm_xr.physics.frames import (
     frame_inputs,
     thin_frame,
 )
-from gracelstm_xr.physics.orbit import StateNodes, sun_position
+from gracelstm_xr.physics.states import StateNodes
+from gracelstm_xr.physics.sun import sun_position
 from gracelstm_xr.signal.lowpass import crn_filter
 
 T = np.arange(0.0, 2000.0) + 600_000_000.0

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from orbits import flattened, integrated
 
-from gracelstm_xr.physics import orbit
+from gracelstm_xr.physics import attitude, earth
 from gracelstm_xr.physics.frames import Pair
 from gracelstm_xr.physics.geometry import FLAGS, Geometry, build_geometry
-from gracelstm_xr.physics.orbit import StateNodes
+from gracelstm_xr.physics.lag import lag_to_twin
+from gracelstm_xr.physics.states import StateNodes
+from gracelstm_xr.physics.sun import beta_prime, shadow_factor, sun_position
 
 EPOCH = 600_000_000.0
 T = np.arange(30_000.0)
@@ -19,8 +21,8 @@ KEEP = slice(12_000, 24_000)
 def turned_back(
     t: np.ndarray, position: np.ndarray, velocity: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Earth-fixed states; the other way than `orbit.to_inertial`."""
-    c, s = np.cos(orbit.greenwich_angle(t)), np.sin(orbit.greenwich_angle(t))
+    """Earth-fixed states; the other way than `earth.to_inertial`."""
+    c, s = np.cos(earth.greenwich_angle(t)), np.sin(earth.greenwich_angle(t))
     turn = np.stack([c, s, 0 * t, -s, c, 0 * t, 0 * t, 0 * t, 0 * t + 1], 1)
     turn = turn.reshape(-1, 3, 3)
     spin = np.cross([0.0, 0.0, 7.2921151467e-5], position)
@@ -56,25 +58,25 @@ def test_angles_of_the_orbit(
     made: Geometry, exact: tuple[np.ndarray, np.ndarray]
 ) -> None:
     t, (position, velocity) = EPOCH + T[KEEP], exact
-    away = made.latitude_argument - orbit.argument_of_latitude(position, velocity)
+    away = made.latitude_argument - earth.argument_of_latitude(position, velocity)
     assert np.abs((away + np.pi) % (2 * np.pi) - np.pi).max() < 1e-9
-    latitude, ascension, height = orbit.geodetic(position)
+    latitude, ascension, height = earth.geodetic(position)
     assert np.abs(made.height - height).max() < 1e-3
     # 1e-8 degree are 1 mm
     assert np.abs(made.latitude - np.rad2deg(latitude)).max() < 2e-8
-    east = made.longitude - np.rad2deg(ascension - orbit.greenwich_angle(t))
+    east = made.longitude - np.rad2deg(ascension - earth.greenwich_angle(t))
     wide = np.abs((east + 180) % 360 - 180) * np.cos(latitude)
     assert wide.max() < 2e-8
     assert made.longitude.min() >= -180
     assert made.longitude.max() <= 180
-    beta = np.rad2deg(orbit.beta_prime(position, velocity, orbit.sun_position(t)))
+    beta = np.rad2deg(beta_prime(position, velocity, sun_position(t)))
     assert np.abs(made.beta_prime - beta).max() < 1e-6
 
 
 def test_sun(made: Geometry, exact: tuple[np.ndarray, np.ndarray]) -> None:
     t, (position, _) = EPOCH + T[KEEP], exact
-    sun = orbit.sun_position(t)
-    assert np.abs(made.shadow - orbit.shadow_factor(position, sun)).max() < 1e-5
+    sun = sun_position(t)
+    assert np.abs(made.shadow - shadow_factor(position, sun)).max() < 1e-5
     hours = np.arctan2(position[:, 1], position[:, 0])
     hours = 12 + 12 / np.pi * (hours - np.arctan2(sun[:, 1], sun[:, 0]))
     away = (made.local_solar_time - hours + 12) % 24 - 12
@@ -88,11 +90,13 @@ def test_lag_and_nominal_attitude(
     assert np.abs(made.lag - 28.8).max() < 1e-5
     t = EPOCH + T[KEEP]
     twin, _ = integrated(flattened)(T[KEEP] - 28.8)
-    frames = orbit.nominal_frame(*exact, -np.ones(len(t)), twin=twin)
-    frames = frames @ orbit.precession(t)
+    frames = attitude.nominal_frame(*exact, -np.ones(len(t)), twin=twin)
+    frames = frames @ earth.precession(t)
     assert made.own_attitude is not None
     for k, axis in enumerate(np.eye(3)):
-        found = orbit.rotate(made.own_attitude, np.tile(axis, (len(t), 1)), back=True)
+        found = attitude.rotate(
+            made.own_attitude, np.tile(axis, (len(t), 1)), back=True
+        )
         # less than the noise of the star cameras, 2.5e-5 rad
         assert np.abs(found - frames[:, k]).max() < 5e-6
     assert (
@@ -110,6 +114,6 @@ def test_lag_at_nodes_is_the_lag_at_every_second(data: dict[str, np.ndarray]) ->
         StateNodes.from_grid(EPOCH + T, other[f"{r}.position"], other[f"{r}.velocity"])
         for r in ("own", "donor")
     ]
-    direct = orbit.lag_to_twin(*nodes, EPOCH + T[KEEP])
+    direct = lag_to_twin(*nodes, EPOCH + T[KEEP])
     assert np.ptp(direct) > 0.3
     assert np.abs(made.lag - direct).max() < 1e-6

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gracelstm_xr.physics import orbit
-from gracelstm_xr.physics.orbit import StateNodes
+from gracelstm_xr.physics import attitude, earth
+from gracelstm_xr.physics.states import StateNodes
+from gracelstm_xr.physics.sun import shadow_factor, sun_position
 
 GM = 3.986004415e14
 RADIUS = 6.86e6
@@ -51,7 +52,7 @@ def test_sun_agrees_with_the_series_of_meeus() -> None:
         ],
         axis=1,
     )
-    found = orbit.sun_position(t)
+    found = sun_position(t)
     length = np.linalg.norm(found, axis=1)
     np.testing.assert_allclose(length / 1.495978707e11, distance, rtol=2e-4)
     angle = np.linalg.norm(found / length[:, None] - expected, axis=1)
@@ -64,16 +65,16 @@ def test_greenwich_angle_of_the_textbook_example() -> None:
         "timedelta64[s]"
     )
     # before the table starts its first value holds: GPS time minus UT1 in 2000
-    found = orbit.greenwich_angle(np.array([ut.astype(float) + 12.645]))
+    found = earth.greenwich_angle(np.array([ut.astype(float) + 12.645]))
     assert np.rad2deg(found[0]) == pytest.approx(197.693195, abs=1e-4)
 
 
 def test_a_fixed_point_moves_east_in_the_inertial_frame() -> None:
     t = np.array([0.0, 1.0])
     fixed = np.tile([7e6, 0.0, 1e6], (2, 1))
-    position, velocity = orbit.to_inertial(t, fixed, np.zeros((2, 3)))
+    position, velocity = earth.to_inertial(t, fixed, np.zeros((2, 3)))
     np.testing.assert_allclose(
-        np.linalg.norm(velocity, axis=1), 7e6 * orbit.EARTH_ROTATION
+        np.linalg.norm(velocity, axis=1), 7e6 * earth.EARTH_ROTATION
     )
     np.testing.assert_allclose(position[1] - position[0], velocity[0], atol=0.03)
 
@@ -84,13 +85,13 @@ def test_grid_with_holes_gives_the_same_nodes() -> None:
     sparse = np.where((t % 10 == 0)[:, None], fixed, np.nan)
     found = StateNodes.from_grid(t, sparse, fixed)
     np.testing.assert_array_equal(found.t, t[::10])
-    expected, _ = orbit.to_inertial(t[::10], fixed[::10], fixed[::10])
+    expected, _ = earth.to_inertial(t[::10], fixed[::10], fixed[::10])
     np.testing.assert_array_equal(found.position, expected)
 
 
 def test_argument_of_latitude_of_a_circular_orbit() -> None:
     t = np.arange(0.0, 12000.0, 13.0)
-    found = orbit.argument_of_latitude(*kepler(t))
+    found = earth.argument_of_latitude(*kepler(t))
     wrapped = (found - RATE * t + np.pi) % (2 * np.pi) - np.pi
     assert np.abs(wrapped).max() < 1e-9
     assert found.min() >= 0
@@ -102,13 +103,13 @@ def test_quaternions_rotate_as_scipy_does() -> None:
 
     q = np.random.default_rng(1).normal(size=(20, 4))
     expected = Rotation.from_quat(q[:, [1, 2, 3, 0]]).as_matrix().transpose(0, 2, 1)
-    np.testing.assert_allclose(orbit.quaternion_matrix(q), expected, atol=1e-14)
+    np.testing.assert_allclose(attitude.quaternion_matrix(q), expected, atol=1e-14)
 
 
 @pytest.mark.parametrize("facing", [1.0, -1.0])
 def test_nominal_axes(facing: float) -> None:
     position, velocity = kepler(np.arange(0.0, 6000.0, 100.0))
-    axes = orbit.nominal_frame(position, velocity, np.full(60, facing))
+    axes = attitude.nominal_frame(position, velocity, np.full(60, facing))
     np.testing.assert_allclose(
         axes @ axes.transpose(0, 2, 1), np.tile(np.eye(3), (60, 1, 1)), atol=1e-12
     )
@@ -123,7 +124,7 @@ def test_shadow_of_a_spherical_earth() -> None:
     r = 6.86e6
     angle = np.linspace(0, np.pi, 20001)
     position = np.stack([r * np.cos(angle), r * np.sin(angle), 0 * angle], axis=1)
-    lit = orbit.shadow_factor(position, np.repeat(sun, len(angle), 0))
+    lit = shadow_factor(position, np.repeat(sun, len(angle), 0))
     assert lit[0] == 1.0
     assert lit[-1] == 0.0
     assert (np.diff(lit) <= 1e-12).all()

@@ -12,13 +12,10 @@ import xarray as xr
 from orbits import SEMIAXIS, flattened, integrated
 
 from gracelstm_xr.archive.dataset import open_archive
+from gracelstm_xr.physics.earth import greenwich_angle
 from gracelstm_xr.physics.features import features
-from gracelstm_xr.physics.orbit import (
-    LONGEST_LAG,
-    StateNodes,
-    greenwich_angle,
-    lag_to_twin,
-)
+from gracelstm_xr.physics.lag import LONGEST_LAG, lag_to_twin
+from gracelstm_xr.physics.states import StateNodes
 from gracelstm_xr.simulate import geometry, simulate_archive
 from gracelstm_xr.simulate.config import day_number, make_scenario
 
@@ -134,8 +131,9 @@ def test_exchange_of_places_between_two_days(
 
 def drifting(step: int) -> tuple[xr.Dataset, Track, Track]:
     """Half a day of two orbits 1 km apart in height; the lower one overtakes."""
-    from gracelstm_xr.core.index import EPOCH as ORIGIN
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import EPOCH as ORIGIN
+    from gracelstm_xr.core.time import RegularAxis
 
     size = 43_200
     lower = integrated(flattened)

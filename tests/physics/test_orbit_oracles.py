@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from orbits import integrated
 
-from gracelstm_xr.physics import orbit
+from gracelstm_xr.physics import earth
+from gracelstm_xr.physics.sun import beta_prime, shadow_factor, sun_position
 
 pytest.importorskip("astropy")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -51,7 +52,7 @@ def test_sun(times: Any) -> None:
     from astropy.coordinates import get_sun
 
     expected = get_sun(times).cartesian.xyz.to_value("m").T
-    found = orbit.to_celestial(EPOCHS, orbit.sun_position(EPOCHS))
+    found = earth.to_celestial(EPOCHS, sun_position(EPOCHS))
     assert between(found, expected) < 0.012
     ratio = np.linalg.norm(found, axis=1) / np.linalg.norm(expected, axis=1)
     assert np.abs(ratio - 1).max() < 2e-4
@@ -59,7 +60,7 @@ def test_sun(times: Any) -> None:
 
 def test_sidereal_angle(times: Any) -> None:
     expected = times.sidereal_time("mean", "greenwich").rad
-    away = orbit.greenwich_angle(EPOCHS) - expected
+    away = earth.greenwich_angle(EPOCHS) - expected
     away = (away + np.pi) % (2 * np.pi) - np.pi
     assert np.rad2deg(np.abs(away)).max() < 4e-4
 
@@ -78,8 +79,8 @@ def test_inertial_states(times: Any) -> None:
     motion = CartesianDifferential(*(velocity.T * units.m / units.s))
     place = CartesianRepresentation(*(position.T * units.m), differentials=motion)
     sky = ITRS(place, obstime=times).transform_to(GCRS(obstime=times))
-    inertial = orbit.to_inertial(EPOCHS, position, velocity)
-    found = [orbit.to_celestial(EPOCHS, vector) for vector in inertial]
+    inertial = earth.to_inertial(EPOCHS, position, velocity)
+    found = [earth.to_celestial(EPOCHS, vector) for vector in inertial]
     assert between(found[0], sky.cartesian.xyz.to_value("m").T) < 0.006
     expected = sky.velocity.d_xyz.to_value("m/s").T
     assert np.abs(found[1] - expected).max() < 1.0
@@ -92,7 +93,7 @@ def test_geodetic_coordinates() -> None:
     position, _ = earth_fixed()
     position[0] = [0.0, 0.0, 6.86e6]
     longitude, latitude, height = EarthLocation(*(position.T * units.m)).to_geodetic()
-    found = orbit.geodetic(position)
+    found = earth.geodetic(position)
     assert np.abs(np.rad2deg(found[0]) - latitude.deg).max() < 1e-9
     east = np.rad2deg(found[1]) - longitude.deg
     assert np.abs((east[1:] + 180) % 360 - 180).max() < 1e-9
@@ -121,8 +122,8 @@ def test_beta_prime(times: Any) -> None:
     )
     sun = unit(get_sun(times).cartesian.xyz.to_value("m").T)
     expected = np.rad2deg(np.arcsin((normal * sun).sum(axis=1)))
-    inertial = orbit.to_inertial(EPOCHS, position, velocity)
-    found = np.rad2deg(orbit.beta_prime(*inertial, orbit.sun_position(EPOCHS)))
+    inertial = earth.to_inertial(EPOCHS, position, velocity)
+    found = np.rad2deg(beta_prime(*inertial, sun_position(EPOCHS)))
     # the normal of a slow random orbit magnifies the errors of the frames
     assert np.abs(found - expected).max() < 0.03
 
@@ -152,7 +153,7 @@ def test_shadow_by_rays() -> None:
     t = np.arange(0.0, 20_000.0)
     position, _ = at(t)
     sun = np.tile([[1.2e11, 5e10, 6e10]], (len(t), 1))
-    found = orbit.shadow_factor(position, sun)
+    found = shadow_factor(position, sun)
     assert found.min() == 0.0
     assert found.max() == 1.0
     partial = np.flatnonzero((found > 0) & (found < 1))
@@ -166,4 +167,4 @@ def test_shadow_by_rays() -> None:
 
 def test_shadow_of_a_missing_position_is_missing() -> None:
     sun = np.array([[1.496e11, 0.0, 0.0]])
-    assert np.isnan(orbit.shadow_factor(np.full((1, 3), np.nan), sun)).all()
+    assert np.isnan(shadow_factor(np.full((1, 3), np.nan), sun)).all()

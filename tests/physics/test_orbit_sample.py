@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from gracelstm_xr import l1b
-from gracelstm_xr.physics import orbit
-from gracelstm_xr.physics.orbit import Attitude, StateNodes
+from gracelstm_xr.physics import attitude, earth
+from gracelstm_xr.physics.attitude import Attitude
+from gracelstm_xr.physics.lag import lag_to_twin
+from gracelstm_xr.physics.states import StateNodes
 
 Columns = dict[str, np.ndarray]
 NAMES = ("GNV1B_2003-09-14_A_00", "GNV1B_2003-09-14_B_00", "SCA1B_2003-09-14_A_00",
@@ -37,10 +39,10 @@ def angle(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def test_a_leads_by_28_8_seconds(sample: dict[str, Columns]) -> None:
     a, b = real_nodes(sample["GNV1BA"]), real_nodes(sample["GNV1BB"])
     t = a.t[10:-10:2]
-    lag = orbit.lag_to_twin(b, a, t)
+    lag = lag_to_twin(b, a, t)
     assert np.mean(lag) == pytest.approx(-28.8, abs=0.3)
     # B comes to where A is now, and from there A went as much earlier
-    back = orbit.lag_to_twin(a, b, t + lag)
+    back = lag_to_twin(a, b, t + lag)
     assert np.abs(lag + back).max() < 0.01
 
 
@@ -66,13 +68,13 @@ def test_z_is_down_and_x_at_the_twin(
     here, velocity = real_nodes(sample[f"GNV1B{name}"]).at(t)
     there, _ = real_nodes(sample[f"GNV1B{twin}"]).at(t)
     # the star cameras' frame is the celestial one
-    axes = orbit.quaternion_matrix(columns["quaternion"])
-    down = orbit.to_celestial(t, -here / np.linalg.norm(here, axis=1, keepdims=True))
+    axes = attitude.quaternion_matrix(columns["quaternion"])
+    down = earth.to_celestial(t, -here / np.linalg.norm(here, axis=1, keepdims=True))
     line = there - here
-    line = orbit.to_celestial(t, line / np.linalg.norm(line, axis=1, keepdims=True))
+    line = earth.to_celestial(t, line / np.linalg.norm(line, axis=1, keepdims=True))
     assert angle(axes[:, 2], down).max() < 1.5
     assert angle(axes[:, 0], line).max() < 0.3
-    ahead = orbit.to_celestial(
+    ahead = earth.to_celestial(
         t, velocity / np.linalg.norm(velocity, axis=1, keepdims=True)
     )
     assert np.sign((axes[:, 0] * ahead).sum(axis=1)).tolist() == [facing] * len(t)
@@ -86,11 +88,11 @@ def test_nominal_attitude_is_within_half_a_degree(
     t = columns["gps_time"].astype(float)
     here = real_nodes(sample[f"GNV1B{name}"]).at(t)
     there, _ = real_nodes(sample[f"GNV1B{twin}"]).at(t)
-    nominal = orbit.nominal_attitude(t, here, there).at(t)
+    nominal = attitude.nominal_attitude(t, here, there).at(t)
     for axis in np.eye(3):
         vector = np.tile(axis, (len(t), 1))
-        real = orbit.rotate(columns["quaternion"], vector, back=True)
-        made = orbit.rotate(nominal, vector, back=True)
+        real = attitude.rotate(columns["quaternion"], vector, back=True)
+        made = attitude.rotate(nominal, vector, back=True)
         assert angle(real, made).max() < 0.5
 
 
@@ -103,8 +105,8 @@ def test_attitude_between_records(sample: dict[str, Columns]) -> None:
     found = thin.at(between)
     x = np.tile([1.0, 0.0, 0.0], (len(between), 1))
     error = angle(
-        orbit.rotate(found, x, back=True),
-        orbit.rotate(columns["quaternion"][1:-1:2], x, back=True),
+        attitude.rotate(found, x, back=True),
+        attitude.rotate(columns["quaternion"][1:-1:2], x, back=True),
     )
     assert error.max() < 0.05
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from orbits import bumpy, flattened, integrated
 
-from gracelstm_xr.physics.orbit import REACH, StateNodes
+from gracelstm_xr.physics.states import REACH, StateNodes
 
 EPOCH = 600_000_000.0
 

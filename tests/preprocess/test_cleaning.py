@@ -346,7 +346,7 @@ def test_marks_travel_through_a_file(make_grid: Any, tmp_path: Any) -> None:
     ds["lin_accl"].values[1, 9_000, 0] += 1e-8
     made = clean(ds)
     made.grace.to_zarr(tmp_path / "a.zarr")
-    from gracelstm_xr.store.write import open_store
+    from gracelstm_xr.store.read import open_store
 
     back = open_store(tmp_path / "a.zarr")
     assert find_gaps(back)["length"].values.tolist() == [1.0]

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from gracelstm_xr.errors import GraceError
-from gracelstm_xr.physics import orbit as tools
+from gracelstm_xr.physics import earth
+from gracelstm_xr.physics.attitude import quaternion_matrix
+from gracelstm_xr.physics.lag import lag_to_twin
+from gracelstm_xr.physics.states import StateNodes
+from gracelstm_xr.physics.sun import sun_position
 from gracelstm_xr.simulate import (
     atmosphere,
     attitude,
@@ -88,9 +92,9 @@ class TestOrbit:
         t = np.arange(0.0, 6000.0, 5.0)
         seconds = geometry.gps_seconds(DAY, t)
         nodes = [
-            tools.StateNodes(
+            StateNodes(
                 seconds,
-                *tools.to_inertial(
+                *earth.to_inertial(
                     seconds,
                     *geometry.to_earth_fixed(
                         DAY, t, *geometry.orbit(scenario, DAY, t, k)
@@ -100,7 +104,7 @@ class TestOrbit:
             for k in (0, 1)
         ]
         inner = slice(100, -100)
-        found = tools.lag_to_twin(nodes[0], nodes[1], seconds[inner])
+        found = lag_to_twin(nodes[0], nodes[1], seconds[inner])
         # in 2008 the second satellite leads: it was here before
         expected = -geometry.lag(scenario, DAY, t[inner])
         np.testing.assert_allclose(found, expected, atol=2e-3)
@@ -177,7 +181,7 @@ class TestFrames:
         turn = states(scenario, DAY, np.arange(0.0, 6000.0, 5.0)).attitude[0]
         q = attitude.quaternions(turn, np.zeros((len(turn), 3)))
         np.testing.assert_allclose(np.linalg.norm(q, axis=1), 1.0, atol=1e-12)
-        np.testing.assert_allclose(tools.quaternion_matrix(q), turn, atol=1e-12)
+        np.testing.assert_allclose(quaternion_matrix(q), turn, atol=1e-12)
         assert q[0, 0] >= 0
         assert (q[1:] * q[:-1]).sum(1).min() > 0.99
 
@@ -210,7 +214,7 @@ class TestForces:
     def test_shadow_takes_its_share_of_the_orbit(self, scenario, day):
         t = np.arange(0.0, 86400.0, 60.0)
         sky = states(scenario, DAY, t)
-        sun = tools.sun_position(geometry.gps_seconds(DAY, t))
+        sun = sun_position(geometry.gps_seconds(DAY, t))
         ray = (sun - sky.position[0]) / 1.5e11
         # lines to the Sun that meet the flattened Earth ahead
         shape = 1 / np.array([6378137.0, 6378137.0, 6356752.3]) ** 2
@@ -231,7 +235,7 @@ class TestForces:
         for options in ({"storm": 4.0}, {"storm": 100.0}, {"solar_flux": 180.0}):
             one = make_scenario(start=DATE, days=1, **options)
             place = geometry.position(one, DAY, t, 0)
-            sun = tools.sun_position(geometry.gps_seconds(DAY, t))
+            sun = sun_position(geometry.gps_seconds(DAY, t))
             air = atmosphere.air(one, DAY, t, place, 0, sun)
             found.append(air.density.mean())
         quiet, storm, maximum = found
@@ -242,7 +246,7 @@ class TestForces:
     def test_air_turns_with_the_earth(self, scenario):
         t = np.arange(0.0, 12000.0, 5.0)
         place = geometry.position(scenario, DAY, t, 0)
-        sun = tools.sun_position(geometry.gps_seconds(DAY, t))
+        sun = sun_position(geometry.gps_seconds(DAY, t))
         wind = atmosphere.air(scenario, DAY, t, place, 0, sun).wind
         low = np.abs(place[:, 2]) < 2e6
         east = np.cross([0.0, 0.0, 1.0], place)

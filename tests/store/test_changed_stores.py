@@ -12,7 +12,9 @@ import xarray as xr
 import zarr
 
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.store.write import META, open_store, to_zarr
+from gracelstm_xr.store.location import META
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 
 @pytest.fixture

@@ -16,7 +16,9 @@ import zarr
 
 from gracelstm_xr.cli import main
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.store.write import META, open_store, to_zarr
+from gracelstm_xr.store.location import META
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 

@@ -18,7 +18,9 @@ from gracelstm_xr.core.index import RegularTimeIndex, axis_of, regular_coords
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import GraceWarning
-from gracelstm_xr.store.write import META, open_store, to_zarr
+from gracelstm_xr.store.location import META
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 DAY = 86_400
 START = "2008-05-01"

@@ -15,9 +15,10 @@ from archives import fill_folder, tree
 from gracelstm_xr.cli import main
 from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.store.ingest import Ingested, ingest
+from gracelstm_xr.store.location import META
 from gracelstm_xr.store.manifest import read_manifest
+from gracelstm_xr.store.read import open_store
 from gracelstm_xr.store.stored import files_of_arrays
-from gracelstm_xr.store.write import META, open_store
 
 DAYS = ("2008-01-01", "2008-01-02", "2008-01-03")
 LOST = "lin_accl/c/1/0/0"

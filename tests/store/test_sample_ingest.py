@@ -10,7 +10,7 @@ import xarray as xr
 
 from gracelstm_xr import l1b
 from gracelstm_xr.cli import main
-from gracelstm_xr.store.write import open_store
+from gracelstm_xr.store.read import open_store
 
 DAY = "2003-09-14"
 

@@ -13,7 +13,8 @@ import zarr
 
 from gracelstm_xr.core.index import RegularTimeIndex
 from gracelstm_xr.errors import StoreError
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 DAY = 86_400
 
@@ -313,7 +314,8 @@ def test_writing_on_a_cluster(two_days: xr.Dataset, tmp_path: Path) -> None:
 
 
 def test_subsecond_axis_round_trip(tmp_path: Path) -> None:
-    from gracelstm_xr.core.index import RegularAxis, regular_coords
+    from gracelstm_xr.core.index import regular_coords
+    from gracelstm_xr.core.time import RegularAxis
 
     axis = RegularAxis("2008-01-01T00:00:00.1", np.timedelta64(100_000_000, "ns"), 50)
     ds = xr.Dataset({"a": ("time", np.arange(50.0))}, coords=regular_coords(axis))
