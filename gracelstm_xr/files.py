@@ -143,12 +143,12 @@ def scratch(name: str, *, folder: PathLike | None = None) -> Iterator[Path]:
     """
     place = Path(tempfile.gettempdir() if folder is None else folder)
     remove_leftovers(place)
-    made = place / _unfinished(name)
-    made.mkdir(mode=0o700)
+    work = place / _unfinished(name)
+    work.mkdir(mode=0o700)
     try:
-        yield made
+        yield work
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _unfinished(name: str) -> str:

@@ -87,11 +87,11 @@ class LimitedCache(Generic[Value]):
     def get(self, key: Any) -> Value | None:
         """Return the entry, or None."""
         with self._lock:
-            found = self._entries.get(key)
-            if found is None:
+            entry = self._entries.get(key)
+            if entry is None:
                 return None
             self._entries.move_to_end(key)
-            return found[0]
+            return entry[0]
 
     def put(self, key: Any, value: Value, size: int) -> None:
         """Store an entry of `size` bytes and drop the oldest above the limit."""
@@ -113,11 +113,11 @@ class LimitedCache(Generic[Value]):
             return list(self._entries)
 
     def _drop(self, key: Any) -> Value | None:
-        found = self._entries.pop(key, None)
-        if found is None:
+        entry = self._entries.pop(key, None)
+        if entry is None:
             return None
-        self._total -= found[1]
-        return found[0]
+        self._total -= entry[1]
+        return entry[0]
 
     @contextlib.contextmanager
     def alone(self, key: Any) -> Iterator[None]:
@@ -138,14 +138,14 @@ class LimitedCache(Generic[Value]):
 
         Errors of `make` pass through and leave no entry.
         """
-        found = self.get(key)
-        if found is None:
+        value = self.get(key)
+        if value is None:
             with self.alone(key):
-                found = self.get(key)
-                if found is None:
-                    found = make()
-                    self.put(key, found, size(found))
-        return found
+                value = self.get(key)
+                if value is None:
+                    value = make()
+                    self.put(key, value, size(value))
+        return value
 
 
 FILES: LimitedCache[l1b.L1BFile] = LimitedCache(256 << 20)
@@ -232,18 +232,18 @@ def _member(archive: str, member: str, siblings: Sequence[str]) -> bytes:
     """Take one member out of a tarball, and keep its siblings for later."""
     place = identity(archive)
     with MEMBERS.alone(place):
-        found = MEMBERS.pop((place, member))
-        if found is None:
+        member_bytes = MEMBERS.pop((place, member))
+        if member_bytes is None:
             others = [m for m in siblings if MEMBERS.get((place, m)) is None]
             wanted = list(dict.fromkeys([member, *others]))
             content = _take(archive, member, wanted)
-            found = content.pop(member, None)
+            member_bytes = content.pop(member, None)
             for name, data in content.items():
                 MEMBERS.put((place, name), data, len(data))
-    if found is None:
+    if member_bytes is None:
         _check_members(archive, member)
         raise FileNotFoundError(f"{archive}: no member {member}")
-    return found
+    return member_bytes
 
 
 def _take(archive: str, member: str, wanted: list[str]) -> dict[str, bytes]:

@@ -207,7 +207,7 @@ def find_files(
     listed = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
     letters = None if satellites is None else set(satellites)
     order = None if releases is None else _as_list(releases)
-    found: dict[str, Entry] = {}
+    by_source: dict[str, Entry] = {}
     seen: set[str] = set()
     problems: dict[str, L1BFormatError] = {}
     others: list[str] = []
@@ -227,8 +227,8 @@ def find_files(
             if letters is not None and entry.name.satellite not in letters:
                 continue
             if order is None or entry.name.release in order:
-                found.setdefault(entry.source, entry)
-    wanted = [e for e in found.values() if e.name.product in products]
+                by_source.setdefault(entry.source, entry)
+    wanted = [e for e in by_source.values() if e.name.product in products]
     if not wanted and problems:
         raise next(iter(problems.values()))
     if not wanted:
@@ -335,17 +335,17 @@ def _expand_remote(url: str) -> Iterator[tuple[str, int, int]]:
     with reached(url):
         fs, path = files_at(url)
         if any(c in path for c in "*?["):
-            found = fs.glob(path, detail=True)
+            listing = fs.glob(path, detail=True)
         elif fs.isdir(path):
-            found = fs.find(path, detail=True)
+            listing = fs.find(path, detail=True)
         else:
-            found = {path: fs.info(path)} if fs.exists(path) else {}
-    if not found:
+            listing = {path: fs.info(path)} if fs.exists(path) else {}
+    if not listing:
         raise ArchiveError(f"nothing found at {url}; check the address and access")
-    for name in sorted(found):
+    for name in sorted(listing):
         # a store beside the files holds thousands of chunks and none of ours
         if ".zarr/" not in name.removeprefix(path):
-            info = found[name]
+            info = listing[name]
             yield fs.unstrip_protocol(name), int(info.get("size") or 0), stamp(info)
 
 

@@ -204,13 +204,13 @@ def _blocks(
         for position, size in starts:
             begin = axis.start + position * axis.step
             date = begin.astype("datetime64[D]").item()
-            found = catalogue.candidates(products, satellite, date)
-            others = catalogue.siblings(found[0]) if found else ()
+            candidates = catalogue.candidates(products, satellite, date)
+            others = catalogue.siblings(candidates[0]) if candidates else ()
             row.append(
                 Block(
                     int(begin.astype("int64")) - _EPOCH_NS,
                     size,
-                    tuple(e.source for e in found),
+                    tuple(e.source for e in candidates),
                     others,
                     errors,
                 )

@@ -282,8 +282,8 @@ def _dataset(
     for item in product.fields:
         if item.name in _ABSORBED:
             continue
-        known = header.flags.get(item.columns[0]) or product.flags.get(item.name, ())
-        attrs = field_attributes(item, flags=known, flag_name=flag)
+        meanings = header.flags.get(item.columns[0]) or product.flags.get(item.name, ())
+        attrs = field_attributes(item, flags=meanings, flag_name=flag)
         dims = (dim, item.dim) if item.dim else (dim,)
         dtype = np.dtype(object) if item.dtype == "S" else item.memory_dtype
         variables[item.name] = make(item.name, dims, item.shape, dtype, attrs)

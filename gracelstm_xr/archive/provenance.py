@@ -27,13 +27,13 @@ def family_flags(catalogue: Catalogue, products: Sequence[str]) -> dict[str, Any
     entries = [e for e in catalogue.entries if e.name.product in products]
     entry = next(e for e in entries)
     product = l1b.product_of(entry.name.product, entry.name.satellite)
-    known = next(iter(product.flags.values()), ())
+    meanings = next(iter(product.flags.values()), ())
     if l1b.is_grace_fo(entry.name.satellite):
         # A header that cannot be read says so when its day is computed
         with contextlib.suppress(OSError, L1BFormatError):
             listed = l1b.read_header(entry.source).flags
-            known = listed.get("qualflg") or known
-    return flag_attributes(known, "uint8")
+            meanings = listed.get("qualflg") or meanings
+    return flag_attributes(meanings, "uint8")
 
 
 def origin(catalogue: Catalogue) -> str:
@@ -49,8 +49,8 @@ def origin(catalogue: Catalogue) -> str:
     if "simulated" in str(list(header.attributes.values())).lower():
         return "simulated "
     names = ("producer_agency", "institution")
-    found = [str(header.attributes[n]) for n in names if n in header.attributes]
-    return f"{' '.join(found)} " if found else ""
+    makers = [str(header.attributes[n]) for n in names if n in header.attributes]
+    return f"{' '.join(makers)} " if makers else ""
 
 
 def _one_a_place(catalogue: Catalogue) -> Iterator[Entry]:
@@ -90,11 +90,11 @@ def archive_attributes(
         From `origin`.
     """
     names = missions_of(satellites)
-    found = ", ".join(sorted(set(products)))
+    codes = ", ".join(sorted(set(products)))
     versions = ", ".join(sorted(set(releases)))
     attrs = global_attributes(
         title=f"{' and '.join(names)} Level-1B data",
-        source=f"{made_by.strip()} Level-1B files {found}, release {versions}".strip(),
+        source=f"{made_by.strip()} Level-1B files {codes}, release {versions}".strip(),
         satellites=satellites,
     )
     attrs.update(coverage_attributes(axis.start, axis.stop, axis.step))

@@ -169,13 +169,13 @@ def count_records(
             "the files of this Dataset are not known; pass the Dataset that "
             "open_archive returned, or a Catalogue"
         )
-    found: list[FileCounts] = []
+    counts: list[FileCounts] = []
     slots = list(catalogue.slots())
     for done, candidates in enumerate(slots, start=1):
-        found += _scan(candidates, catalogue.siblings(candidates[0]))
+        counts += _scan(candidates, catalogue.siblings(candidates[0]))
         if progress is not None:
             progress(done, len(slots))
-    return totals([*found, *unlisted(catalogue)])
+    return totals([*counts, *unlisted(catalogue)])
 
 
 def unlisted(catalogue: Catalogue) -> list[FileCounts]:
@@ -185,27 +185,27 @@ def unlisted(catalogue: Catalogue) -> list[FileCounts]:
 
 def _scan(candidates: Iterable[Entry], siblings: Sequence[str]) -> list[FileCounts]:
     """Count in the files of one day, up to the first that is there and readable."""
-    found: list[FileCounts] = []
+    counts: list[FileCounts] = []
     for entry in candidates:
-        found.append(scan_file(entry, siblings=siblings))
-        if not found[-1].problem:
+        counts.append(scan_file(entry, siblings=siblings))
+        if not counts[-1].problem:
             break
-    return found
+    return counts
 
 
-def totals(found: Sequence[FileCounts]) -> dict[str, int]:
+def totals(files: Sequence[FileCounts]) -> dict[str, int]:
     """Add up the counts of many files to archive attributes."""
     counts = (
-        sum(f.records for f in found),
-        sum(f.duplicates for f in found),
-        sum(f.out_of_order for f in found),
-        sum(f.outside for f in found),
-        sum(f.truncated > 0 for f in found),
-        sum(f.missing for f in found),
-        sum(f.flagged for f in found),
-        sum(f.foreign for f in found),
-        sum(f.mismatched for f in found),
-        sum(f.absent for f in found),
-        sum(bool(f.problem) and not f.absent for f in found),
+        sum(f.records for f in files),
+        sum(f.duplicates for f in files),
+        sum(f.out_of_order for f in files),
+        sum(f.outside for f in files),
+        sum(f.truncated > 0 for f in files),
+        sum(f.missing for f in files),
+        sum(f.flagged for f in files),
+        sum(f.foreign for f in files),
+        sum(f.mismatched for f in files),
+        sum(f.absent for f in files),
+        sum(bool(f.problem) and not f.absent for f in files),
     )
     return dict(zip(COUNTS, counts, strict=True))

@@ -45,11 +45,11 @@ class Selection:
     @property
     def families(self) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
         """Families with files: their wanted products, best first, and variables."""
-        found = {e.name.product for e in self.catalogue.entries}
+        present = {e.name.product for e in self.catalogue.entries}
         result = {}
         for family, (codes, names) in FAMILIES.items():
             chosen = tuple(p for p in self.catalogue.products if p in codes)
-            if not found.isdisjoint(chosen):
+            if not present.isdisjoint(chosen):
                 result[family] = (chosen, names)
         return result
 
@@ -106,9 +106,11 @@ def _check_products(products: str | Sequence[str]) -> list[str]:
 def _check_satellites(satellites: str | Iterable[str]) -> list[str]:
     letters = sorted(set(satellites))
     if not letters or not set(letters) <= set(SATELLITES):
-        known = " and ".join(f"{', '.join(m.satellites)} ({m.name})" for m in MISSIONS)
+        expected = " and ".join(
+            f"{', '.join(m.satellites)} ({m.name})" for m in MISSIONS
+        )
         raise ArchiveError(
-            f"satellites {satellites!r} found; expected letters of {known}, for "
+            f"satellites {satellites!r} found; expected letters of {expected}, for "
             f"example {MISSIONS[0].satellites!r}"
         )
     return letters

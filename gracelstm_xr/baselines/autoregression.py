@@ -85,8 +85,8 @@ def _fit_axis(frames: list[tuple[Frame, BoolArray]], axis: int) -> Array:
         values = frame.own[:, axis]
         for first, past in runs(np.asarray(training & np.isfinite(values))):
             for low in range(first, past, LONGEST):
-                part = values[low : min(low + LONGEST, past)]
-                segments.append(part - part.mean())
+                segment = values[low : min(low + LONGEST, past)]
+                segments.append(segment - segment.mean())
     return burg(segments, highest=HIGHEST)
 
 
@@ -195,10 +195,10 @@ def conditional_mean(
         near = result[around][seen[around]]
         if len(near) == 0:
             continue
-        part = slice(max(first - p, 0), min(last + p, n))
+        stretch = slice(max(first - p, 0), min(last + p, n))
         mean = near.mean()
-        solved = mean + _solve(result[part] - mean, seen[part], phi)
-        result[part] = np.where(seen[part], result[part], solved)
+        solved = mean + _solve(result[stretch] - mean, seen[stretch], phi)
+        result[stretch] = np.where(seen[stretch], result[stretch], solved)
     return result
 
 

@@ -114,7 +114,7 @@ class Bridge:
         for k in range(3):
             if not self.power[:, k].any():
                 continue
-            known = visible[:, k] & np.isfinite(residual[:, k])
+            observed = visible[:, k] & np.isfinite(residual[:, k])
             # at whole steps, which are all that occur; the last is beyond its reach
             count = int(np.ceil(self.longest / step))
             table = self.covariance(step * np.arange(count + 1.0), k)
@@ -122,7 +122,7 @@ class Bridge:
                 here = _felt(first, past, step)
                 here = here[wanted[here]]
                 at = _around(first, past, len(t), step)
-                at = at[known[at]]
+                at = at[observed[at]]
                 if len(here) == 0 or len(at) == 0:
                     continue
                 value = self._mean(table, at, residual[at, k], here, k)
@@ -200,12 +200,12 @@ def _fade(away: Array) -> Array:
 
 def _covariance(values: Array, lags: int) -> Array:
     """Empirical covariances at lags 0, 1, ... from the pairs that exist."""
-    good = np.isfinite(values)
-    series = np.where(good, values, 0.0)
+    observed = np.isfinite(values)
+    series = np.where(observed, values, 0.0)
     size = 1 << int(np.ceil(np.log2(max(2 * len(values), 2))))
     spectrum = np.abs(np.fft.rfft(series, size)) ** 2
     total = np.fft.irfft(spectrum, size)[: lags + 1]
-    pairs = np.fft.irfft(np.abs(np.fft.rfft(good.astype(float), size)) ** 2, size)
+    pairs = np.fft.irfft(np.abs(np.fft.rfft(observed.astype(float), size)) ** 2, size)
     return np.asarray(total / np.maximum(np.round(pairs[: lags + 1]), 1.0))
 
 

@@ -212,14 +212,14 @@ def orbits(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], first: float, last: float
 ) -> list[StateNodes]:
     """Orbits of recipient and donor, closed over holes; fewer where one is missing."""
-    found = []
+    twins = []
     for role in ("own", "donor"):
         position = arrays.get(f"{role}.position")
         velocity = arrays.get(f"{role}.velocity")
         if position is not None and velocity is not None:
             nodes = StateNodes.from_grid(t, position, velocity)
-            found.append(nodes.filled(first - 120.0, last + 120.0))
-    return [nodes for nodes in found if len(nodes.t) > 1]
+            twins.append(nodes.filled(first - 120.0, last + 120.0))
+    return [nodes for nodes in twins if len(nodes.t) > 1]
 
 
 def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> float:
@@ -228,8 +228,8 @@ def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> fl
     if len(both) < 2:
         return float("nan")
     lag = lag_to_twin(both[0], both[1], when[:: max(len(when) // 24, 1)])
-    known = lag[np.isfinite(lag)]
-    return float(np.median(known)) if len(known) else float("nan")
+    finite = lag[np.isfinite(lag)]
+    return float(np.median(finite)) if len(finite) else float("nan")
 
 
 def _lag(

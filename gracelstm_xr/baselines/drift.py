@@ -125,9 +125,9 @@ class Drift:
         power = np.tile(self.power, (1, len(spread) // 3))
         prior[:, 0, 0] = spread**2
         for i, block in enumerate([*_fading(), *_turning(self.revolution)]):
-            part = slice(1 + 2 * i, 3 + 2 * i)
-            step[part, part] = block
-            prior[:, part, part] = power[i][:, None, None] * np.eye(2)
+            pair = slice(1 + 2 * i, 3 + 2 * i)
+            step[pair, pair] = block
+            prior[:, pair, pair] = power[i][:, None, None] * np.eye(2)
         kick = prior - step @ prior @ step.T
         return step, kick, prior
 
@@ -233,11 +233,11 @@ def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
     """Non-negative powers per process, and noise, from mean squared differences."""
     from scipy.optimize import nnls
 
-    good = np.isfinite(series)
-    filled = np.where(good, series, 0.0)
+    observed = np.isfinite(series)
+    filled = np.where(observed, series, 0.0)
     rows, values, weights = [], [], []
     for lag in LAGS[len(series) // 2 > LAGS].tolist():
-        both = good[lag:] & good[:-lag]
+        both = observed[lag:] & observed[:-lag]
         pairs = int(both.sum())
         if pairs < max(2 * lag, 8):
             continue
@@ -253,12 +253,14 @@ def _powers(series: Array, axis: int, revolution: float) -> tuple[Array, float]:
     weight = np.array(weights) / np.maximum(half, 1e-6)
     # twice as long as the data: a slope to them, and no way to tell its power
     shown = np.ones(matrix.shape[1], dtype=bool)
-    extent = BIN * float(np.ptp(np.flatnonzero(good)))
+    extent = BIN * float(np.ptp(np.flatnonzero(observed)))
     shown[: len(SCALES)] = extent > 2 * SCALES
-    known = matrix[:, :-1] @ np.where(shown[:-1], 0.0, power)
-    left = np.maximum(half - known, 0.1 * half)
+    explained = matrix[:, :-1] @ np.where(shown[:-1], 0.0, power)
+    left = np.maximum(half - explained, 0.1 * half)
     scale = float(half.max())
-    found, _ = nnls(matrix[:, shown] * (weight * scale)[:, None], left * weight)
-    power[shown[:-1]] = scale * found[:-1]
+    power_of_bases, _ = nnls(
+        matrix[:, shown] * (weight * scale)[:, None], left * weight
+    )
+    power[shown[:-1]] = scale * power_of_bases[:-1]
     # a noise of zero would make the smoother trust every bin without limit
-    return power, max(scale * float(found[-1]), 1e-3)
+    return power, max(scale * float(power_of_bases[-1]), 1e-3)

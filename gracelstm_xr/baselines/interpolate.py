@@ -84,11 +84,11 @@ def _value(y: Array, place: IntArray) -> Array:
 def _lagrange(nodes: Array, values: Array, x: Array) -> Array:
     """Polynomial through four points, evaluated at ``x``; arrays (4, m), (m,)."""
     total = np.zeros_like(x)
-    known = np.isfinite(values).all(axis=0)
+    finite = np.isfinite(values).all(axis=0)
     for i in range(len(nodes)):
         others = [j for j in range(len(nodes)) if j != i]
         terms = [
-            (x - nodes[j]) / np.where(known, nodes[i] - nodes[j], 1.0) for j in others
+            (x - nodes[j]) / np.where(finite, nodes[i] - nodes[j], 1.0) for j in others
         ]
         total = total + values[i] * np.prod(terms, axis=0)
     return total

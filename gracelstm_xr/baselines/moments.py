@@ -166,12 +166,14 @@ def block_moments(
         first, last = max(first, within[0]), min(last, within[1])
     for number in range(int(first // BLOCK), int(last // BLOCK) + 1):
         low, high = np.searchsorted(frame.t, [number * BLOCK, (number + 1) * BLOCK])
-        part = slice(int(low), int(high))
+        block = slice(int(low), int(high))
         if low == high:
             continue
         place = int((frame.t[low] - number * BLOCK) // step)
-        made = columns(frame.take(part), terms) if known is None else known[:, part]
-        x, y, use = _rows(made, frame.own[part], visible[part], size, place)
+        columns_ = (
+            columns(frame.take(block), terms) if known is None else known[:, block]
+        )
+        x, y, use = _rows(columns_, frame.own[block], visible[block], size, place)
         if apart:
             use = use[:, apart:] & use[:, :-apart]
             x = np.where(use.any(axis=0), x[2:, apart:] - x[2:, :-apart], 0.0)

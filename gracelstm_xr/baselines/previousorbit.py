@@ -29,11 +29,11 @@ class PreviousOrbit:
         result = np.full((len(index), 3), np.nan)
         if frame.latitude_argument is None:
             return result
-        known = np.isfinite(frame.latitude_argument)
-        if known.sum() < 2:
+        finite = np.isfinite(frame.latitude_argument)
+        if finite.sum() < 2:
             return result
-        angle = np.unwrap(frame.latitude_argument[known])
-        t = frame.t[known]
+        angle = np.unwrap(frame.latitude_argument[finite])
+        t = frame.t[finite]
         own = np.where(visible, frame.own, np.nan)
         here = np.interp(frame.t[index], t, angle, left=np.nan, right=np.nan)
         sides = [self._side(frame.t, own, t, angle, here, sign) for sign in (-1, 1)]
@@ -55,9 +55,9 @@ class PreviousOrbit:
             when = np.interp(
                 here + sign * turn * 2 * np.pi, angle, t, left=np.nan, right=np.nan
             )
-            found = _linear_at(own, grid, when)
-            take = np.isnan(value) & np.isfinite(found)
-            value[take] = found[take]
+            shifted = _linear_at(own, grid, when)
+            take = np.isnan(value) & np.isfinite(shifted)
+            value[take] = shifted[take]
             away[take] = turn
             if np.isfinite(value).all():
                 break

@@ -135,31 +135,31 @@ class LocalRegression:
         open_: BoolArray = np.ones(3, dtype=bool)
         widths = HALF_WIDTHS[:1] if self.change else HALF_WIDTHS
         for half in widths:
-            found = _around(sums, node, half, trend=not self.change)
-            if found is None:
+            moments = _around(sums, node, half, trend=not self.change)
+            if moments is None:
                 continue
             # the widest window serves whatever it holds
             enough = FEWEST if half < widths[-1] else 1
-            ready = open_ & (found.count >= enough)
+            ready = open_ & (moments.count >= enough)
             if ready.any():
-                result[:, ready] = self._solve(found)[:, ready]
+                result[:, ready] = self._solve(moments)[:, ready]
                 open_ = open_ & ~ready
             if not open_.any():
                 break
         return result
 
-    def _solve(self, found: Moments) -> Array:
+    def _solve(self, moments: Moments) -> Array:
         """Covariates first; then bias and drift from what they leave."""
         penalty, mean = self.penalty.T, self.mean.T
-        gram, moment = _without_trend(found, trend=not self.change)
+        gram, moment = _without_trend(moments, trend=not self.change)
         left = gram + penalty[:, 2:, None] * np.eye(gram.shape[1])
         right = moment + penalty[:, 2:] * mean[:, 2:]
         theta = np.linalg.solve(left, right[:, :, None])[:, :, 0]
         trend = np.zeros((3, 2))
         if not self.change:
-            some = found.gram[:, :2, :2] + penalty[:, :2, None] * np.eye(2)
-            misfit = found.moment[:, :2] - np.einsum(
-                "kij,kj->ki", found.gram[:, :2, 2:], theta
+            some = moments.gram[:, :2, :2] + penalty[:, :2, None] * np.eye(2)
+            misfit = moments.moment[:, :2] - np.einsum(
+                "kij,kj->ki", moments.gram[:, :2, 2:], theta
             )
             misfit = misfit + penalty[:, :2] * mean[:, :2]
             trend = np.linalg.solve(some, misfit[:, :, None])[:, :, 0]
@@ -194,16 +194,16 @@ def blended(x: Array, t: Array, coefficients: Mapping[float, Array]) -> Array:
     for node, theta in coefficients.items():
         low, high = np.searchsorted(t, [node - NODE_SPACING, node + NODE_SPACING])
         if low < high:
-            part = slice(int(low), int(high))
-            weight = 1 - np.abs(t[part] - node) / NODE_SPACING
-            total[:, part] += weight * _evaluate(x[:, part], t[part], node, theta)
+            near = slice(int(low), int(high))
+            weight = 1 - np.abs(t[near] - node) / NODE_SPACING
+            total[:, near] += weight * _evaluate(x[:, near], t[near], node, theta)
     return total
 
 
 def nodes_of(sums: Mapping[int, Moments]) -> list[float]:
     """Nodes on either side of the blocks that hold data, in order of time."""
-    found = {n for b in sums for n in _nodes(b * BLOCK, (b + 1) * BLOCK - 1.0)}
-    return sorted(found)
+    nodes = {n for b in sums for n in _nodes(b * BLOCK, (b + 1) * BLOCK - 1.0)}
+    return sorted(nodes)
 
 
 def _evaluate(x: Array, t: Array, node: float, theta: Array) -> Array:
@@ -237,16 +237,18 @@ def _around(
     return Moments(total.count, gram, total.moment * unit, total.square)
 
 
-def _without_trend(found: Moments, *, trend: bool) -> tuple[Array, Array]:
+def _without_trend(moments: Moments, *, trend: bool) -> tuple[Array, Array]:
     """Sums of the covariates, bias and drift eliminated."""
     if not trend:
-        return found.gram, found.moment
-    some = found.gram[:, :2, :2] + 1e-6 * np.eye(2)
-    both = np.concatenate([found.gram[:, :2, 2:], found.moment[:, :2, None]], axis=2)
+        return moments.gram, moments.moment
+    some = moments.gram[:, :2, :2] + 1e-6 * np.eye(2)
+    both = np.concatenate(
+        [moments.gram[:, :2, 2:], moments.moment[:, :2, None]], axis=2
+    )
     share = np.linalg.solve(some, both)
-    cross = found.gram[:, 2:, :2]
-    gram = found.gram[:, 2:, 2:] - cross @ share[:, :, :-1]
-    moment = found.moment[:, 2:] - (cross @ share[:, :, -1:])[:, :, 0]
+    cross = moments.gram[:, 2:, :2]
+    gram = moments.gram[:, 2:, 2:] - cross @ share[:, :, :-1]
+    moment = moments.moment[:, 2:] - (cross @ share[:, :, -1:])[:, :, 0]
     return gram, moment
 
 
@@ -313,29 +315,31 @@ class RegressionFit:
 
     def _at_node(self, sums: Mapping[int, Moments], node: float) -> None:
         trend = not self.change
-        found = _around(sums, node, NODE_SPACING / 2, trend=trend)
-        if found is None:
+        moments = _around(sums, node, NODE_SPACING / 2, trend=trend)
+        if moments is None:
             return
-        gram, moment = _without_trend(found, trend=trend)
+        gram, moment = _without_trend(moments, trend=trend)
         size = gram.shape[1]
-        if found.count.min() < max(FEWEST / 4, 4 * size):
+        if moments.count.min() < max(FEWEST / 4, 4 * size):
             return
-        damping = 1e-4 * found.count[:, None, None] * np.eye(size)
+        damping = 1e-4 * moments.count[:, None, None] * np.eye(size)
         theta = np.linalg.solve(gram + damping, moment[:, :, None])[:, :, 0]
         first = np.zeros((3, 2))
-        square = found.square
+        square = moments.square
         if trend:
-            cross = np.einsum("kij,kj->ki", found.gram[:, :2, 2:], theta)
-            some = found.gram[:, :2, :2] + 1e-6 * np.eye(2)
-            both = np.stack([found.moment[:, :2] - cross, found.moment[:, :2]], axis=2)
+            cross = np.einsum("kij,kj->ki", moments.gram[:, :2, 2:], theta)
+            some = moments.gram[:, :2, :2] + 1e-6 * np.eye(2)
+            both = np.stack(
+                [moments.moment[:, :2] - cross, moments.moment[:, :2]], axis=2
+            )
             first, alone = np.moveaxis(np.linalg.solve(some, both), 2, 0)
-            square = square - (found.moment[:, :2] * alone).sum(axis=1)
+            square = square - (moments.moment[:, :2] * alone).sum(axis=1)
         left = square - 2 * (moment * theta).sum(axis=1)
         left = left + np.einsum("ki,kij,kj->k", theta, gram, theta)
         self.misfit = self.misfit + np.maximum(left, 0.0)
         self.local.append(np.concatenate([first, theta], axis=1).T)
-        part = Moments(found.count, gram, moment, square)
-        self.pooled = part if self.pooled is None else self.pooled + part
+        detrended = Moments(moments.count, gram, moment, square)
+        self.pooled = detrended if self.pooled is None else self.pooled + detrended
 
     def finish(self) -> LocalRegression:
         """Regression with the mean of the coefficients and the pull toward it.

@@ -145,10 +145,10 @@ class Repeating:
         value, variance = np.zeros((b - a, 3)), np.zeros((b - a, 3))
         for k in np.flatnonzero(self.covariance.any(axis=0)):
             value[:, k], variance[:, k] = self._mean(others[:, :, k].T, int(k))
-        part = near(t, within)
-        result[part] = NANO * line(low + a, value, t[part], BIN)
+        samples = near(t, within)
+        result[samples] = NANO * line(low + a, value, t[samples], BIN)
         if errors:
-            about[part] = NANO**2 * line(low + a, variance, t[part], BIN)
+            about[samples] = NANO**2 * line(low + a, variance, t[samples], BIN)
         return result, about
 
     def _mean(self, values: Array, axis: int) -> tuple[Array, Array]:
@@ -156,10 +156,10 @@ class Repeating:
         covariance = self.covariance[:, axis]
         apart = np.abs(OTHERS[:, None] - OTHERS)
         full = covariance[apart] + self.noise[axis] * np.eye(len(OTHERS))
-        known = np.isfinite(values)
-        code = known @ (1 << np.arange(len(OTHERS)))
+        observed = np.isfinite(values)
+        code = observed @ (1 << np.arange(len(OTHERS)))
         _, first, place = np.unique(code, return_index=True, return_inverse=True)
-        seen = known[first]
+        seen = observed[first]
         matrix = np.where(seen[:, :, None] & seen[:, None, :], full, 0.0)
         diagonal = np.arange(len(OTHERS))
         matrix[:, diagonal, diagonal] += ~seen
@@ -167,7 +167,7 @@ class Repeating:
         weight = np.linalg.solve(matrix, right[:, :, None])[:, :, 0]
         total = covariance[0] + self.noise[axis]
         variance = np.maximum(total - (weight * right).sum(axis=1), 0.0)
-        rows = np.where(known, values, 0.0)
+        rows = np.where(observed, values, 0.0)
         mean = np.zeros(len(rows))
         # column after column: bits do not depend on the number of rows
         for column, share in zip(rows.T, weight[place].T, strict=True):
@@ -234,9 +234,9 @@ def _modelled(covariance: Array, pairs: Array) -> tuple[Array, float]:
     basis = np.stack([*shapes, (lag == 0).astype(np.float64)], axis=1)
     weight = np.where(pairs >= FEWEST, 1 / np.sqrt(1 + lag / 8), 0.0)
     weight[0] = 10.0
-    whole = float(covariance[0])
-    if whole <= 0:
+    variance = float(covariance[0])
+    if variance <= 0:
         return np.zeros(len(lag)), 1.0
-    found, _ = nnls(basis * weight[:, None], covariance / whole * weight)
-    noise = whole * max(float(found[-1]), FLOOR)
-    return np.asarray(whole * (basis[:, :-1] @ found[:-1])), noise
+    power, _ = nnls(basis * weight[:, None], covariance / variance * weight)
+    noise = variance * max(float(power[-1]), FLOOR)
+    return np.asarray(variance * (basis[:, :-1] @ power[:-1])), noise

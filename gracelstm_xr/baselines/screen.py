@@ -100,8 +100,8 @@ def _screened_now(ds: xr.Dataset) -> xr.Dataset:
             continue
         if values is None:
             values = turned.values.copy()
-        part = values[number] if values.ndim == 3 else values
-        part[_left_out(marks, part.shape[1])] = np.nan
+        series = values[number] if values.ndim == 3 else values
+        series[_left_out(marks, series.shape[1])] = np.nan
         tell(letter, counts_of(marks))
     if values is None:
         return ds
@@ -213,8 +213,8 @@ def tell_of(
     """
     first, step, size = gps_axis(ds)
     low, past = (min(max(round((x - first) / step), 0), size) for x in span)
-    part = ds.isel(time=slice(low, past))
+    stretch = ds.isel(time=slice(low, past))
     for name in dict.fromkeys(satellites):
-        counts = counted(part, name)
+        counts = counted(stretch, name)
         if counts is not None:
             tell(str(name), counts.compute())

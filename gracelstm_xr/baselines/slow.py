@@ -84,23 +84,23 @@ class SlowResidual:
         """
         place = number - number[0] if len(number) else number
         size = int(place[-1]) + 1 if len(number) else 0
-        whole, known = np.zeros((size, 3)), np.zeros((size, 3))
-        whole[place], known[place] = mean, share
-        total = known.sum(axis=0)
-        level = (known * whole).sum(axis=0) / np.maximum(total, 1e-9)
-        apart = np.where(known > 0, whole - level, 0.0) ** 2
-        spread = np.sqrt((known * apart).sum(axis=0) / np.maximum(total, 1e-9))
-        drift = Drift.fit(whole, known, revolution=revolution)
+        binned, shares = np.zeros((size, 3)), np.zeros((size, 3))
+        binned[place], shares[place] = mean, share
+        total = shares.sum(axis=0)
+        level = (shares * binned).sum(axis=0) / np.maximum(total, 1e-9)
+        apart = np.where(shares > 0, binned - level, 0.0) ** 2
+        spread = np.sqrt((shares * apart).sum(axis=0) / np.maximum(total, 1e-9))
+        drift = Drift.fit(binned, shares, revolution=revolution)
         # the level goes on wandering after the training spans
-        found = cls(drift, level, 3 * spread + 10.0, np.zeros(3))
+        model = cls(drift, level, 3 * spread + 10.0, np.zeros(3))
         if donor is None or not len(number):
-            return found
+            return model
         twin = np.full((size, 3), np.nan)
         twin[place] = donor
         slow = _bell(twin)
-        gain = found._gain(int(number[0]), whole, known, slow)
-        taken = (known * gain * slow).sum(axis=0) / np.maximum(total, 1e-9)
-        return replace(found, twin=gain, level=level - taken)
+        gain = model._gain(int(number[0]), binned, shares, slow)
+        taken = (shares * gain * slow).sum(axis=0) / np.maximum(total, 1e-9)
+        return replace(model, twin=gain, level=level - taken)
 
     def _gain(self, start: int, mean: Array, share: Array, twin: Array) -> Array:
         """Part of the twin's slow series that makes hidden half days best."""
@@ -114,11 +114,11 @@ class SlowResidual:
         seen[hidden] = 0.0
         wrong = []
         for values, level in ((data, self.level), (slow, np.zeros(3))):
-            found, _ = self.drift.smooth(
+            smooth, _ = self.drift.smooth(
                 values, seen, level=np.tile(level, len(nodes)),
                 spread=np.tile(self.spread, len(nodes)), errors=False,
             )  # fmt: skip
-            left = np.where(scored > 0.5, (found - values)[hidden], 0.0)
+            left = np.where(scored > 0.5, (smooth - values)[hidden], 0.0)
             wrong.append(left.reshape(core, len(nodes), 3))
         return _shrunk((wrong[0] * wrong[1]).sum(0), (wrong[1] ** 2).sum(0))
 
@@ -173,10 +173,10 @@ class SlowResidual:
         if donor is not None and self.twin.any():
             value = value + twin[low - int(number[0]) : past - int(number[0])]
         slow, sigma = np.zeros((2, *residual.shape))
-        part = near(t, within)
-        slow[part] = curve(low, value, t[part], BIN) * NANO
+        samples = near(t, within)
+        slow[samples] = curve(low, value, t[samples], BIN) * NANO
         if errors:
-            sigma[part] = line(low, np.sqrt(variance), t[part], BIN) * NANO
+            sigma[samples] = line(low, np.sqrt(variance), t[samples], BIN) * NANO
         return slow, sigma
 
     def _blended(
@@ -195,17 +195,19 @@ class SlowResidual:
         index = _windows(nodes, core, reach) - start
         data, seen = _side_by_side(index, mean, share)
         level, spread = (np.tile(v, len(nodes)) for v in (self.level, self.spread))
-        found = self.drift.smooth(data, seen, level=level, spread=spread, errors=errors)
+        smoothed = self.drift.smooth(
+            data, seen, level=level, spread=spread, errors=errors
+        )
         offset = np.arange(-reach, core + reach)
         weight = np.clip(_ramp(offset, core, blend), 0.0, 1.0)
         result = np.zeros((2, past - low, 3))
         # node after node, so that a bin sums the same two in the same order
         for i, node in enumerate(nodes.tolist()):
             at = node * core + offset
-            part = (weight > 0) & (at >= low) & (at < past)
-            for total, values in zip(result, found, strict=True):
-                mine = values[part, 3 * i : 3 * i + 3]
-                total[at[part] - low] += weight[part, None] * mine
+            inside = (weight > 0) & (at >= low) & (at < past)
+            for total, values in zip(result, smoothed, strict=True):
+                mine = values[inside, 3 * i : 3 * i + 3]
+                total[at[inside] - low] += weight[inside, None] * mine
         return result[0], result[1]
 
 
@@ -232,9 +234,9 @@ def _twin_bins(t: Array, donor: Array) -> Array:
 
 def _bell(values: Array) -> Array:
     """Bins (b, k) smoothed by a bell over those that exist; 0 without any."""
-    known = np.isfinite(values)
-    padded = np.pad(np.where(known, values, 0.0), ((TAIL, TAIL), (0, 0)))
-    exists = np.pad(known.astype(np.float64), ((TAIL, TAIL), (0, 0)))
+    observed = np.isfinite(values)
+    padded = np.pad(np.where(observed, values, 0.0), ((TAIL, TAIL), (0, 0)))
+    exists = np.pad(observed.astype(np.float64), ((TAIL, TAIL), (0, 0)))
     total, weight = np.zeros(values.shape), np.zeros(values.shape)
     # shift after shift: bits do not depend on the number of bins
     for k, height in enumerate(np.exp(-0.5 * (np.arange(-TAIL, TAIL + 1) / BELL) ** 2)):
@@ -247,9 +249,9 @@ def _shrunk(product: Array, square: Array) -> Array:
     """Slope from sums per stretch (stretch, axis), less where stretches disagree."""
     used = square > 0
     count = used.sum(axis=0)
-    whole = np.maximum(square.sum(axis=0), 1e-12)
-    slope = product.sum(axis=0) / whole
-    scatter = ((product - slope * square) ** 2).sum(axis=0) / whole**2
+    energy = np.maximum(square.sum(axis=0), 1e-12)
+    slope = product.sum(axis=0) / energy
+    scatter = ((product - slope * square) ** 2).sum(axis=0) / energy**2
     # three times the variance: what is not certain had better be left alone
     sure = 1 - 3 * scatter / np.maximum(slope**2, 1e-12)
     # no more can be taken back than the regression took

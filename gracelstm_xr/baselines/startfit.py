@@ -74,9 +74,9 @@ class TrackFit:
         training : ndarray of bool, shape (n,)
         """
         if frame.donor is not None:
-            good = np.isfinite(frame.donor) & training[:, None]
-            values = np.where(good, frame.donor, 0.0) / NANO
-            self.donor += np.stack([good.sum(0), values.sum(0), (values**2).sum(0)])
+            usable = np.isfinite(frame.donor) & training[:, None]
+            values = np.where(usable, frame.donor, 0.0) / NANO
+            self.donor += np.stack([usable.sum(0), values.sum(0), (values**2).sum(0)])
         frame = self.track.view(frame)
         self.regression.add(frame, training)
         x = columns(frame, self.terms)
@@ -90,9 +90,9 @@ class TrackFit:
             use = np.concatenate([np.isfinite(frame.donor) & complete[:, None], use], 1)
         self.bins.append(bin_means(frame.t, both, use, BIN))
         if (u := frame.latitude_argument) is not None and np.isfinite(u).sum() > 2:
-            known = np.isfinite(u)
-            turns = np.unwrap(u[known])
-            elapsed = frame.t[known][-1] - frame.t[known][0]
+            finite = np.isfinite(u)
+            turns = np.unwrap(u[finite])
+            elapsed = frame.t[finite][-1] - frame.t[finite][0]
             self.periods.append(float(2 * np.pi * elapsed / (turns[-1] - turns[0])))
         self.kept.append((frame, training))
         if len(self.kept) > KEPT:
@@ -124,8 +124,8 @@ class TrackFit:
         count, total, squares = self.donor
         safe = np.maximum(count, 1.0)
         variance = squares / safe - (total / safe) ** 2
-        known = (count > 1) & (variance > 0)
-        return np.where(known, NANO * np.sqrt(np.where(known, variance, 1.0)), 1.0)
+        varies = (count > 1) & (variance > 0)
+        return np.where(varies, NANO * np.sqrt(np.where(varies, variance, 1.0)), 1.0)
 
     def _slow(self, regression: LocalRegression) -> SlowResidual:
         """Statistics of what the regression leaves in bins."""
@@ -179,5 +179,5 @@ def _left(track: Track, frame: Frame, visible: BoolArray) -> Array:
 
 
 def _spread(values: Array) -> float:
-    good = values[np.isfinite(values)]
-    return float(good.std()) if len(good) > 1 else 0.0
+    finite = values[np.isfinite(values)]
+    return float(finite.std()) if len(finite) > 1 else 0.0

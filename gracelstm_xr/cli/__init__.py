@@ -72,9 +72,11 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _where(error: BaseException, arguments: argparse.Namespace) -> str:
     """What was being read, for errors of other libraries, which do not say it."""
-    known = isinstance(error, GraceError | OSError) or hasattr(arguments, "sources")
+    says_where = isinstance(error, GraceError | OSError) or hasattr(
+        arguments, "sources"
+    )
     store = getattr(arguments, "store", None) or getattr(arguments, "path", None)
-    return "" if known or not store else f"while reading {store}: "
+    return "" if says_where or not store else f"while reading {store}: "
 
 
 def _one_line(error: BaseException) -> str:

@@ -88,7 +88,7 @@ def ingest(arguments: Namespace) -> int:
     for name in ("products", "releases"):
         text = getattr(arguments, name)
         if text:
-            options[name] = [part.strip() for part in text.split(",")]
+            options[name] = [word.strip() for word in text.split(",")]
     if arguments.satellites:
         options["satellites"] = arguments.satellites
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
@@ -314,14 +314,14 @@ def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
     """Return the span asked for; dates are included whole."""
     if arguments.start is None and arguments.stop is None:
         return ds
-    part = ds.sel(time=time_slice(arguments.start, arguments.stop))
-    if part.sizes["time"] == 0:
+    span = ds.sel(time=time_slice(arguments.start, arguments.stop))
+    if span.sizes["time"] == 0:
         times = [str(t)[:19] for t in ds["time"].isel(time=[0, -1]).values]
         raise GraceError(
             f"no data from {arguments.start} to {arguments.stop}; the store spans "
             f"{times[0]} to {times[1]}"
         )
-    return part
+    return span
 
 
 def _writer(arguments: Namespace) -> Callable[..., Any]:

@@ -36,19 +36,19 @@ def read_config(path: str) -> dict[str, Any]:
             f"found {path!r}, expected a file in {', '.join(KINDS)}: rename it"
         )
     try:
-        found = _parsed(Path(path).read_text(encoding="utf-8"), kind)
+        options = _parsed(Path(path).read_text(encoding="utf-8"), kind)
     except ValueError as error:
         text = " ".join(str(error).split())
         raise GraceError(
             f"found {path!r} that cannot be read as {kind[1:]} ({text}), expected "
             "lines of names and values: correct the file"
         ) from error
-    if not isinstance(found, dict) or not all(isinstance(k, str) for k in found):
+    if not isinstance(options, dict) or not all(isinstance(k, str) for k in options):
         raise GraceError(
-            f"found {type(found).__name__} in {path!r}, expected names and values, for "
-            "example epochs and 30: correct the file"
+            f"found {type(options).__name__} in {path!r}, expected names and values, "
+            "for example epochs and 30: correct the file"
         )
-    return found
+    return options
 
 
 def _parsed(text: str, kind: str) -> Any:

@@ -158,21 +158,21 @@ def _walk(folder: Path, damaged: list[str]) -> Iterable[str]:
 
 def _names(names: Iterable[str], title: str) -> str:
     """Table of products found by name."""
-    found: dict[tuple[str, str], list[FileName]] = {}
+    groups: dict[tuple[str, str], list[FileName]] = {}
     others = 0
     for name in names:
-        known = parse_name(name)
-        if known is None:
+        parsed = parse_name(name)
+        if parsed is None:
             others += 1
         else:
-            found.setdefault((known.product, known.release), []).append(known)
-    if not found:
+            groups.setdefault((parsed.product, parsed.release), []).append(parsed)
+    if not groups:
         raise GraceError(
             f"{title} holds no Level-1B file names among {others} files; expected "
             "names such as ACC1B_2008-01-01_A_02.dat"
         )
     lines = [title, f"{'product':<9}{'release':<9}{'satellites':<12}{'days':>6}  span"]
-    for (product, release), files in sorted(found.items()):
+    for (product, release), files in sorted(groups.items()):
         letters = "".join(sorted({f.satellite for f in files}))
         days = sorted({f.date for f in files})
         lines.append(

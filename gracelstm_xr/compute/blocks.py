@@ -35,10 +35,12 @@ def gps_axis(ds: xr.Dataset | xr.DataArray) -> tuple[float, float, int]:
     return float(first), float(axis.step / np.timedelta64(1, "s")), axis.size
 
 
-def gps_seconds(ds: xr.Dataset | xr.DataArray, part: slice) -> npt.NDArray[np.float64]:
-    """GPS seconds past 2000-01-01T12:00:00 of the samples in ``part``."""
+def gps_seconds(
+    ds: xr.Dataset | xr.DataArray, samples: slice
+) -> npt.NDArray[np.float64]:
+    """GPS seconds past 2000-01-01T12:00:00 of some samples of the axis."""
     first, step, size = gps_axis(ds)
-    start, stop, _ = part.indices(size)
+    start, stop, _ = samples.indices(size)
     return seconds_of(first, step, start, stop)
 
 
@@ -81,7 +83,7 @@ def stack_satellites(
     if "satellite" not in ds.dims:
         return {name: (("time",), array) for name, array in parts[0].items()}
     return {
-        name: (("satellite", "time"), da.stack([part[name] for part in parts]))
+        name: (("satellite", "time"), da.stack([one[name] for one in parts]))
         for name in parts[0]
     }
 

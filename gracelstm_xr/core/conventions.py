@@ -102,17 +102,17 @@ def attributes_of(name: str) -> dict[str, Any]:
             f"{', '.join([*VARIABLES, *_COORDINATES])}"
         )
     item = VARIABLES[name]
-    found: dict[str, Any] = {"long_name": item.long_name}
+    attrs: dict[str, Any] = {"long_name": item.long_name}
     if item.units:
-        found["units"] = item.units
+        attrs["units"] = item.units
     if item.flag:
-        found["ancillary_variables"] = f"{item.flag}_qualflg"
-    found["coverage_content_type"] = item.content
-    found.update(item.extra)
+        attrs["ancillary_variables"] = f"{item.flag}_qualflg"
+    attrs["coverage_content_type"] = item.content
+    attrs.update(item.extra)
     if name in ("lin_accl_fill_method", "lin_accl_forecast_method"):
-        found["flag_values"] = np.array(list(FILL_METHODS.values()), item.dtype)
-        found["flag_meanings"] = " ".join(FILL_METHODS)
-    return found
+        attrs["flag_values"] = np.array(list(FILL_METHODS.values()), item.dtype)
+        attrs["flag_meanings"] = " ".join(FILL_METHODS)
+    return attrs
 
 
 def labels_of(dim: str) -> tuple[str, ...]:
@@ -157,32 +157,32 @@ def field_attributes(
     flag_name : str, optional
         Name of the quality flag of the same file, for ``ancillary_variables``.
     """
-    found: dict[str, Any] = {"long_name": item.long_name or item.name}
+    attrs: dict[str, Any] = {"long_name": item.long_name or item.name}
     if item.kind == "flag":
-        found["standard_name"] = "status_flag"
-        found["coverage_content_type"] = "qualityInformation"
-        found.update(flag_attributes(flags, item.memory_dtype))
-        return found
+        attrs["standard_name"] = "status_flag"
+        attrs["coverage_content_type"] = "qualityInformation"
+        attrs.update(flag_attributes(flags, item.memory_dtype))
+        return attrs
     # A count or identifier with a time unit would be decoded as a duration
     if item.units and item.kind != "time":
-        found["units"] = item.units
+        attrs["units"] = item.units
     if item.kind == "value":
-        found["coverage_content_type"] = "physicalMeasurement"
+        attrs["coverage_content_type"] = "physicalMeasurement"
         if flag_name:
-            found["ancillary_variables"] = flag_name
-    return found
+            attrs["ancillary_variables"] = flag_name
+    return attrs
 
 
 def header_attributes(header: Header) -> dict[str, Any]:
     """Return the header of a file as global attributes (lists become lines)."""
-    found: dict[str, Any] = {"Conventions": CONVENTIONS}
+    attrs: dict[str, Any] = {"Conventions": CONVENTIONS}
     for name, value in header.attributes.items():
         if name == "Conventions":
             continue
-        found[name] = "\n".join(value) if isinstance(value, list) else value
-    found.setdefault("processing_level", f"1{header.product[-1]}")
-    found["product"] = header.product
-    return found
+        attrs[name] = "\n".join(value) if isinstance(value, list) else value
+    attrs.setdefault("processing_level", f"1{header.product[-1]}")
+    attrs["product"] = header.product
+    return attrs
 
 
 def global_attributes(
@@ -335,7 +335,7 @@ def netcdf_encoding(
         Floats get NaN as ``_FillValue``, flags and coordinates none; labels are
         characters; durations are seconds.
     """
-    found: dict[Hashable, dict[str, Any]] = {}
+    encodings: dict[Hashable, dict[str, Any]] = {}
     for name, variable in variables.items():
         kind = variable.dtype.kind
         entry: dict[str, Any] = {}
@@ -354,8 +354,8 @@ def netcdf_encoding(
             entry["dtype"] = "S1"
         if kind in "bfiuMm" and variable.ndim and complevel:
             entry.update({"zlib": True, "complevel": complevel, "shuffle": True})
-        found[name] = entry
-    return found
+        encodings[name] = entry
+    return encodings
 
 
 def zarr_encoding(
@@ -386,7 +386,7 @@ def zarr_encoding(
     from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     step = None if quantise is None else quantisation_step(quantise)
-    found: dict[Hashable, dict[str, Any]] = {}
+    encodings: dict[Hashable, dict[str, Any]] = {}
     for name, variable in variables.items():
         kind, width = variable.dtype.kind, variable.dtype.itemsize
         entry: dict[str, Any] = {}
@@ -421,8 +421,8 @@ def zarr_encoding(
             if wanted and set(wanted) & set(variable.dims):
                 sizes = zip(variable.dims, variable.shape, strict=True)
                 entry[key] = tuple(wanted.get(str(d), n) for d, n in sizes)
-        found[name] = entry
-    return found
+        encodings[name] = entry
+    return encodings
 
 
 def require(name: str, names: Iterable[Hashable], *, remedy: str) -> None:
@@ -433,10 +433,10 @@ def require(name: str, names: Iterable[Hashable], *, remedy: str) -> None:
     GraceError
         One line with what is there and what to do.
     """
-    known = [str(n) for n in names]
-    if name not in known:
+    present = [str(n) for n in names]
+    if name not in present:
         raise GraceError(
-            f"no variable {name!r} found among {', '.join(known) or 'none'}; {remedy}"
+            f"no variable {name!r} found among {', '.join(present) or 'none'}; {remedy}"
         )
 
 

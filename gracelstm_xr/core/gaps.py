@@ -99,10 +99,10 @@ def axis_pattern(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     ndarray of uint8, shape (n,)
         Bit k is set where axis k is finite.
     """
-    found = np.zeros(len(values), dtype=np.uint8)
+    pattern = np.zeros(len(values), dtype=np.uint8)
     for k in range(values.shape[1]):
-        found |= np.isfinite(values[:, k]).astype(np.uint8) << k
-    return found
+        pattern |= np.isfinite(values[:, k]).astype(np.uint8) << k
+    return pattern
 
 
 def is_missing(

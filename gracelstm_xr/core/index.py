@@ -135,16 +135,18 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
     ) -> IndexSelResult:
         """Select by times: dates, partial dates, slices, arrays, nearest."""
         label = labels[self.name]
-        found = positions_of_label(self.axis, label, method=method, tolerance=tolerance)
-        if found is None:
+        positions = positions_of_label(
+            self.axis, label, method=method, tolerance=tolerance
+        )
+        if positions is None:
             self._refuse(labels, method, tolerance)
-        if isinstance(found, slice | int):
-            return IndexSelResult({self.dim: found})
-        result: Any = found
+        if isinstance(positions, slice | int):
+            return IndexSelResult({self.dim: positions})
+        result: Any = positions
         if isinstance(label, xr.DataArray):
-            result = xr.DataArray(found, coords=label.coords, dims=label.dims)
+            result = xr.DataArray(positions, coords=label.coords, dims=label.dims)
         elif isinstance(label, xr.Variable):
-            result = xr.Variable(label.dims, found)
+            result = xr.Variable(label.dims, positions)
         return IndexSelResult({self.dim: result})
 
     def _refuse(self, labels: dict[Any, Any], method: Any, tolerance: Any) -> NoReturn:
@@ -176,11 +178,11 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
         """Positions of the labels of `other` in this index, -1 where absent."""
         if isinstance(other, RegularTimeIndex):
             warn_if_long(other.axis.size, "aligning or reindexing time")
-            found = self.axis.positions_of(other.axis, method, tolerance)
+            positions = self.axis.positions_of(other.axis, method, tolerance)
         else:
             labels = other.index.to_numpy()
-            found = self.axis.positions(labels, method=method, tolerance=tolerance)
-        return {self.dim: found}
+            positions = self.axis.positions(labels, method=method, tolerance=tolerance)
+        return {self.dim: positions}
 
     def equals(
         self, other: Index, *, exclude: frozenset[Hashable] | None = None

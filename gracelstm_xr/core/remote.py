@@ -76,11 +76,11 @@ def files_at(url: str, options: Mapping[str, Any] | None = None) -> tuple[Any, s
 
 def network_errors() -> tuple[type[Exception], ...]:
     """Errors of the libraries under fsspec, of those that are imported."""
-    found = []
+    classes = []
     for module, names in _ERRORS.items():
         home = sys.modules.get(module)
-        found += [getattr(home, n) for n in names if hasattr(home, n)]
-    return tuple(found)
+        classes += [getattr(home, n) for n in names if hasattr(home, n)]
+    return tuple(classes)
 
 
 def stamp(info: Mapping[str, Any]) -> int:

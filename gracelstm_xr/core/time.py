@@ -52,13 +52,13 @@ def gps_to_datetime64(seconds: npt.ArrayLike, nanoseconds: npt.ArrayLike = 0) ->
         Fractional `seconds`.
     """
     given = np.asarray(seconds)
-    whole = given.astype("int64")
-    if given.dtype.kind == "f" and not np.array_equal(whole, given):
+    seconds_ = given.astype("int64")
+    if given.dtype.kind == "f" and not np.array_equal(seconds_, given):
         raise GraceError(
             "fractional GPS seconds found, whole seconds expected: "
             "pass the fraction as nanoseconds="
         )
-    nanos = whole * 1_000_000_000 + np.asarray(nanoseconds, dtype="int64")
+    nanos = seconds_ * 1_000_000_000 + np.asarray(nanoseconds, dtype="int64")
     return EPOCH + nanos.astype("timedelta64[ns]")
 
 
@@ -275,10 +275,10 @@ class RegularAxis:
         if method is not None or rest or other.step_ns != self.step_ns:
             return self.positions(other.values(), method=method, tolerance=tolerance)
         # One array of the result's length only: the axes may be decades long
-        found = np.arange(shift, shift + other.size, dtype="int64")
-        found[: max(0, -shift)] = -1
-        found[max(0, self.size - shift) :] = -1
-        return found
+        positions = np.arange(shift, shift + other.size, dtype="int64")
+        positions[: max(0, -shift)] = -1
+        positions[max(0, self.size - shift) :] = -1
+        return positions
 
     def bounds(self, first: Any, last: Any) -> slice:
         """Positions of the times in [first, last], both ends included or None."""

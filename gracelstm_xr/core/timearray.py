@@ -111,8 +111,10 @@ class _AxisArray(CoordinateTransformIndexingAdapter):
             return super().__getitem__(indexer)
         if key.step is not None and key.step < 0:
             return _read_only(self.axis.values(key))
-        made = self._transform
-        return type(self)(AxisTransform(self.axis.cut(key), made.name, made.dim))
+        transform = self._transform
+        return type(self)(
+            AxisTransform(self.axis.cut(key), transform.name, transform.dim)
+        )
 
     def transpose(self, order: Any) -> Self:
         return self
@@ -164,10 +166,10 @@ class RegularTimeVariable(TimeVariable):
         axis, window = self.axis, windows.get(self.dims[0], 0)
         regular = func == "mean" and axis is not None and window > 0
         if not regular or axis is None or axis.size % window or axis.size == 0:
-            made: xr.Variable = super().coarsen(  # type: ignore[no-untyped-call]
+            coarse: xr.Variable = super().coarsen(  # type: ignore[no-untyped-call]
                 windows, func, boundary, side, *args, **kwargs
             )
-            return made
+            return coarse
         first = axis.start + (window - 1) * axis.step // 2
         size = axis.size // window
         mean = RegularAxis(first, axis.step * window if size > 1 else axis.step, size)

@@ -78,10 +78,10 @@ def _of_many(axis: RegularAxis, values: Any, method: str | None, tolerance: Any)
     try:
         if np.size(tolerance) not in (1, times.size):
             return None
-        found = axis.positions(times, method=method, tolerance=tolerance)
+        positions = axis.positions(times, method=method, tolerance=tolerance)
     except (ValueError, TypeError):
         return None
-    return None if np.any(found < 0) else found[()]
+    return None if np.any(positions < 0) else positions[()]
 
 
 def _instants(values: Any) -> npt.NDArray[np.datetime64] | None:
@@ -121,8 +121,8 @@ def _of_text(axis: RegularAxis, label: str) -> Any:
     if first is None or last is None:
         return None
     if unit is None or _is_finer_than(axis, unit):
-        found = axis.bounds(first, last)
-        return None if found.start == found.stop else found
+        bounds = axis.bounds(first, last)
+        return None if bounds.start == bounds.stop else bounds
     position = int(axis.positions(first))
     return None if position < 0 else position
 
@@ -153,8 +153,8 @@ def _of_time_of_day(axis: RegularAxis, label: dt.time) -> Any:
         return None
     days = np.arange(axis.start.astype("M8[D]"), axis.stop.astype("M8[D]") + 1)
     since = pd.Timedelta(label.isoformat()).to_timedelta64()
-    found = axis.positions(days.astype(_NANOSECONDS) + since)
-    return found[found >= 0]
+    positions = axis.positions(days.astype(_NANOSECONDS) + since)
+    return positions[positions >= 0]
 
 
 def _of_slice(axis: RegularAxis, label: slice) -> slice | None:
@@ -167,14 +167,14 @@ def _of_slice(axis: RegularAxis, label: slice) -> slice | None:
     first, last = _edge(low, 0), _edge(high, 1)
     if (low is not None and first is None) or (high is not None and last is None):
         return None
-    found = axis.bounds(first, last)
+    bounds = axis.bounds(first, last)
     if not backwards:
-        return slice(found.start, found.stop, step)
+        return slice(bounds.start, bounds.stop, step)
     # None is the only way to say "down to the first" in a slice of positions
-    stop = found.start - 1 if found.start > 0 else None
-    if found.start == found.stop:
+    stop = bounds.start - 1 if bounds.start > 0 else None
+    if bounds.start == bounds.stop:
         return slice(0, 0, step)
-    return slice(found.stop - 1, stop, step)
+    return slice(bounds.stop - 1, stop, step)
 
 
 def _edge(label: Any, side: int) -> np.datetime64 | None:

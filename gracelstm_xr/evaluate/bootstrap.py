@@ -70,6 +70,6 @@ def bootstrap(squares: Array, counts: Array, seed: int) -> Array:
 
 def interval(draws: Array) -> tuple[Array, Array]:
     """Ends of the 95 % interval of draws (resample, ...); NaN without any."""
-    known = np.isfinite(draws).any(axis=0)
-    low, high = np.nanpercentile(np.where(known, draws, 0.0), INTERVAL, axis=0)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+    drawn = np.isfinite(draws).any(axis=0)
+    low, high = np.nanpercentile(np.where(drawn, draws, 0.0), INTERVAL, axis=0)
+    return np.where(drawn, low, np.nan), np.where(drawn, high, np.nan)

@@ -93,14 +93,14 @@ def control_part(
 
 
 def _rms(errors: GapErrors) -> dict[str, Array]:
-    found = {}
+    rms = {}
     for name, values in errors.errors.items():
-        good = np.isfinite(values)
-        count = good.sum(axis=0)
-        total = np.where(good, values, 0.0) ** 2
+        finite = np.isfinite(values)
+        count = finite.sum(axis=0)
+        total = np.where(finite, values, 0.0) ** 2
         mean = total.sum(axis=0) / np.maximum(count, 1)
-        found[name] = np.where(count > 0, np.sqrt(mean), np.nan)
-    return found
+        rms[name] = np.where(count > 0, np.sqrt(mean), np.nan)
+    return rms
 
 
 def _wrong_day(frame: Frame) -> Frame:
@@ -153,11 +153,11 @@ def control_tables(
     satellites = [str(s) for s in score["satellite"].values]
     values = np.full((len(CASES), len(methods), len(satellites), 3), np.nan)
     for s, satellite in enumerate(satellites):
-        found = controls.get(satellite)
+        control = controls.get(satellite)
         for c, case in enumerate(CASES):
             for m, method in enumerate(methods):
-                if found is not None and method in found.rms.get(case, {}):
-                    values[c, m, s] = found.rms[case][method]
+                if control is not None and method in control.rms.get(case, {}):
+                    values[c, m, s] = control.rms[case][method]
     rms = xr.DataArray(
         values,
         dims=("control", "method", "satellite", "axis"),

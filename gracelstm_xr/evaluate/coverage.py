@@ -51,21 +51,21 @@ def sigma_tables(
         last three.
     """
     shape = (len(parts), 3, len(lengths))
-    made = {
+    tables = {
         name: np.full(
             (len(LEVELS), *shape) if name.startswith("coverage") else shape, np.nan
         )
         for name in TEXTS
     }
-    for s, part in enumerate(parts.values()):
-        errors = part.errors
+    for s, errors_of in enumerate(parts.values()):
+        errors = errors_of.errors
         if FILL not in errors.errors or errors.sigma is None or errors.code is None:
             continue
         for x, length in enumerate(lengths):
             here = errors.length == length
             if here.any():
                 for name, cell in _cells(errors.take(here), seed).items():
-                    made[name][..., s, :, x] = cell
+                    tables[name][..., s, :, x] = cell
     return {
         name: xr.DataArray(
             values,
@@ -73,7 +73,7 @@ def sigma_tables(
             coords={"level": list(LEVELS)} if values.ndim == 4 else None,
             attrs={"units": "1", "long_name": TEXTS[name]},
         )
-        for name, values in made.items()
+        for name, values in tables.items()
     }
 
 
@@ -81,7 +81,7 @@ def _cells(errors: GapErrors, seed: int) -> dict[str, Array]:
     """Values of one satellite and gap length, the axis last."""
     sigma, code = np.asarray(errors.sigma), np.asarray(errors.code)
     size = np.abs(errors.errors[FILL]) / sigma
-    known = np.isfinite(errors.errors[FILL])
+    scored = np.isfinite(errors.errors[FILL])
     draws, within = [], []
     block = blocks_of(errors)
     for bound in LEVELS.values():
@@ -97,14 +97,14 @@ def _cells(errors: GapErrors, seed: int) -> dict[str, Array]:
         "coverage_high": high,
         "edge_coverage": ratio_of(edge.sum(axis=0), counted.sum(axis=0)),
         "sigma_factor": np.array([_needed(size[:, k]) for k in range(3)]),
-        "lstm_share": ratio_of(((code == 1) & known).sum(axis=0), known.sum(axis=0)),
+        "lstm_share": ratio_of(((code == 1) & scored).sum(axis=0), scored.sum(axis=0)),
     }
 
 
 def _per_block(size: Array, bound: float, block: IntArray) -> tuple[Array, Array]:
     """Errors in units of sigma within a bound, and all known, shape (block, 3)."""
-    good = np.isfinite(size)
-    return _sums(good & (size <= bound), block), _sums(good, block)
+    finite = np.isfinite(size)
+    return _sums(finite & (size <= bound), block), _sums(finite, block)
 
 
 def _sums(flags: BoolArray, block: IntArray) -> Array:
@@ -114,7 +114,7 @@ def _sums(flags: BoolArray, block: IntArray) -> Array:
 
 def _needed(size: Array) -> float:
     """Factor on sigma that makes the larger miss of both coverages smallest."""
-    good = size[np.isfinite(size)]
-    if not len(good):
+    finite = size[np.isfinite(size)]
+    if not len(finite):
         return np.nan
-    return float(fair_scale(binned(good * UNIT, np.ones(len(good)))) / UNIT)
+    return float(fair_scale(binned(finite * UNIT, np.ones(len(finite)))) / UNIT)

@@ -126,8 +126,8 @@ def evaluate(
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     others = _products(ds, products or {})
     ds = screened(ds, clean=clean)
-    known = [r.pair for n, r in model.recipients.items() if n in satellites]
-    both = [name for pair in known for name in (pair.recipient, pair.donor)]
+    pairs = [r.pair for n, r in model.recipients.items() if n in satellites]
+    both = [name for pair in pairs for name in (pair.recipient, pair.donor)]
     tell_of(ds, both, (chosen[0] - CONTEXT, chosen[1] + CONTEXT))
     work = [
         one
@@ -210,7 +210,7 @@ def _products(
     ds: xr.Dataset, given: Mapping[str, xr.Dataset]
 ) -> dict[str, xr.DataArray]:
     """Series to compare with, by name, checked to be on the axis of ``ds``."""
-    found = {
+    products = {
         str(name).removeprefix("lin_accl_"): ds[name]
         for name in ds.data_vars
         if str(name).startswith("lin_accl_")
@@ -230,8 +230,8 @@ def _products(
                 f"{gps_axis(other)[2]} samples, expected the time axis of the data: "
                 "open both with the same start and stop"
             )
-        found[name] = other["lin_accl"]
-    return found
+        products[name] = other["lin_accl"]
+    return products
 
 
 def _check_span(

@@ -99,10 +99,10 @@ def _product_error(frame: Frame, series: Array, hidden: npt.NDArray[np.bool_]) -
     """Product minus observation, less the mean of it where observations show."""
     apart = series - frame.own
     shown = np.where(hidden[:, None], np.nan, apart)
-    good = np.isfinite(shown)
-    total = np.where(good, shown, 0.0).sum(axis=0)
+    finite = np.isfinite(shown)
+    total = np.where(finite, shown, 0.0).sum(axis=0)
     # with nothing to compare with, its own bias stands
-    offset = total / np.maximum(good.sum(axis=0), 1)
+    offset = total / np.maximum(finite.sum(axis=0), 1)
     return np.asarray(apart - offset)
 
 
@@ -118,9 +118,9 @@ def _activity(frame: Frame) -> Array:
 
 def _running_mean(values: Array, half: int) -> Array:
     """Mean of the finite values up to ``half`` samples away, NaN without any."""
-    good = np.isfinite(values)
-    total = np.concatenate([[0.0], np.cumsum(np.where(good, values, 0.0))])
-    count = np.concatenate([[0], np.cumsum(good)])
+    finite = np.isfinite(values)
+    total = np.concatenate([[0.0], np.cumsum(np.where(finite, values, 0.0))])
+    count = np.concatenate([[0], np.cumsum(finite)])
     at = np.arange(len(values))
     low, high = np.maximum(at - half, 0), np.minimum(at + half + 1, len(values))
     number = count[high] - count[low]
@@ -143,13 +143,13 @@ def _solved(frame: Frame, errors: GapErrors) -> dict[str, Array]:
         low, high = np.searchsorted(thin.t, [t[0] - ARC, t[-1] + ARC])
         for k in range(3):
             signal = thin.own[low:high, k]
-            known = np.isfinite(signal)
-            arc = thin.t[low:high][known]
+            observed = np.isfinite(signal)
+            arc = thin.t[low:high][observed]
             _, here, there = np.intersect1d(t, arc, return_indices=True)
             if len(here) == 0:
                 continue
             stack = np.stack([errors.errors[n][mine[here], k] for n in names], axis=1)
-            left = absorbed(arc, signal[known], there, stack)
+            left = absorbed(arc, signal[observed], there, stack)
             for j, name in enumerate(names):
                 result[name][row, k] = np.mean(left[:, j] ** 2)
     return result

@@ -32,19 +32,19 @@ def regimes(part: Part) -> dict[str, BoolArray]:
         the hidden samples, and ``quiet``.
     """
     errors = part.errors
-    found: dict[str, BoolArray] = {}
+    masks: dict[str, BoolArray] = {}
     if errors.thruster is not None:
-        found |= {"firing": errors.thruster, "no firing": ~errors.thruster}
+        masks |= {"firing": errors.thruster, "no firing": ~errors.thruster}
     if errors.shadow is not None:
-        found |= {"shadow crossing": errors.shadow, "no crossing": ~errors.shadow}
+        masks |= {"shadow crossing": errors.shadow, "no crossing": ~errors.shadow}
     angle = along_orbit(errors.latitude_argument)
     if angle is not None:
         for low, high in BANDS:
             inside = (angle >= low) & ((angle < high) | (high == 90))
-            found[f"latitude {low}-{high}"] = np.asarray(inside)
-    known = np.isfinite(part.activity)
-    if known.any():
-        limit = DISTURBED * np.median(part.activity[known])
-        found["disturbed"] = np.asarray(known & (part.activity > limit))
-        found["quiet"] = np.asarray(known & (part.activity <= limit))
-    return found
+            masks[f"latitude {low}-{high}"] = np.asarray(inside)
+    measured = np.isfinite(part.activity)
+    if measured.any():
+        limit = DISTURBED * np.median(part.activity[measured])
+        masks["disturbed"] = np.asarray(measured & (part.activity > limit))
+        masks["quiet"] = np.asarray(measured & (part.activity <= limit))
+    return masks

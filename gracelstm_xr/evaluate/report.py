@@ -230,8 +230,8 @@ def _all_methods(score: xr.Dataset, letter: str) -> Markup:
 
 def _solver(score: xr.Dataset, letter: str) -> Markup:
     values = score["rms_solver"].sel(satellite=letter)
-    known = values.notnull().any(["method", "axis"]).values
-    values = values.isel(gap_length=known).transpose("method", "gap_length", "axis")
+    scored = values.notnull().any(["method", "axis"]).values
+    values = values.isel(gap_length=scored).transpose("method", "gap_length", "axis")
     rows = [
         [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
         for m, row in zip(score["method"].values, values.values, strict=True)
@@ -252,10 +252,10 @@ def _regimes(score: xr.Dataset, letter: str) -> Markup:
     rows = []
     for regime in map(str, score["regime"].values):
         for method in methods:
-            part = values.sel({"regime": regime, "method": method})
-            if np.isfinite(part).any():
-                part = part.transpose("gap_length", "axis")
-                cells = [" ".join(_nano(v) for v in row) for row in part.values]
+            scores = values.sel({"regime": regime, "method": method})
+            if np.isfinite(scores).any():
+                scores = scores.transpose("gap_length", "axis")
+                cells = [" ".join(_nano(v) for v in row) for row in scores.values]
                 number = int(count.sel(regime=regime).sum())
                 rows.append([regime, str(number), method, *cells])
     lengths = [duration(float(x)) for x in score["gap_length"].values]

@@ -47,7 +47,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
     methods = [str(m) for m in result["method"].values]
     shape = (len(methods), len(parts), 3, len(lengths))
     names = ("rms_low", "rms_high", "rms_solver", "skill", "skill_low", "skill_high")
-    made = {name: np.full(shape, np.nan) for name in names}
+    arrays = {name: np.full(shape, np.nan) for name in names}
     best = np.full(shape[1:], "", dtype="<U16")
     ratio = {name: np.full(shape[1:], np.nan) for name in ("", "_low", "_high")}
     reference = next((m for m in REFERENCES if m in methods), methods[0])
@@ -69,11 +69,11 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
                 *(skill, high, low),
             )
             for name, cell in zip(names, cells, strict=True):
-                made[name][:, s, :, x] = cell
-            best[s, :, x], *found = _against_best(errors, methods, values, seed)
-            for end, cell in zip(ratio, found, strict=True):
+                arrays[name][:, s, :, x] = cell
+            best[s, :, x], *comparison = _against_best(errors, methods, values, seed)
+            for end, cell in zip(ratio, comparison, strict=True):
                 ratio[end][s, :, x] = cell
-    _attach(result, made, best, ratio, reference)
+    _attach(result, arrays, best, ratio, reference)
     result.update(sigma_tables(parts, lengths, seed))
     return result.merge(_regime_tables(parts, methods, lengths))
 
@@ -83,18 +83,18 @@ def _against_best(
 ) -> tuple[npt.NDArray[np.str_], Array, Array, Array]:
     """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
     best = np.full(3, "", dtype="<U16")
-    found = np.full((3, 3), np.nan)
+    difference = np.full((3, 3), np.nan)
     baselines = [i for i, m in enumerate(methods) if m in METHODS]
     if FILL not in methods or not baselines:
-        return best, found[0], found[1], found[2]
+        return best, difference[0], difference[1], difference[2]
     f = methods.index(FILL)
     for k in range(3):
-        known = [b for b in baselines if np.isfinite(values[b, k])]
-        if not known or not np.isfinite(values[f, k]):
+        scored = [b for b in baselines if np.isfinite(values[b, k])]
+        if not scored or not np.isfinite(values[f, k]):
             continue
-        best[k] = methods[known[int(np.argmin(values[known, k]))]]
-        found[:, k] = np.array(paired(errors, FILL, str(best[k]), seed))[:, k]
-    return best, found[0], found[1], found[2]
+        best[k] = methods[scored[int(np.argmin(values[scored, k]))]]
+        difference[:, k] = np.array(paired(errors, FILL, str(best[k]), seed))[:, k]
+    return best, difference[0], difference[1], difference[2]
 
 
 def paired(
@@ -137,7 +137,7 @@ def paired(
 
 def _attach(
     result: xr.Dataset,
-    made: dict[str, Array],
+    arrays: dict[str, Array],
     best: npt.NDArray[np.str_],
     ratio: dict[str, Array],
     reference: str,
@@ -151,7 +151,7 @@ def _attach(
         "skill_low": "skill, lower end of the 95 % interval",
         "skill_high": "skill, upper end of the 95 % interval",
     }
-    for name, values in made.items():
+    for name, values in arrays.items():
         unit = "m s-2" if name.startswith("rms") else "1"
         attrs = {"units": unit, "long_name": texts[name]}
         if name.startswith("skill"):
@@ -180,11 +180,11 @@ def _blocks(errors: GapErrors, methods: list[str]) -> tuple[Array, Array]:
         if name not in errors.errors:
             continue
         error = errors.errors[name]
-        good = np.isfinite(error)
+        finite = np.isfinite(error)
         for k in range(3):
-            square = np.where(good[:, k], error[:, k], 0.0) ** 2
+            square = np.where(finite[:, k], error[:, k], 0.0) ** 2
             squares[:, m, k] = np.bincount(block, square, minlength=number)
-            counts[:, m, k] = np.bincount(block, good[:, k], minlength=number)
+            counts[:, m, k] = np.bincount(block, finite[:, k], minlength=number)
     return squares, counts
 
 
@@ -196,9 +196,9 @@ def _solved(part: Part, methods: list[str], here: npt.NDArray[np.bool_]) -> Arra
     for m, name in enumerate(methods):
         if name in part.solved:
             squares = part.solved[name][wanted]
-            good = np.isfinite(squares)
-            total = np.where(good, squares, 0.0).sum(axis=0)
-            result[m] = np.sqrt(ratio_of(total, good.sum(axis=0)))
+            finite = np.isfinite(squares)
+            total = np.where(finite, squares, 0.0).sum(axis=0)
+            result[m] = np.sqrt(ratio_of(total, finite.sum(axis=0)))
     return result
 
 
@@ -207,7 +207,9 @@ def _regime_tables(
 ) -> xr.Dataset:
     """RMS by regime."""
     masks = {name: regimes(part) for name, part in parts.items()}
-    names = list(dict.fromkeys(n for found in masks.values() for n in found))
+    names = list(
+        dict.fromkeys(n for regime_masks in masks.values() for n in regime_masks)
+    )
     shape = (len(names), len(methods), len(parts), 3, len(lengths))
     rms = np.full(shape, np.nan)
     count = np.zeros((len(names), len(parts), len(lengths)), dtype=np.int64)

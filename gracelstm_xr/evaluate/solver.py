@@ -45,10 +45,10 @@ def design_matrix(t: Array, signal: Array) -> Array:
     days = np.array([day_number(x) for x in t])
     for day in np.unique(days):
         here = days == day
-        part = np.where(here, signal - signal[here].mean(), 0.0)
-        size = np.sqrt(np.mean(part[here] ** 2))
+        signal_here = np.where(here, signal - signal[here].mean(), 0.0)
+        size = np.sqrt(np.mean(signal_here[here] ** 2))
         if size > 0:
-            columns.append(part / size)
+            columns.append(signal_here / size)
     return np.stack(columns, axis=1)
 
 
@@ -78,9 +78,9 @@ def absorbed(
         Residual errors [m s-2].
     """
     matrix = design_matrix(t, signal)
-    whole = np.zeros((len(t), errors.shape[1]))
-    whole[inside] = np.nan_to_num(errors)
-    found = np.linalg.lstsq(matrix, whole, rcond=1e-10)[0]
-    left: Array = errors - matrix[inside] @ found
+    padded = np.zeros((len(t), errors.shape[1]))
+    padded[inside] = np.nan_to_num(errors)
+    parameters = np.linalg.lstsq(matrix, padded, rcond=1e-10)[0]
+    left: Array = errors - matrix[inside] @ parameters
     left[:, ~np.isfinite(errors).all(axis=0)] = np.nan
     return left

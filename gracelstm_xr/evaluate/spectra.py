@@ -50,17 +50,19 @@ def spectra(parts: Mapping[str, Part], methods: list[str]) -> xr.Dataset:
         Empty without such gaps.
     """
     sums = {name: _sums(part.errors, methods) for name, part in parts.items()}
-    known = {name: found for name, found in sums.items() if found is not None}
-    if not known:
+    present = {
+        name: spectrum for name, spectrum in sums.items() if spectrum is not None
+    }
+    if not present:
         return xr.Dataset()
-    frequency = next(iter(known.values()))[0]
+    frequency = next(iter(present.values()))[0]
     shape = (len(methods), len(parts), 3, len(frequency))
     asd, coherence = np.full(shape, np.nan), np.full(shape, np.nan)
     signal = np.full(shape[1:], np.nan)
     for s, name in enumerate(parts):
-        if name not in known:
+        if name not in present:
             continue
-        _, error, truth, estimate, cross = known[name]
+        _, error, truth, estimate, cross = present[name]
         asd[:, s] = np.sqrt(error)
         signal[s] = np.sqrt(truth)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -153,10 +155,10 @@ def _sums(
                     for m in methods
                 ]
             )
-            made = error + truth
+            filled = error + truth
             total.append(
-                [np.abs(error) ** 2, np.abs(truth) ** 2, np.abs(made) ** 2,
-                 made * truth.conj()]
+                [np.abs(error) ** 2, np.abs(truth) ** 2, np.abs(filled) ** 2,
+                 filled * truth.conj()]
             )  # fmt: skip
     if not total:
         return None

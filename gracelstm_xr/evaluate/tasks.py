@@ -84,10 +84,10 @@ def planned(
     pieces = stretches(span, lengths=lengths)
     each = -(-count // len(pieces))
     state = (model.settings, model.split, model.recipients[satellite], model.networks)
-    known = tokenize(state, model.only)
+    fitted = tokenize(state, model.only)
     node = dask.delayed(model, pure=False)
     score = dask.delayed(_scored, pure=False)
-    found = []
+    work = []
     for number, piece in enumerate(pieces):
         arrays, t = _inputs(ds, model, satellite, piece, products)
         frame = dask.delayed(_loaded, pure=False)(
@@ -102,14 +102,14 @@ def planned(
             )
         )  # fmt: skip
         for hidden in rounds:
-            token = tokenize(known, data, hidden)
+            token = tokenize(fitted, data, hidden)
             task = score(frame, piece, hidden, node, satellite)
-            found.append(Work(satellite, token, task))
+            work.append(Work(satellite, token, task))
         if controls and number == 0 and rounds:
             control = dask.delayed(_controlled, pure=False)
             task = control(frame, piece, rounds, node, satellite)
-            found.append(Work(satellite, tokenize(known, data, "controls"), task))
-    return found
+            work.append(Work(satellite, tokenize(fitted, data, "controls"), task))
+    return work
 
 
 def _inputs(
@@ -140,8 +140,8 @@ def _observed(
     low = round((t[0] - first) / step)
     own = usable(ds).sel(satellite=satellite).transpose("time", "axis")
     axes = np.flatnonzero(model.recipients[satellite].observed_axes)
-    part = own.isel(time=slice(low, low + t[2]), axis=axes)
-    return np.asarray(np.isfinite(part.values).all(axis=1))
+    accl = own.isel(time=slice(low, low + t[2]), axis=axes)
+    return np.asarray(np.isfinite(accl.values).all(axis=1))
 
 
 def _loaded(
@@ -227,7 +227,7 @@ def worked(
             controls[one.satellite] = result
         else:
             parts.setdefault(one.satellite, []).append(result)
-    joined = {name: join_parts(found) for name, found in parts.items()}
+    joined = {name: join_parts(parts_of) for name, parts_of in parts.items()}
     joined = {name: part for name, part in joined.items() if len(part.errors.t)}
     return joined, controls
 

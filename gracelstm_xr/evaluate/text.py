@@ -31,12 +31,12 @@ def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
     for i, letter in enumerate(score["satellite"].values):
         lines.append(f"RMS error on satellite {letter}, axes x y z [nm s-2]; * = best")
         values = rms.values[i] * 1e9
-        known = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
-        for first in range(0, len(known), columns):
-            part = known[first : first + columns]
-            heads = "".join(f"{duration(float(lengths[j])):>20}" for j in part)
+        scored = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
+        for first in range(0, len(scored), columns):
+            chosen = scored[first : first + columns]
+            heads = "".join(f"{duration(float(lengths[j])):>20}" for j in chosen)
             lines.append(f"{'gap':<{wide}}{heads}")
-            cells = [_cells(values[j]) for j in part]
+            cells = [_cells(values[j]) for j in chosen]
             lines += [
                 f"{name:<{wide}}" + "".join(column[m] for column in cells)
                 for m, name in enumerate(methods)

@@ -96,7 +96,7 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
         return []
     mine = score.sel(satellite=satellite)
     fill = mine["rms"].sel({"method": "fill"})
-    found = []
+    rows = []
     for length in score["gap_length"].values:
         for axis in score["axis"].values:
             at = {"gap_length": length, "axis": axis}
@@ -111,7 +111,7 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
                 name: float(mine[name].sel(at))
                 for name in ("ratio", "ratio_low", "ratio_high", "sigma_factor")
             }
-            found.append(
+            rows.append(
                 Finding(
                     satellite, str(axis), float(length), float(fill.sel(at)),
                     float(mine["rms"].sel({"method": baseline, **at})), baseline,
@@ -120,7 +120,7 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
                     numbers["sigma_factor"],
                 )
             )  # fmt: skip
-    return found
+    return rows
 
 
 def verdict(score: xr.Dataset) -> list[str]:
@@ -133,19 +133,19 @@ def verdict(score: xr.Dataset) -> list[str]:
     """
     told = []
     for letter in map(str, score["satellite"].values):
-        found = findings(score, letter)
-        if not found:
+        rows = findings(score, letter)
+        if not rows:
             told.append(f"Satellite {letter}: no method of fill() to judge.")
             continue
-        told += list(_of_axes(letter, found))
-        told.append(_of_sigma(letter, found))
+        told += list(_of_axes(letter, rows))
+        told.append(_of_sigma(letter, rows))
     told += list(_of_controls(score))
     return told
 
 
-def _of_axes(letter: str, found: list[Finding]) -> Iterator[str]:
-    for axis in sorted({f.axis for f in found}):
-        mine = [f for f in found if f.axis == axis]
+def _of_axes(letter: str, rows: list[Finding]) -> Iterator[str]:
+    for axis in sorted({f.axis for f in rows}):
+        mine = [f for f in rows if f.axis == axis]
         parts = []
         for outcome in ("better", "no different", "worse"):
             here = [f for f in mine if f.outcome == outcome]
@@ -164,15 +164,15 @@ def _of_axes(letter: str, found: list[Finding]) -> Iterator[str]:
         yield f"Satellite {letter}, axis {axis}: fill() is {'; '.join(parts)}."
 
 
-def _of_sigma(letter: str, found: list[Finding]) -> str:
-    known = [f for f in found if f.sigma != "unknown"]
-    honest = [f for f in known if f.sigma == "honest"]
+def _of_sigma(letter: str, rows: list[Finding]) -> str:
+    judged = [f for f in rows if f.sigma != "unknown"]
+    honest = [f for f in judged if f.sigma == "honest"]
     text = (
         f"Satellite {letter}: sigma holds 68 % and 95 % to 5 points, as far as these "
-        f"gaps can tell, in {len(honest)} of {len(known)} cases"
+        f"gaps can tell, in {len(honest)} of {len(judged)} cases"
     )
     for state in ("too small", "too large", "too simple"):
-        lengths = dict.fromkeys(f.length for f in known if f.sigma == state)
+        lengths = dict.fromkeys(f.length for f in judged if f.sigma == state)
         if lengths:
             text += f"; {state} on some axis {_where(lengths)}"
     return text + "."
@@ -196,10 +196,10 @@ def _of_controls(score: xr.Dataset) -> Iterator[str]:
 
 def _where(lengths: Iterable[float]) -> str:
     """Gap lengths as part of a sentence."""
-    known = list(lengths)
-    finite = [duration(x) for x in known if np.isfinite(x)]
+    bounds = list(lengths)
+    finite = [duration(x) for x in bounds if np.isfinite(x)]
     parts = [f"in gaps of {', '.join(finite)}"] if finite else []
-    if len(finite) < len(known):
+    if len(finite) < len(bounds):
         parts.append("with all data hidden")
     return " and ".join(parts)
 

@@ -32,13 +32,13 @@ class Extent:
 
     def add(self, columns: Mapping[Any, AnyArray]) -> None:
         """Take note of the values of some of `SOURCES`; positions are Earth-fixed."""
-        found = {name: columns[name] for name in _NAMES if name in columns}
-        if "position" in columns and len(found) < len(_NAMES):
-            found = {**_coordinates(columns["position"]), **found}
-        for name, values in found.items():
-            known = values[np.isfinite(values)]
-            if known.size:
-                self._widen(name, float(known.min()), float(known.max()))
+        places = {name: columns[name] for name in _NAMES if name in columns}
+        if "position" in columns and len(places) < len(_NAMES):
+            places = {**_coordinates(columns["position"]), **places}
+        for name, values in places.items():
+            finite = values[np.isfinite(values)]
+            if finite.size:
+                self._widen(name, float(finite.min()), float(finite.max()))
 
     def merge(self, other: Extent) -> None:
         """Take note of what another one has seen."""
@@ -56,7 +56,7 @@ class Extent:
         # EPSG:4326 puts the latitude first
         corners = ((south, west), (south, east), (north, east), (north, west))
         ring = ", ".join(f"{a:g} {b:g}" for a, b in (*corners, corners[0]))
-        found = {
+        attrs = {
             "geospatial_lat_min": south,
             "geospatial_lat_max": north,
             "geospatial_lat_units": "degrees_north",
@@ -68,14 +68,14 @@ class Extent:
         }
         if "height" in self.limits:
             low, high = self.limits["height"]
-            found |= {
+            attrs |= {
                 "geospatial_vertical_min": low,
                 "geospatial_vertical_max": high,
                 "geospatial_vertical_units": "m",
                 "geospatial_vertical_positive": "up",
                 "geospatial_bounds_vertical_crs": "EPSG:4979",
             }
-        return found
+        return attrs
 
 
 def _coordinates(position: AnyArray) -> dict[str, AnyArray]:

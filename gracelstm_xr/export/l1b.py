@@ -126,12 +126,12 @@ def to_l1b(
             tasks, label="l1b", unit="file", progress=progress
         )
     _tell(reports, source)
-    made = there | {Path(r.path).name: r.path for r in reports if r.path}
-    if not made:
+    written = there | {Path(r.path).name: r.path for r in reports if r.path}
+    if not written:
         raise GraceError(
             f"no epoch of {source} has all of x, y and z; nothing was written"
         )
-    return [Path(made[day.name]) for _, _, day in days if day.name in made]
+    return [Path(written[day.name]) for _, _, day in days if day.name in written]
 
 
 def _make(folder: Path) -> None:
@@ -191,10 +191,10 @@ def _days(
     flags = _flags(ds)
     marks = ds["acc_cleanflg"].attrs if "acc_cleanflg" in ds else {}
     attributes = _provenance(ds)
-    found = []
+    days = []
     for i, span in enumerate(day_slices(axis)):
-        part = axis.cut(span)
-        date = part.start.astype("datetime64[D]")
+        day_axis = axis.cut(span)
+        date = day_axis.start.astype("datetime64[D]")
         for j, letter in enumerate(map(str, ds["satellite"].values)):
             mission = mission_of(letter)
             form = format or mission.format
@@ -207,14 +207,14 @@ def _days(
                 satellite=letter,
                 format=form,
                 release=release,
-                axis=part,
+                axis=day_axis,
                 flags=flags,
                 condemning=int(marks.get("treated_as_missing", 255)),
                 attributes=attributes,
                 created=created,
             )
-            found.append((i, j, day))
-    return found
+            days.append((i, j, day))
+    return days
 
 
 def _flags(ds: xr.Dataset) -> tuple[tuple[int, str], ...]:
@@ -230,15 +230,15 @@ def _flags(ds: xr.Dataset) -> tuple[tuple[int, str], ...]:
 def _provenance(ds: xr.Dataset) -> dict[str, Any]:
     """Header attributes of the source that stay true."""
     kept = ("title", "summary", "source", "references", "institution", "history")
-    found = {k: ds.attrs[k] for k in kept if k in ds.attrs}
-    if isinstance(found.get("history"), str):
-        found["history"] = found["history"].splitlines()
+    history = {k: ds.attrs[k] for k in kept if k in ds.attrs}
+    if isinstance(history.get("history"), str):
+        history["history"] = history["history"].splitlines()
     if "producer_agency" in ds.attrs:  # a file was opened: not its maker's work now
         maker = [str(ds.attrs[k]) for k in _MAKER if k in ds.attrs]
-        found["source"] = " ".join(maker)
-        found.pop("institution", None)
-    found["software_version"] = f"gracelstm_xr {__version__}"
-    return found
+        history["source"] = " ".join(maker)
+        history.pop("institution", None)
+    history["software_version"] = f"gracelstm_xr {__version__}"
+    return history
 
 
 def _tasks(
@@ -263,7 +263,7 @@ def _tasks(
 
 
 def _write(day: Day, parts: dict[str, Any]) -> DayReport:
-    return write_day(day, {name: np.asarray(part)[0] for name, part in parts.items()})
+    return write_day(day, {name: np.asarray(block)[0] for name, block in parts.items()})
 
 
 def _tell(reports: Sequence[DayReport], source: str) -> None:

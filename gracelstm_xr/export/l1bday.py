@@ -114,12 +114,12 @@ def write_day(day: Day, columns: Mapping[str, AnyArray]) -> DayReport:
     """
     finite: AnyArray = np.isfinite(columns[day.source])
     present = cast(AnyArray, finite.all(axis=-1))
-    made = _methods(day, columns)[present]
+    methods = _methods(day, columns)[present]
     flags = columns.get("acc_qualflg", np.zeros(len(present), "uint8"))[present]
     bit = np.uint8(1 << SYNTHETIC_BIT)
-    report = _report(day, columns, finite, made)
+    report = _report(day, columns, finite, methods)
     report = dataclasses.replace(
-        report, marked=int(((flags.astype("uint8") & bit > 0) & (made == 0)).sum())
+        report, marked=int(((flags.astype("uint8") & bit > 0) & (methods == 0)).sum())
     )
     if not present.any():
         return report
@@ -129,7 +129,7 @@ def write_day(day: Day, columns: Mapping[str, AnyArray]) -> DayReport:
         "lin_accl": columns[day.source][present],
         "ang_accl": _or_zero(columns.get("ang_accl"), present),
         "acl_res": _or_zero(columns.get("acl_res"), present),
-        "acc_qualflg": flags.astype("uint8") | np.where(made > 0, bit, np.uint8(0)),
+        "acc_qualflg": flags.astype("uint8") | np.where(methods > 0, bit, np.uint8(0)),
     }
     path = Path(day.folder) / day.name
     try:
@@ -140,7 +140,7 @@ def write_day(day: Day, columns: Mapping[str, AnyArray]) -> DayReport:
             format=day.format,
             satellite=day.satellite,
             release=day.release,
-            header=_header(day, report, _spans(made, seconds)),
+            header=_header(day, report, _spans(methods, seconds)),
             overwrite=True,  # what stands there has been looked at before the run
         )
     except OSError as error:
@@ -159,18 +159,18 @@ def _methods(day: Day, columns: Mapping[str, AnyArray]) -> AnyArray:
     if methods is None or day.source == "lin_accl":
         return np.zeros(len(columns[day.source]), "uint8")
     # the axes of one epoch are filled together; the largest code says how
-    found = np.where(methods == _codes()["none"], 0, methods).max(axis=-1)
-    return cast(AnyArray, found)
+    worst = np.where(methods == _codes()["none"], 0, methods).max(axis=-1)
+    return cast(AnyArray, worst)
 
 
 def _report(
-    day: Day, columns: Mapping[str, AnyArray], finite: AnyArray, made: AnyArray
+    day: Day, columns: Mapping[str, AnyArray], finite: AnyArray, methods: AnyArray
 ) -> DayReport:
     present = cast(AnyArray, finite.all(axis=-1))
     partial = finite.any(axis=-1) & ~present
     marks = columns.get("acc_cleanflg", np.zeros(len(present), "uint8"))[present]
     names = {code: name for name, code in _codes().items()}
-    counts = zip(*np.unique(made[made > 0], return_counts=True), strict=True)
+    counts = zip(*np.unique(methods[methods > 0], return_counts=True), strict=True)
     return DayReport(
         satellite=day.satellite,
         day=str(day.axis.start.astype("datetime64[D]")),
@@ -178,7 +178,7 @@ def _report(
         synthetic={names[int(code)]: int(n) for code, n in counts},
         partial=int(partial.sum()),
         absent=int((~finite.any(axis=-1)).sum()),
-        doubted=int((((marks & day.condemning) > 0) & (made == 0)).sum()),
+        doubted=int((((marks & day.condemning) > 0) & (methods == 0)).sum()),
     )
 
 
@@ -192,8 +192,8 @@ def _or_zero(values: AnyArray | None, present: AnyArray) -> AnyArray:
 def _layout(day: Day) -> Any:
     """Layout of the product, with the flags of the source and the synthetic bit."""
     product = l1b.product_of(day.product, day.satellite)
-    known = day.flags or product.flags.get("acc_qualflg", ())
-    others = [f for f in known if f[0] != 1 << SYNTHETIC_BIT]
+    meanings = day.flags or product.flags.get("acc_qualflg", ())
+    others = [f for f in meanings if f[0] != 1 << SYNTHETIC_BIT]
     named = sorted([*others, (1 << SYNTHETIC_BIT, "synthetic_sample")])
     flags = {**product.flags, "acc_qualflg": tuple(named)}
     return dataclasses.replace(product, flags=flags)
@@ -260,16 +260,16 @@ def _listed(spans: list[tuple[str, int, int]], most: int) -> list[str]:
     return lines
 
 
-def _spans(made: AnyArray, seconds: AnyArray) -> list[tuple[str, int, int]]:
+def _spans(methods: AnyArray, seconds: AnyArray) -> list[tuple[str, int, int]]:
     """Method, first and last GPS second of every run of one method."""
     step = int(np.diff(seconds).min()) if len(seconds) > 1 else 1
-    breaks = (np.diff(made) != 0) | (np.diff(seconds) > step)
+    breaks = (np.diff(methods) != 0) | (np.diff(seconds) > step)
     edges = np.flatnonzero(np.concatenate([[True], breaks, [True]]))
     names = {code: name for name, code in _codes().items()}
     return [
-        (names[int(made[a])], int(seconds[a]), int(seconds[b - 1]))
+        (names[int(methods[a])], int(seconds[a]), int(seconds[b - 1]))
         for a, b in itertools.pairwise(edges)
-        if made[a] > 0
+        if methods[a] > 0
     ]
 
 

@@ -65,14 +65,14 @@ def _native(records: AnyArray, fields: tuple[Field, ...]) -> dict[str, AnyArray]
     ]
     for start in range(0, len(records), BLOCK):
         block = slice(start, start + BLOCK)
-        for number, whole in enumerate(wholes):
-            whole[block] = parts[str(number)][block]
+        for number, array in enumerate(wholes):
+            array[block] = parts[str(number)][block]
     columns = {}
     for number, group in enumerate(groups):
         first = 0
         for f in group:
-            part = wholes[number][:, first : first + len(f.columns)]
-            columns[f.name] = part if f.shape else part[:, 0]
+            values = wholes[number][:, first : first + len(f.columns)]
+            columns[f.name] = values if f.shape else values[:, 0]
             first += len(f.columns)
     return columns
 
@@ -85,21 +85,21 @@ def _gather(body: bytes, offsets: npt.NDArray[np.int64], width: int) -> AnyArray
 
 def empty_optional(fields: tuple[Field, ...], count: int) -> dict[str, AnyArray]:
     """Arrays for optional fields with every value absent, shape (count,)."""
-    found: dict[str, AnyArray] = {}
+    columns: dict[str, AnyArray] = {}
     for f in fields:
         fill = 0 if f.kind == "flag" else np.nan
-        found[f.name] = np.full(count, fill, f.memory_dtype)
-    return found
+        columns[f.name] = np.full(count, fill, f.memory_dtype)
+    return columns
 
 
 def present(
     fields: tuple[Field, ...], prod_flag: int
 ) -> tuple[tuple[Field, ...], list[int]]:
     """Fields a ``prod_flag`` announces, and the set bits that no field has."""
-    known = {f.bit: f for f in fields}
+    by_bit = {f.bit: f for f in fields}
     bits = [b for b in range(prod_flag.bit_length()) if prod_flag >> b & 1]
-    chosen = tuple(known[b] for b in bits if b in known)
-    return chosen, [b for b in bits if b not in known]
+    chosen = tuple(by_bit[b] for b in bits if b in by_bit)
+    return chosen, [b for b in bits if b not in by_bit]
 
 
 def _offsets(body: bytes, product: Product) -> tuple[list[int], list[int], int]:

@@ -149,10 +149,10 @@ def write(
     target = Path(path)
     check_output(target, overwrite=overwrite)
     inner = target.name.removesuffix(".gz")
-    known = parse_name(inner)
+    named = parse_name(inner)
     by_suffix = {suffix: key for key, suffix in _SUFFIX.items()}
     chosen = format or by_suffix.get(inner.rsplit(".", 1)[-1])
-    letter = satellite or (known.satellite if known else None)
+    letter = satellite or (named.satellite if named else None)
     if chosen is None or letter is None:
         raise ValueError(
             f"{target.name}: format and satellite are not in the name; state them, "
@@ -163,7 +163,7 @@ def write(
         columns,
         format=chosen,
         satellite=letter,
-        release=release or (known.release if known else None),
+        release=release or (named.release if named else None),
         header=header,
         name=inner,
     )
@@ -198,7 +198,7 @@ def _check(
     if missing:
         raise ValueError(f"{product.code}: missing columns {', '.join(missing)}")
     count = len(given[product.time_fields[0]])
-    found: dict[str, AnyArray] = {}
+    checked: dict[str, AnyArray] = {}
     for f in product.fields:
         values = given.get(f.name)
         if values is None:
@@ -208,8 +208,8 @@ def _check(
                 f"{product.code}: {f.name} has shape {values.shape}, expected "
                 f"{(count, *f.shape)}"
             )
-        found[f.name] = _cast(values, f, product)
-    return found
+        checked[f.name] = _cast(values, f, product)
+    return checked
 
 
 def _default(f: Field, product: Product, satellite: str) -> bytes | int | None:
@@ -230,8 +230,8 @@ def _cast(values: AnyArray, f: Field, product: Product) -> AnyArray:
     limits = np.iinfo(dtype)
     with np.errstate(invalid="ignore"):
         fits = (values >= limits.min) & (values <= limits.max)
-        whole = values == np.trunc(values)
-    if not np.all(fits & whole):
+        integral = values == np.trunc(values)
+    if not np.all(fits & integral):
         raise ValueError(
             f"{product.code}: {f.name} holds values that are no integers of "
             f"{limits.min} to {limits.max}; mask them first"
@@ -254,7 +254,7 @@ def _text_body(
     for f in product.text_fields:
         values = data[f.name]
         parts = values.T if f.dim else [values]
-        texts += [_column(part, f, lossless=lossless) for part in parts]
+        texts += [_column(column, f, lossless=lossless) for column in parts]
     line = _template(product)
     return "".join(map(line.__mod__, zip(*texts, strict=True))).encode("ascii")
 
@@ -278,8 +278,8 @@ def _column(values: AnyArray, f: Field, *, lossless: bool) -> list[str]:
     """Text of every value of one column."""
     if f.kind == "flag":
         width = 8 * np.dtype(f.dtype).itemsize
-        known = {v: format(v, f"0{width}b") for v in np.unique(values).tolist()}
-        return [known[v] for v in values.tolist()]
+        texts = {v: format(v, f"0{width}b") for v in np.unique(values).tolist()}
+        return [texts[v] for v in values.tolist()]
     if f.dtype.startswith("S"):
         return [v.decode("ascii", "replace") or "?" for v in values.tolist()]
     if not f.dtype.startswith("f"):

@@ -331,7 +331,7 @@ def _variables(
 def _flag_meanings(details: dict[str, Any]) -> Flags:
     """Turn ``bit 3 = Some text`` into (8, "Some_text"); undefined bits drop out."""
     masks = re.findall(r"\d{1,19}", str(details.get("flag_masks", "")))
-    found: list[tuple[int, str]] = []
+    meanings: list[tuple[int, str]] = []
     for i, listed in enumerate(details["flag_meanings"]):
         # An unquoted "bit 3: text" is a mapping to YAML.
         pairs = listed.items() if isinstance(listed, dict) else ()
@@ -348,5 +348,5 @@ def _flag_meanings(details: dict[str, Any]) -> Flags:
             continue
         if not _UNDEFINED.match(text.strip()):
             slug = re.sub(r"[^A-Za-z0-9_.+@-]+", "_", text).strip("_")
-            found.append((mask, slug or f"bit_mask_{mask}"))
-    return tuple(sorted(found))
+            meanings.append((mask, slug or f"bit_mask_{mask}"))
+    return tuple(sorted(meanings))

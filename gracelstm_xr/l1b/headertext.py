@@ -80,19 +80,19 @@ def _stamp(ns: int | None) -> str:
 def _history(content: Content) -> list[tuple[str, str]]:
     """Header records of the processing history; long texts take several."""
     entries = content.attributes.get("history", [])
-    found: list[tuple[str, str]] = []
+    history: list[tuple[str, str]] = []
     for entry in entries if isinstance(entries, list) else str(entries).splitlines():
         match = _INPUT.match(entry)
         if match and len(match[1]) <= 30:
-            found.append((match[1], match[2]))
+            history.append((match[1], match[2]))
         else:
             lines = textwrap.wrap(entry, _VALUE_WIDTH)
-            found += [("HISTORY", line) for line in lines]
+            history += [("HISTORY", line) for line in lines]
     room = _MOST_RECORDS - len(_fixed_labels(content))
-    if len(found) > room:
-        left = len(found) - room + 1
-        found = [*found[: room - 1], ("HISTORY", f"{left} more lines left out")]
-    return found
+    if len(history) > room:
+        left = len(history) - room + 1
+        history = [*history[: room - 1], ("HISTORY", f"{left} more lines left out")]
+    return history
 
 
 _DEFAULTS = {

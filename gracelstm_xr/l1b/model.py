@@ -140,8 +140,8 @@ class Product:
     @property
     def optional(self) -> tuple[Field, ...]:
         """Fields that ``prod_flag`` announces, lowest bit first."""
-        found = [f for f in self.fields if f.bit is not None]
-        return tuple(sorted(found, key=lambda f: f.bit or 0))
+        fields_ = [f for f in self.fields if f.bit is not None]
+        return tuple(sorted(fields_, key=lambda f: f.bit or 0))
 
     @property
     def text_fields(self) -> tuple[Field, ...]:
@@ -205,19 +205,19 @@ def parse_name(source: object) -> FileName | None:
     text = str(source)
     if text.startswith("tar://"):
         text = text[len("tar://") :].split("::", 1)[0]
-    found = _NAME.search(text)
-    if found is None:
+    match = _NAME.search(text)
+    if match is None:
         return None
     try:
-        date = dt.date.fromisoformat(found["date"])
+        date = dt.date.fromisoformat(match["date"])
     except ValueError:
         return None
     return FileName(
-        product=found["product"],
+        product=match["product"],
         date=date,
-        satellite=found["satellite"],
-        release=found["release"],
-        extension=found["extension"],
+        satellite=match["satellite"],
+        release=match["release"],
+        extension=match["extension"],
     )
 
 

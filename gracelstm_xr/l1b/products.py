@@ -120,6 +120,6 @@ def product_of(code: str, satellite: str = "A") -> Product:
     """
     table = GRACE_FO_PRODUCTS if is_grace_fo(satellite) else PRODUCTS
     if code not in table:
-        known = ", ".join(sorted(table))
-        raise L1BFormatError(f"unknown product {code!r}; readable are {known}")
+        codes = ", ".join(sorted(table))
+        raise L1BFormatError(f"unknown product {code!r}; readable are {codes}")
     return table[code]

@@ -164,10 +164,10 @@ def _own_records(
     if not foreign:
         return columns, 0
     if foreign == len(own):
-        found = ", ".join(repr(v.decode("latin-1")) for v in np.unique(letters)[:4])
+        others = ", ".join(repr(v.decode("latin-1")) for v in np.unique(letters)[:4])
         raise L1BFormatError(
             f"{os.fspath(source)}: the header says satellite {header.satellite}, all "
-            f"{len(own)} records say {found}; download the file again"
+            f"{len(own)} records say {others}; download the file again"
         )
     return {name: values[own] for name, values in columns.items()}, foreign
 
@@ -205,13 +205,15 @@ def _reorder(product: Product, header: Header, source: Source) -> Product:
     letters in the two columns decide that case after parsing.
     """
     listed = header.columns
-    known = product.columns
-    if len(listed) < len(known) or (len(listed) > len(known) and not product.optional):
+    columns = product.columns
+    if len(listed) < len(columns) or (
+        len(listed) > len(columns) and not product.optional
+    ):
         raise L1BFormatError(
             f"{os.fspath(source)}: the header lists {len(listed)} columns, "
-            f"{product.code} has {len(known)}; the format is not known here"
+            f"{product.code} has {len(columns)}; the format is not known here"
         )
-    if product.optional or set(listed) != set(known) or listed == known:
+    if product.optional or set(listed) != set(columns) or listed == columns:
         return product
     first = {f.columns[0]: f for f in product.fixed}
     order = [first[c].name for c in listed if c in first]

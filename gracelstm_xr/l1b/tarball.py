@@ -233,14 +233,16 @@ def _parse_checksums(data: bytes) -> dict[str, str]:
     return {_base(name): digest.lower() for digest, name in pairs}
 
 
-def _compare(archive: Source, name: str, data: bytes, known: Mapping[str, str]) -> None:
-    expected = known.get(_base(name))
+def _compare(
+    archive: Source, name: str, data: bytes, checksums: Mapping[str, str]
+) -> None:
+    expected = checksums.get(_base(name))
     if expected is None:
         return
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != expected:
+    digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if digest != expected:
         raise L1BFormatError(
-            f"{os.fspath(archive)}: wrong checksum of {name}: MD5 is {found}, "
+            f"{os.fspath(archive)}: wrong checksum of {name}: MD5 is {digest}, "
             f"the checksum member says {expected}; download the archive again"
         )
 
@@ -260,25 +262,25 @@ def verify_checksums(archive: Source) -> tuple[str, ...]:
         A member differs, or one that is listed is missing.
     """
     digests: dict[str, str] = {}
-    known: dict[str, str] = {}
+    checksums: dict[str, str] = {}
     with _tar(archive, _verdict(archive)) as tar:
         for member in tar:
             data = _read(archive, member)
             if _base(member.name) == CHECKSUM:
-                known = _parse_checksums(data)
+                checksums = _parse_checksums(data)
                 continue
             digests[_base(member.name)] = hashlib.md5(
                 data, usedforsecurity=False
             ).hexdigest()
-    missing = sorted(set(known) - set(digests))
-    wrong = [n for n, digest in known.items() if digests.get(n, digest) != digest]
+    missing = sorted(set(checksums) - set(digests))
+    wrong = [n for n, digest in checksums.items() if digests.get(n, digest) != digest]
     if missing or wrong:
         parts = [f"wrong checksum of {', '.join(wrong)}"] if wrong else []
         parts += [f"missing {', '.join(missing)}"] if missing else []
         raise L1BFormatError(
             f"{os.fspath(archive)}: {'; '.join(parts)}; download the archive again"
         )
-    return tuple(known)
+    return tuple(checksums)
 
 
 def write_archive(

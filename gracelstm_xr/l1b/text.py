@@ -85,13 +85,13 @@ def _complete_lines(body: memoryview, product: Product) -> tuple[memoryview, int
     if not tokens:
         return body, 0
     last = product.text_fields[-1]
-    whole = (
+    complete = (
         not product.optional
         and last.kind == "flag"
         and len(tokens) == len(product.columns)
         and len(tokens[-1]) == 8 * np.dtype(last.dtype).itemsize
     )
-    return (body, 0) if whole else (body[: len(body) - len(line)], 1)
+    return (body, 0) if complete else (body[: len(body) - len(line)], 1)
 
 
 def _untangle(columns: dict[str, AnyArray]) -> None:
@@ -129,15 +129,15 @@ def _decode_fixed(
         except pa.ArrowInvalid:
             pass  # some line differs from the first: the careful way below
     rows = _tokenise(body)
-    good = rows.counts == len(keys)
-    bad = int(((rows.counts > 0) & ~good).sum())
-    if not good.any():
+    complete = rows.counts == len(keys)
+    bad = int(((rows.counts > 0) & ~complete).sum())
+    if not complete.any():
         raise L1BFormatError(
             f"no line has the {len(keys)} values of a record; the first has "
             f"{int(rows.counts[0])}"
         )
     try:
-        return _parse(_rejoin(rows, good), keys, wanted), bad
+        return _parse(_rejoin(rows, complete), keys, wanted), bad
     except pa.ArrowInvalid as error:
         reason = str(error).splitlines()[0]
         raise L1BFormatError(f"a value cannot be read ({reason})") from error
@@ -215,10 +215,10 @@ def _to_numpy(table: pa.Table, f: Field) -> AnyArray:
     if f.dtype.startswith("S"):
         return np.frombuffer(_raw_bytes(parts[0], int(f.dtype[1:])), f.dtype)
     out = np.empty((table.num_rows, *f.shape), f.memory_dtype)
-    for i, part in enumerate(parts):
+    for i, array in enumerate(parts):
         target = out[:, i] if f.dim else out
         at = 0
-        for chunk in part.chunks:
+        for chunk in array.chunks:
             values = chunk.to_numpy(zero_copy_only=False)
             # Counters are unsigned, but JPL prints them with a signed format.
             if f.dtype == "u4":
@@ -256,9 +256,9 @@ def _tokenise(body: memoryview) -> _Rows:
     data = np.frombuffer(body, np.uint8)
     if data.size and data[-1] != _NEWLINE:
         data = np.append(data, np.uint8(_NEWLINE))
-    blank = data <= _SPACE
-    before = np.concatenate([[True], blank[:-1]])
-    starts = np.flatnonzero(~blank & before)
+    space = data <= _SPACE
+    before = np.concatenate([[True], space[:-1]])
+    starts = np.flatnonzero(~space & before)
     newline = data == _NEWLINE
     line_of_byte = np.cumsum(newline, dtype=np.int32) - newline
     lines = int(line_of_byte[-1]) + 1 if data.size else 0
@@ -267,16 +267,16 @@ def _tokenise(body: memoryview) -> _Rows:
     return _Rows(data, line_of_byte, starts, first, counts)
 
 
-def _rejoin(rows: _Rows, good: npt.NDArray[np.bool_]) -> bytes:
+def _rejoin(rows: _Rows, chosen_lines: npt.NDArray[np.bool_]) -> bytes:
     """Write the chosen lines again with single blanks."""
-    blank = rows.data <= _SPACE
-    after_token = np.concatenate([[False], ~blank[:-1]])
-    keep = (~blank | after_token) & good[rows.line_of_byte]
-    out = np.where(blank, np.uint8(_SPACE), rows.data)
+    space = rows.data <= _SPACE
+    after_token = np.concatenate([[False], ~space[:-1]])
+    keep = (~space | after_token) & chosen_lines[rows.line_of_byte]
+    out = np.where(space, np.uint8(_SPACE), rows.data)
     # The last blank of a line becomes its end: the next token is another line's.
     last = rows.first_token + rows.counts - 1
-    chosen = last[good & (rows.counts > 0)]
-    ends = np.flatnonzero(blank & after_token)  # one per token, in order
+    chosen = last[chosen_lines & (rows.counts > 0)]
+    ends = np.flatnonzero(space & after_token)  # one per token, in order
     out[ends[chosen]] = _NEWLINE
     return bytes(out[keep].tobytes())
 
@@ -287,31 +287,31 @@ def _decode_flagged(
     """Lines with values by prod_flag: parse all lines of one flag at once."""
     fixed, optional = product.text_fields, product.optional
     rows = _tokenise(body)
-    flags, good = _prod_flags(rows, product)
-    order = np.cumsum(good) - 1
-    total = int(good.sum())
-    bad = int(((rows.counts > 0) & ~good).sum())
+    flags, complete = _prod_flags(rows, product)
+    order = np.cumsum(complete) - 1
+    total = int(complete.sum())
+    bad = int(((rows.counts > 0) & ~complete).sum())
     columns = {f.name: np.empty((total, *f.shape), _dtype(f)) for f in fixed}
     columns.update(empty_optional(optional, total))
-    for flag in np.unique(flags[good]):
-        lines = good & (flags == flag)
+    for flag in np.unique(flags[complete]):
+        lines = complete & (flags == flag)
         chosen, unknown = present(optional, int(flag))
         layout = _keys(fixed) + _by_bit(chosen, unknown)
-        part = _rejoin(rows, lines)
-        found = _parse_group(part, layout, (*fixed, *chosen))
-        for name, values in found.items():
+        text = _rejoin(rows, lines)
+        columns_ = _parse_group(text, layout, (*fixed, *chosen))
+        for name, values in columns_.items():
             columns[name][order[lines]] = values
     keep = columns if names is None else [n for n in columns if n in names]
     return {n: columns[n] for n in keep}, bad
 
 
 def _parse_group(
-    part: bytes, layout: list[str], fields: tuple[Field, ...]
+    text: bytes, layout: list[str], fields: tuple[Field, ...]
 ) -> dict[str, AnyArray]:
     import pyarrow as pa
 
     try:
-        return _parse(part, layout, fields)
+        return _parse(text, layout, fields)
     except pa.ArrowInvalid as error:
         reason = str(error).splitlines()[0]
         raise L1BFormatError(f"a value cannot be read ({reason})") from error
@@ -332,15 +332,15 @@ def _prod_flags(
     place = names.index("prod_flag")
     width = 8 * np.dtype(product["prod_flag"].dtype).itemsize
     flags = np.zeros(len(rows.counts), np.int64)
-    good = rows.counts >= len(names)
-    starts = rows.starts[rows.first_token[good] + place]
+    complete = rows.counts >= len(names)
+    starts = rows.starts[rows.first_token[complete] + place]
     # A token cut at the end of the data must not read past it.
     data = np.concatenate([rows.data, np.zeros(width, np.uint8)])
     digits = data[starts[:, None] + np.arange(width)]
     valid = ((digits == _ZERO) | (digits == _ZERO + 1)).all(axis=1)
     weights = 1 << np.arange(width - 1, -1, -1, dtype=np.int64)
-    flags[good] = ((digits == _ZERO + 1) * weights).sum(axis=1)
+    flags[complete] = ((digits == _ZERO + 1) * weights).sum(axis=1)
     ones = (digits == _ZERO + 1).sum(axis=1)
-    valid &= rows.counts[good] == len(names) + ones
-    good[np.flatnonzero(good)[~valid]] = False
-    return flags, good
+    valid &= rows.counts[complete] == len(names) + ones
+    complete[np.flatnonzero(complete)[~valid]] = False
+    return flags, complete

@@ -58,21 +58,21 @@ def static_channels(
     frame: Frame,
     donor_scale: Array,
     features: tuple[str, ...] = FEATURES,
-    part: slice = slice(None),
+    samples: slice = slice(None),
 ) -> Array32:
     """Covariates of a part of a frame as channels, shape (n, f); see `channel_names`.
 
     The twin is also shown some steps earlier and later, which may lie beside the part.
     """
-    first, past, _ = part.indices(len(frame))
+    first, past, _ = samples.indices(len(frame))
     beside = _shift(frame)
     low = max(first - beside, 0)
     near = frame.take(slice(low, past + beside))
     columns = [make(near, donor_scale) for _, make in _groups(near, features)]
     none = np.zeros((len(near), 0))
-    found = np.concatenate([none, *columns], axis=1, dtype=np.float32)
-    found[~np.isfinite(found)] = 0.0
-    return np.ascontiguousarray(found[first - low : past - low])
+    channels = np.concatenate([none, *columns], axis=1, dtype=np.float32)
+    channels[~np.isfinite(channels)] = 0.0
+    return np.ascontiguousarray(channels[first - low : past - low])
 
 
 def _shift(frame: Frame) -> int:
@@ -85,24 +85,24 @@ def _groups(
 ) -> list[tuple[list[str], Callable[[Frame, Array], Array]]]:
     """Names and columns of what is wanted and there."""
     axes = ("x", "y", "z")
-    found: list[tuple[list[str], Callable[[Frame, Array], Array]]] = []
+    groups: list[tuple[list[str], Callable[[Frame, Array], Array]]] = []
     if "donor" in features and frame.donor is not None:
         parts = ("", "_before", "_after", "_detail")
-        names = [f"donor{part}_{axis}" for part in parts for axis in axes]
-        found.append(([*names, "donor_known", "leads"], _donor))
+        names = [f"donor{detail}_{axis}" for detail in parts for axis in axes]
+        groups.append(([*names, "donor_known", "leads"], _donor))
     if "orbit" in features and frame.latitude_argument is not None:
         names = [f"{f}_{k}u" for k in (1, 2) for f in ("sin", "cos")]
-        found.append((names, _orbit))
+        groups.append((names, _orbit))
     if "sun" in features and frame.sun is not None and frame.shadow is not None:
-        found.append((["shadow", *(f"sun_{axis}" for axis in axes)], _sun))
+        groups.append((["shadow", *(f"sun_{axis}" for axis in axes)], _sun))
     for role in ("own", "donor"):
         fired = getattr(frame, f"{role}_thrust")
         if "thrusters" in features and fired is not None:
             names = [f"{role}_thrust_{pair}" for pair in range(1, 7)]
-            found.append((names, _own_thrust if role == "own" else _donor_thrust))
+            groups.append((names, _own_thrust if role == "own" else _donor_thrust))
     if "time" in features:
-        found.append((["sin_day", "cos_day"], _time))
-    return found
+        groups.append((["sin_day", "cos_day"], _time))
+    return groups
 
 
 def _donor(frame: Frame, scale: Array) -> Array:
@@ -113,9 +113,9 @@ def _donor(frame: Frame, scale: Array) -> Array:
     before, after = _moved(donor, shift), _moved(donor, -shift)
     # the fast part is small beside the swing of a revolution: show it enlarged
     detail = 10 * (donor - (before + after) / 2)
-    known = np.isfinite(donor[:, :1]).astype(np.float64)
+    present = np.isfinite(donor[:, :1]).astype(np.float64)
     leads = np.zeros(len(frame)) if frame.lag is None else np.sign(frame.lag)
-    return np.concatenate([donor, before, after, detail, known, leads[:, None]], 1)
+    return np.concatenate([donor, before, after, detail, present, leads[:, None]], 1)
 
 
 def _orbit(frame: Frame, _: Array) -> Array:
@@ -165,11 +165,11 @@ def make_channels(
         Standard deviation of the residual [m s-2].
     """
     residual = (own - baseline) / scale
-    known = np.isfinite(residual)
+    observed = np.isfinite(residual)
     # an outlier shown at full size would rule the window
-    clipped = np.clip(np.where(known, residual, 0.0), -20, 20)
+    clipped = np.clip(np.where(observed, residual, 0.0), -20, 20)
     return Channels(
-        static, clipped.astype(np.float32), (visible & known).astype(np.float32)
+        static, clipped.astype(np.float32), (visible & observed).astype(np.float32)
     )
 
 
@@ -178,7 +178,7 @@ def track_channels(
     thin: Frame,
     start: Start,
     visible: BoolArray,
-    part: slice = slice(None),
+    samples: slice = slice(None),
 ) -> Channels:
     """What a track's network sees of a part of a frame.
 
@@ -191,13 +191,13 @@ def track_channels(
         Of ``track.start``.
     visible : ndarray of bool, shape (n, 3)
         Samples that may be shown.
-    part : slice
+    samples : slice
         Steps wanted.
     """
-    static = static_channels(thin, track.donor_scale, track.features, part)
-    baseline = start.smooth[part] + start.slow[part]
+    static = static_channels(thin, track.donor_scale, track.features, samples)
+    baseline = start.smooth[samples] + start.slow[samples]
     return make_channels(
-        static, thin.own[part], baseline, visible[part], track.residual_scale
+        static, thin.own[samples], baseline, visible[samples], track.residual_scale
     )
 
 
@@ -257,9 +257,9 @@ class Windows:
         """Number of windows."""
         return len(self.starts)
 
-    def __getitem__(self, part: slice) -> Array32:
+    def __getitem__(self, batch: slice) -> Array32:
         """Cut some of them, shape (w, window, 6 + f)."""
-        return window_batch(self.channels, self.starts[part], self.window)
+        return window_batch(self.channels, self.starts[batch], self.window)
 
 
 def window_starts(wanted: BoolArray, first: int, window: int, stride: int) -> IntArray:

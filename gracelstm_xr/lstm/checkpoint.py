@@ -84,30 +84,30 @@ def claim(folder: Path, facts: Mapping[str, Any]) -> None:
         _replace(path, json.dumps(text, indent=1).encode())
         return
     try:
-        found = json.loads(path.read_text())
+        written = json.loads(path.read_text())
     except ValueError:
-        found = {}
-    if found.get("format") != FORMAT:
+        written = {}
+    if written.get("format") != FORMAT:
         raise GraceError(
             f"found {str(path)!r} that cannot be read as a checkpoint, expected one of "
             "this version: remove the folder or choose another"
         )
     for kind in text:
-        if found.get(kind) != text[kind]:
+        if written.get(kind) != text[kind]:
             raise GraceError(
                 f"found a checkpoint of other {kind} in {str(folder)!r}"
-                f"{_difference(found.get(kind), text[kind])}, expected the same: fit "
+                f"{_difference(written.get(kind), text[kind])}, expected the same: fit "
                 "as before, remove the folder, or choose another"
             )
 
 
-def _difference(found: Any, given: Any) -> str:
-    if not (isinstance(found, dict) and isinstance(given, dict)):
+def _difference(written: Any, given: Any) -> str:
+    if not (isinstance(written, dict) and isinstance(given, dict)):
         return ""
-    names = [k for k in given if found.get(k) != given[k]]
+    names = [k for k in given if written.get(k) != given[k]]
     if not names:
         return ""
-    return f" ({names[0]}: {found.get(names[0])!r} there, {given[names[0]]!r} here)"
+    return f" ({names[0]}: {written.get(names[0])!r} there, {given[names[0]]!r} here)"
 
 
 def write_state(path: Path, state: State) -> None:

@@ -115,9 +115,9 @@ class DayFrames:
                     )
         if not parts:
             return None
-        whole = Frame.join(parts)
-        low, high = np.searchsorted(whole.t, span)
-        return whole.take(slice(int(low), int(high))) if high > low else None
+        frame = Frame.join(parts)
+        low, high = np.searchsorted(frame.t, span)
+        return frame.take(slice(int(low), int(high))) if high > low else None
 
 
 def _frames_of_day(
@@ -138,11 +138,11 @@ def _roles(
     arrays: Mapping[str, npt.NDArray[Any]], pair: Pair
 ) -> dict[str, npt.NDArray[Any]]:
     """Variables as recipient and donor see them."""
-    found = {}
+    inputs = {}
     for key, values in arrays.items():
         satellite, _, name = key.partition(".")
         if satellite == pair.recipient:
-            found[f"own.{name}"] = values
+            inputs[f"own.{name}"] = values
         elif satellite == pair.donor:
-            found[f"donor.{name}"] = values
-    return found
+            inputs[f"donor.{name}"] = values
+    return inputs

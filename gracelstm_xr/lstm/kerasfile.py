@@ -81,10 +81,10 @@ def _lasting(config: dict[str, Any]) -> dict[str, Any]:
     if "date_saved" in config:
         config["date_saved"] = "1980-01-01@00:00:00"
     numbers: dict[int, int] = {}
-    for part in _dicts(config):
-        if "shared_object_id" in part:
-            known = part["shared_object_id"]
-            part["shared_object_id"] = numbers.setdefault(known, len(numbers) + 1)
+    for entry in _dicts(config):
+        if "shared_object_id" in entry:
+            number = entry["shared_object_id"]
+            entry["shared_object_id"] = numbers.setdefault(number, len(numbers) + 1)
     return config
 
 
@@ -155,31 +155,31 @@ def _dicts(value: Any) -> Iterator[dict[str, Any]]:
     """All JSON objects inside of one, itself first."""
     stack = [value]
     while stack:
-        part = stack.pop()
-        if isinstance(part, dict):
-            yield part
-            stack += reversed(part.values())
-        elif isinstance(part, list):
-            stack += reversed(part)
+        entry = stack.pop()
+        if isinstance(entry, dict):
+            yield entry
+            stack += reversed(entry.values())
+        elif isinstance(entry, list):
+            stack += reversed(entry)
 
 
 def _check_config(config: Any, what: str) -> None:
     if not isinstance(config, dict) or "class_name" not in config:
         raise ModelFileError(f"{what} has no configuration: fit and save again")
-    for part in _dicts(config):
-        name, module = part.get("class_name"), part.get("module")
+    for entry in _dicts(config):
+        name, module = entry.get("class_name"), entry.get("module")
         if (name is not None or module is not None) and not _allowed(name, module):
             raise ModelFileError(
                 f"{what} names the class {module}.{name}, expected layers of Keras "
                 "that compute and nothing else (gracelstm_xr.lstm.kerasfile.LAYERS): "
                 "build it from these"
             )
-        if part.get("registered_name") not in (None, name):
+        if entry.get("registered_name") not in (None, name):
             raise ModelFileError(
-                f"{what} names the custom class {part['registered_name']!r}, expected "
+                f"{what} names the custom class {entry['registered_name']!r}, expected "
                 "layers of Keras: build it from these"
             )
-        units = part.get("units", 0)
+        units = entry.get("units", 0)
         if not isinstance(units, int) or not 0 <= units <= MOST_UNITS:
             raise ModelFileError(
                 f"{what} has a layer of {units!r} units, expected at most {MOST_UNITS}"
@@ -210,33 +210,33 @@ def _check_weights(content: bytes, what: str) -> None:
                 group = stack.pop()
                 for name in group:
                     hard = isinstance(group.get(name, getlink=True), h5py.HardLink)
-                    part = group[name] if hard else None
-                    if isinstance(part, h5py.Group):
-                        stack.append(part)
-                    elif not isinstance(part, h5py.Dataset) or part.external:
+                    member = group[name] if hard else None
+                    if isinstance(member, h5py.Group):
+                        stack.append(member)
+                    elif not isinstance(member, h5py.Dataset) or member.external:
                         raise ModelFileError(
                             f"{what} has weights that are links ({name}), expected "
                             "arrays: fit and save again"
                         )
                     else:
-                        total += part.size * part.dtype.itemsize
-                        _check_array(part, total, what)
+                        total += member.size * member.dtype.itemsize
+                        _check_array(member, total, what)
     except (OSError, KeyError, RuntimeError) as error:
         raise ModelFileError(
             f"{what} has weights that cannot be read ({error}): fit and save again"
         ) from error
 
 
-def _check_array(part: Any, total: int, what: str) -> None:
+def _check_array(weights: Any, total: int, what: str) -> None:
     import numpy as np
 
-    if part.dtype.kind not in "fiub" or part.is_virtual or total > LARGEST:
+    if weights.dtype.kind not in "fiub" or weights.is_virtual or total > LARGEST:
         raise ModelFileError(
-            f"{what} has weights of type {part.dtype}, {total} bytes in all, expected "
-            f"numbers of at most {LARGEST} bytes: fit and save again"
+            f"{what} has weights of type {weights.dtype}, {total} bytes in all, "
+            f"expected numbers of at most {LARGEST} bytes: fit and save again"
         )
-    if not np.isfinite(part[()]).all():
+    if not np.isfinite(weights[()]).all():
         raise ModelFileError(
-            f"{what} has weights that are not finite ({part.name}): fit again with a "
-            "lower learning rate"
+            f"{what} has weights that are not finite ({weights.name}): fit again "
+            "with a lower learning rate"
         )

@@ -107,17 +107,18 @@ def make_network(
     keras.utils.set_random_seed(settings.seed)
     if isinstance(network, keras.Model):
         _check_shapes(network, features)
-        made = keras.models.clone_model(network)
+        built = keras.models.clone_model(network)
     else:
-        made = network(features)
-        if not isinstance(made, keras.Model):
+        built = network(features)
+        if not isinstance(built, keras.Model):
             raise GraceError(
-                f"found a network of type {type(made).__name__}, expected a keras.Model"
-                " or a function of the number of channels that returns one: return it"
+                f"found a network of type {type(built).__name__}, expected a "
+                "keras.Model or a function of the number of channels that returns "
+                "one: return it"
             )
-    _check_shapes(made, features)
-    _check_loads(made)
-    return made
+    _check_shapes(built, features)
+    _check_loads(built)
+    return built
 
 
 def describe_network(network: Any | Builder | None) -> str:

@@ -118,12 +118,12 @@ class Settings:
         ValueError
             When a value is out of range.
         """
-        known = [f.name for f in fields(cls)]
+        names = [f.name for f in fields(cls)]
         for name in keywords:
-            if name not in (*known, "layers"):
+            if name not in (*names, "layers"):
                 raise TypeError(
                     f"found hyperparameter {name!r}, expected one of "
-                    f"{', '.join(known)}: correct the name"
+                    f"{', '.join(names)}: correct the name"
                 )
         values = dict(keywords)
         if "units" in values or "layers" in values:
@@ -222,8 +222,8 @@ def shows_hyperparameters(function: F) -> F:
         )
         for f in fields(Settings)
     ]
-    whole = signature.replace(parameters=[*own, *named])
-    function.__signature__ = whole  # type: ignore[attr-defined]
+    full = signature.replace(parameters=[*own, *named])
+    function.__signature__ = full  # type: ignore[attr-defined]
     return function
 
 
@@ -248,10 +248,10 @@ def _per_layer(units: Any, layers: Any) -> tuple[int, ...]:
 
 def _check_kind(name: str, value: Any, default: Any) -> None:
     """Refuse text for a number, and a fraction where a whole number is needed."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
+    integer = isinstance(value, int) and not isinstance(value, bool)
     fits = {
-        int: whole,
-        float: whole or isinstance(value, float),
+        int: integer,
+        float: integer or isinstance(value, float),
         str: isinstance(value, str),
         tuple: isinstance(value, tuple),
     }

@@ -42,13 +42,13 @@ def stretches(span: Span, context: float) -> list[Stretch]:
     length = DAYS * 86_400.0
     first = int(np.floor((span[0] - 43_200.0) / length))
     last = int(np.ceil((span[1] - 43_200.0) / length))
-    found = []
+    result = []
     for k in range(first, last):
         low = max(43_200.0 + k * length, span[0])
         high = min(43_200.0 + (k + 1) * length, span[1])
         wide = (max(low - context, span[0]), min(high + context, span[1]))
-        found.append(Stretch((low, high), wide))
-    return found
+        result.append(Stretch((low, high), wide))
+    return result
 
 
 def evenly(items: Sequence[T], most: int) -> list[T]:
@@ -80,7 +80,7 @@ def turns(
     """
     rng = np.random.default_rng(seed)
     queue: list[int] = []
-    found = []
+    result = []
     for _ in range(epochs):
         chosen = queue[:most]
         queue = queue[most:]
@@ -91,8 +91,8 @@ def turns(
             chosen += fresh[:wanted]
             # those that closed the last round have their turn in this one, too
             queue = fresh[wanted:] + again
-        found.append(sorted(chosen))
-    return found
+        result.append(sorted(chosen))
+    return result
 
 
 def days_of(spans: Iterable[Span]) -> set[int]:
@@ -106,10 +106,10 @@ def days_of(spans: Iterable[Span]) -> set[int]:
 
 def joined(spans: Iterable[Span]) -> list[Span]:
     """Spans in order, those that touch made one."""
-    found: list[Span] = []
+    result: list[Span] = []
     for low, high in sorted(spans):
-        if found and low <= found[-1][1]:
-            found[-1] = (found[-1][0], max(high, found[-1][1]))
+        if result and low <= result[-1][1]:
+            result[-1] = (result[-1][0], max(high, result[-1][1]))
         else:
-            found.append((low, high))
-    return found
+            result.append((low, high))
+    return result

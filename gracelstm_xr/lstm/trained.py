@@ -57,11 +57,11 @@ class TrainedNetwork:
         full = len(windows) >= PREDICTION_BATCH
         result = np.empty((len(windows), windows.shape[1], 3), dtype=np.float32)
         for low in range(0, len(windows), PREDICTION_BATCH):
-            part = windows[low : low + PREDICTION_BATCH]
-            total = np.zeros((len(part), *result.shape[1:]))
+            batch = windows[low : low + PREDICTION_BATCH]
+            total = np.zeros((len(batch), *result.shape[1:]))
             for few, many in networks:
-                total += many(_padded(part))[: len(part)] if full else few(part)
-            result[low : low + len(part)] = total / len(networks) * self.gain
+                total += many(_padded(batch))[: len(batch)] if full else few(batch)
+            result[low : low + len(batch)] = total / len(networks) * self.gain
         return result
 
 
@@ -73,13 +73,13 @@ def _padded(windows: Array32) -> Array32:
 
 def _network(digest: str, weights: bytes) -> tuple[Forward, Forward]:
     """Functions for few and for many windows, built once per process."""
-    found = _networks.get(digest)
-    if found is None:
+    network = _networks.get(digest)
+    if network is None:
         with _lock:
-            found = _networks.get(digest)
-            if found is None:
-                found = _networks[digest] = _forwards(load_network(weights))
-    return found
+            network = _networks.get(digest)
+            if network is None:
+                network = _networks[digest] = _forwards(load_network(weights))
+    return network
 
 
 def _forwards(network: Any) -> tuple[Forward, Forward]:
@@ -93,8 +93,8 @@ def _forwards(network: Any) -> tuple[Forward, Forward]:
 
     def forward(windows: Array32) -> Array32:
         with turn:  # Keras keeps the state of a call on the model
-            found = network.predict_on_batch(_padded(windows))
-        return np.asarray(found[: len(windows)], dtype=np.float32)
+            predicted = network.predict_on_batch(_padded(windows))
+        return np.asarray(predicted[: len(windows)], dtype=np.float32)
 
     return forward, forward
 

@@ -154,17 +154,17 @@ def train_all(jobs: Sequence[Job], *, progress: bool = False) -> list[list[Membe
 
         call = dask.delayed(train_member, pure=False)
         tasks = [call(dask.delayed(j, traverse=False, pure=False), k) for j, k in each]
-        found: list[Member] = run(
+        trained: list[Member] = run(
             tasks, label="training", unit="network", progress=progress
         )
     else:
         steps = sum(job.settings.epochs * job.settings.batches for job, _ in each)
         with Bar("training", steps, unit="batch", enabled=progress) as bar:
-            found = [
+            trained = [
                 train_member(job, k, report=lambda n, text: bar.update(n, note=text))
                 for job, k in each
             ]
-    members = iter(found)
+    members = iter(trained)
     return [[next(members) for _ in range(j.settings.ensemble)] for j in jobs]
 
 
@@ -238,8 +238,10 @@ class _Training:
         least loss on some hundred held-out windows, which is partly chance.
         """
         settings = self.settings
-        whole = len(self.state.rows) == settings.epochs
-        return settings.patience is None or (whole and settings.schedule != "constant")
+        complete = len(self.state.rows) == settings.epochs
+        return settings.patience is None or (
+            complete and settings.schedule != "constant"
+        )
 
     def _one_epoch(self, number: int, epoch: Epoch) -> None:
         begun = time.perf_counter()
@@ -313,10 +315,10 @@ def combine(job: Job, members: Sequence[Member]) -> tuple[TrainedNetwork, xr.Dat
     size = job.settings.batch_size
     for number in range(held.batches):
         _, y = held.batch(number)
-        part = slice(number * size, (number + 1) * size)
+        batch = slice(number * size, (number + 1) * size)
         target, weight = y[..., :3], y[..., 3:]
-        product[part] = (weight * target * mean[part]).sum(axis=1)
-        square[part] = (weight * mean[part] ** 2).sum(axis=1)
+        product[batch] = (weight * target * mean[batch]).sum(axis=1)
+        square[batch] = (weight * mean[batch] ** 2).sum(axis=1)
     # windows that begin within one window's length share most of what they hold
     block = np.stack([held.owner, held.starts // job.settings.window], axis=1)
     place = np.unique(block, axis=0, return_inverse=True)[1].ravel()
@@ -347,9 +349,9 @@ def sure_gain(product: Array, square: Array, block: IntArray) -> Array:
         np.stack([np.bincount(block, v[:, k], number) for k in range(3)], axis=1)
         for v in (product, square)
     )
-    whole = np.maximum(down.sum(axis=0), 1e-12)
-    gain = up.sum(axis=0) / whole
-    left = (up.sum(axis=0) - up) / np.maximum(whole - down, 1e-12)
+    energy = np.maximum(down.sum(axis=0), 1e-12)
+    gain = up.sum(axis=0) / energy
+    left = (up.sum(axis=0) - up) / np.maximum(energy - down, 1e-12)
     variance = (number - 1) / number * ((left - left.mean(axis=0)) ** 2).sum(axis=0)
     sure = gain > SURE * np.sqrt(variance)
     return np.where(sure, np.clip(gain, 0.0, 1.0), 0.0)

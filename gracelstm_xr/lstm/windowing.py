@@ -74,7 +74,7 @@ def windows(
             if others
             else [series]
         )
-        columns += [da.asarray(part.data) for part in parts]
+        columns += [da.asarray(array.data) for array in parts]
         labels = [str(v) for v in series[others[0]].values] if others else [""]
         names += [f"{name}_{label}".rstrip("_") for label in labels]
     table = da.stack(columns, axis=-1)
@@ -87,8 +87,8 @@ def windows(
     starts = np.arange(views.shape[0]) * stride
     if not across_gaps:
         series = own.isel(satellite=0).transpose("time", "axis")
-        whole = _whole(series, starts * ratio, (window - 1) * ratio + 1)
-        views, starts = views[whole], starts[whole]
+        complete = _whole(series, starts * ratio, (window - 1) * ratio + 1)
+        views, starts = views[complete], starts[complete]
     first = axis.start + starts * ratio * axis.step
     return xr.DataArray(
         views.transpose(0, 2, 1),
@@ -112,13 +112,13 @@ def _whole(series: xr.DataArray, starts: IntArray, length: int) -> IntArray:
 
     Axes that were never observed do not count.
     """
-    known = series.notnull().values
-    observed = known[:, known.any(axis=0)]
+    present = series.notnull().values
+    observed = present[:, present.any(axis=0)]
     missing = np.concatenate([[0], np.cumsum(~observed.all(axis=1))])
-    whole = np.flatnonzero(missing[starts + length] == missing[starts])
-    if not observed.shape[1] or not len(whole):
+    complete = np.flatnonzero(missing[starts + length] == missing[starts])
+    if not observed.shape[1] or not len(complete):
         raise NotEnoughDataError(
             f"found no stretch of {length} samples without a gap, expected at least "
             "one: ask for a shorter window, fill first, or pass across_gaps=True"
         )
-    return whole
+    return complete

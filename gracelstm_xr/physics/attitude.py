@@ -90,8 +90,8 @@ class Attitude(NamedTuple):
         """Epochs of a grid that are not NaN; none without a grid."""
         if quaternion is None:
             return cls(np.zeros(0), np.zeros((0, 4)))
-        good = np.isfinite(quaternion).all(axis=1)
-        return cls(t[good], quaternion[good])
+        finite = np.isfinite(quaternion).all(axis=1)
+        return cls(t[finite], quaternion[finite])
 
     def at(self, query: Array) -> Array:
         """Attitude at ``query``, linear between epochs at most 60 s apart.
@@ -105,16 +105,16 @@ class Attitude(NamedTuple):
         i = np.clip(i, 0, len(self.t) - 2)
         step = np.diff(self.t)
         turn = (self.quaternion[1:] * self.quaternion[:-1]).sum(axis=1)
-        known = (query >= self.t[0]) & (query <= self.t[-1])
-        known &= (step <= MAX_ATTITUDE_STEP)[i]
-        if not known.all():
-            i, query = i[known], query[known]
+        covered = (query >= self.t[0]) & (query <= self.t[-1])
+        covered &= (step <= MAX_ATTITUDE_STEP)[i]
+        if not covered.all():
+            i, query = i[covered], query[covered]
         s = (query - self.t[i]) / step[i]
         s = np.where((np.abs(turn) < SAME)[i], np.rint(s), s)
         # q and -q are one attitude: add the nearer of the two
         w = s * np.where(turn < 0, -1.0, 1.0)[i]
         first, second = self.quaternion[i], self.quaternion[i + 1]
-        result[known] = (1 - s)[:, None] * first + w[:, None] * second
+        result[covered] = (1 - s)[:, None] * first + w[:, None] * second
         return result
 
 
@@ -174,11 +174,11 @@ def nominal_attitude(
         along = ((twin - position) * velocity).sum(axis=1)
         ahead = np.where(np.isfinite(along), np.where(along < 0, -1.0, 1.0), facing)
     frames = nominal_frame(position, velocity, ahead, twin=twin) @ precession(t)
-    good = np.isfinite(frames).all(axis=(1, 2))
-    if not good.any():
+    finite = np.isfinite(frames).all(axis=(1, 2))
+    if not finite.any():
         return Attitude(np.zeros(0), np.zeros((0, 4)))
-    turn = Rotation.from_matrix(frames[good].transpose(0, 2, 1))
-    return Attitude(t[good], np.asarray(turn.as_quat(scalar_first=True)))
+    turn = Rotation.from_matrix(frames[finite].transpose(0, 2, 1))
+    return Attitude(t[finite], np.asarray(turn.as_quat(scalar_first=True)))
 
 
 def _unit(vector: Array) -> Array:

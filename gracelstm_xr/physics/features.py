@@ -69,18 +69,18 @@ def satellite_pairs(
     ValueError
         When a named satellite is not in the Dataset.
     """
-    known = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     for name in (recipient, donor):
-        if name is not None and name not in known:
+        if name is not None and name not in letters:
             raise ValueError(
-                f"found satellites {', '.join(known)}, expected one of them, "
+                f"found satellites {', '.join(letters)}, expected one of them, "
                 f"got {name!r}: choose a satellite of this Dataset"
             )
-    chosen = known if recipient is None else [recipient]
+    chosen = letters if recipient is None else [recipient]
     pairs = []
     for name in chosen:
         other = donor if donor is not None else TWINS.get(name)
-        pairs.append(Pair(name, other if other in known and other != name else None))
+        pairs.append(Pair(name, other if other in letters and other != name else None))
     return pairs
 
 
@@ -142,13 +142,13 @@ def features(
         _features_of(ds, pair, one, wanted)
         for pair, one in zip(pairs, inputs, strict=True)
     ]
-    found = xr.concat(parts, dim="satellite", join="override", combine_attrs="override")
+    table = xr.concat(parts, dim="satellite", join="override", combine_attrs="override")
     left_out = [name for name in _VARIABLES if name not in wanted]
     if left_out:
-        found.attrs["comment"] = "left out for want of products: " + "; ".join(
+        table.attrs["comment"] = "left out for want of products: " + "; ".join(
             f"{name} (needs {ORIGINS[name].needs})" for name in left_out
         )
-    return found
+    return table
 
 
 def _has(name: str, inputs: Mapping[str, xr.DataArray], lag: float | None) -> bool:
@@ -236,10 +236,10 @@ def _block(
         data["donor.lin_accl"] = np.where(dead, 0.0, data["donor.lin_accl"] - mean)
     geometry = build_geometry(t, data, pair, keep)
     frame = assemble(t, data, pair, geometry, keep)
-    found = {**frame.arrays(), **geometry.arrays()}
+    values = {**frame.arrays(), **geometry.arrays()}
     size = keep.stop - keep.start
     return {
-        name: found.get(
+        name: values.get(
             _VARIABLES[name][0], np.full((size, *_VARIABLES[name][1]), np.nan)
         )
         for name in names

@@ -119,10 +119,10 @@ def _air(nodes: Array, position: Array, t: Array, activity: Weather) -> plates.A
     """Atmosphere at ``t`` from the coarser ``nodes``."""
     number = np.full((len(nodes), len(plates.MOLECULES)), np.nan)
     hot = np.full(len(nodes), np.nan)
-    known = np.isfinite(position[:, 0])
-    if known.any():
-        found = msis(nodes[known], position[known], activity)
-        number[known], hot[known] = np.log(found.number + 1.0), found.temperature
+    placed = np.isfinite(position[:, 0])
+    if placed.any():
+        model = msis(nodes[placed], position[placed], activity)
+        number[placed], hot[placed] = np.log(model.number + 1.0), model.temperature
     return plates.Air(np.exp(cubic(t, nodes, number)), cubic(t, nodes, hot))
 
 
@@ -131,10 +131,10 @@ def _drag(place: _Place, air: plates.Air, mass: float) -> Array:
     spin = EARTH_ROTATION * np.stack([-y, x, np.zeros(len(x))], axis=-1)
     flow = place.in_srf(place.velocity - spin)
     result = np.full_like(flow, np.nan)
-    known = np.isfinite(flow).all(axis=1) & np.isfinite(air.temperature)
-    if known.any():
-        here = plates.Air(air.number[known], air.temperature[known])
-        result[known] = plates.drag(flow[known], here, mass)
+    finite = np.isfinite(flow).all(axis=1) & np.isfinite(air.temperature)
+    if finite.any():
+        here = plates.Air(air.number[finite], air.temperature[finite])
+        result[finite] = plates.drag(flow[finite], here, mass)
     return result
 
 
@@ -264,12 +264,12 @@ def force_model(
         )
         for letter, one in per_satellite(ds)
     ]  # fmt: skip
-    found = {
+    series = {
         name: ((*dims, "axis"), data, conventions.attributes_of(name))
         for name, (dims, data) in stack_satellites(ds, parts).items()
     }
     coords = {k: v for k, v in ds.coords.items() if k in ("satellite", "time", "axis")}
-    result = xr.Dataset(found, coords=coords, attrs=dict(ds.attrs))
+    result = xr.Dataset(series, coords=coords, attrs=dict(ds.attrs))
     said = (
         "given" if f107 is not None and ap is not None else "default, not of the date"
     )
@@ -283,8 +283,8 @@ def _model_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, mass: float,
     activity: Weather, filtered: bool,
 ) -> dict[str, Array]:  # fmt: skip
-    found = model_series(
+    series = model_series(
         t, arrays["position"], arrays["velocity"], arrays["quaternion"],
         mass=mass, activity=activity, filtered=filtered,
     )  # fmt: skip
-    return {name: values[keep] for name, values in found.items()}
+    return {name: values[keep] for name, values in series.items()}

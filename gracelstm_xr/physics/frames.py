@@ -113,8 +113,8 @@ class Frame:
 
     def arrays(self) -> dict[str, Array]:
         """Arrays that are present, by name."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
     def take(self, index: slice | npt.NDArray[np.int64]) -> Frame:
         """Samples at ``index``."""
@@ -238,10 +238,10 @@ def build_frame(
         With what the inputs allow; orbit-based covariates are absent without
         GNV1B, the donor without a lag.
     """
-    part = slice(0, len(t)) if keep is None else keep
+    samples = slice(0, len(t)) if keep is None else keep
     data = loaded(inputs)
-    geometry = build_geometry(t, data, pair, part, beyond=beyond)
-    return assemble(t, data, pair, geometry, part)
+    geometry = build_geometry(t, data, pair, samples, beyond=beyond)
+    return assemble(t, data, pair, geometry, samples)
 
 
 def thin_frame(

@@ -104,8 +104,8 @@ class Geometry:
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Arrays that are present, by name."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {name: value for name, value in found.items() if value is not None}
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
 
 def build_geometry(
@@ -293,14 +293,14 @@ class _Builder:
     def nominal(self, query: Array, *, own: bool, facing: float) -> Array:
         """Nominal attitude of this satellite or of its twin; NaN without orbit."""
         result = np.full((len(query), 4), np.nan)
-        known = np.isfinite(query)
+        finite = np.isfinite(query)
         nodes, other = (self.own, self.twin) if own else (self.twin, self.own)
         if own and nodes is None:
             nodes, other = self.stand_in, None
-        if nodes is None or not known.any():
+        if nodes is None or not finite.any():
             return result
-        epochs = nodes_around(query[known], LAG_STEP)
+        epochs = nodes_around(query[finite], LAG_STEP)
         near = None if other is None else other.at(epochs)[0]
         frames = nominal_attitude(epochs, nodes.at(epochs), near, facing=facing)
-        result[known] = frames.at(query[known])
+        result[finite] = frames.at(query[finite])
         return result

@@ -52,5 +52,5 @@ def lag_to_twin(own: StateNodes, twin: StateNodes, t: Array) -> Array:
         slope = (velocity * velocity).sum(1) - (miss * gravity(other)).sum(1)
         step = (miss * velocity).sum(1) / slope
         dt = dt + step
-    good = (np.abs(step) < CONVERGED) & (np.abs(dt) <= LONGEST_LAG)
-    return np.where(good, dt, np.nan)
+    converged = (np.abs(step) < CONVERGED) & (np.abs(dt) <= LONGEST_LAG)
+    return np.where(converged, dt, np.nan)

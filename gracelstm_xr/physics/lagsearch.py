@@ -107,12 +107,12 @@ def _search(
     if enough.sum() < 5:
         return None
     parts = _gain(pairs, robust=not short)[:, enough]
-    whole = parts.sum(axis=0)
-    if not (whole < 0).any():
+    total = parts.sum(axis=0)
+    if not (total < 0).any():
         return None
-    others = [_minimum(lags[enough], whole - part) for part in parts]
+    others = [_minimum(lags[enough], total - day) for day in parts]
     sigma = float(np.sqrt((len(others) - 1) * np.var(others)))
-    return FoundLag(_minimum(lags[enough], whole), sigma)
+    return FoundLag(_minimum(lags[enough], total), sigma)
 
 
 def _pairs(
@@ -200,8 +200,8 @@ def _minimum(lags: Array, misfit: Array) -> float:
     best = int(np.argmin(misfit))
     if not 1 < best < len(lags) - 2:
         return float(lags[best])
-    part = slice(best - 2, best + 3)
-    bend, slope, _ = np.polyfit(lags[part] - lags[best], misfit[part], 2)
+    around = slice(best - 2, best + 3)
+    bend, slope, _ = np.polyfit(lags[around] - lags[best], misfit[around], 2)
     if bend <= 0:
         return float(lags[best])
     apart = lags[1] - lags[0]

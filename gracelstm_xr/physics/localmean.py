@@ -49,8 +49,8 @@ def local_sums(array: xr.DataArray, ds: xr.Dataset) -> Callable[[slice], Any]:
     def near(block: slice) -> list[Any]:
         margin = (DAYS + 2) * DAY / step
         return [
-            part
-            for part, b in zip(parts, blocks, strict=True)
+            sums_of_block
+            for sums_of_block, b in zip(parts, blocks, strict=True)
             if b.stop > block.start - margin and b.start < block.stop + margin
         ]
 
@@ -102,12 +102,12 @@ def _day_sums(start: float, step: float, values: npt.NDArray[Any]) -> Sums:
 
     As whole multiples of 2^-50 m s-2 (9e-16), which no order of summing changes.
     """
-    good = np.abs(values) <= LARGEST
-    whole = np.rint(np.where(good, values, 0.0) / QUANTUM).astype(np.int64)
+    counts_in = np.abs(values) <= LARGEST
+    quanta = np.rint(np.where(counts_in, values, 0.0) / QUANTUM).astype(np.int64)
     day = np.floor((start + step * np.arange(len(values))) / DAY + 0.5).astype(np.int64)
     edges = np.flatnonzero(np.diff(day, prepend=day[0] - 1))
-    totals = np.add.reduceat(whole, edges, axis=0).tolist()
-    counts = np.add.reduceat(good.astype(np.int64), edges, axis=0).tolist()
+    totals = np.add.reduceat(quanta, edges, axis=0).tolist()
+    counts = np.add.reduceat(counts_in.astype(np.int64), edges, axis=0).tolist()
     return {
         d: list(zip(total, count, strict=True))
         for d, total, count in zip(day[edges].tolist(), totals, counts, strict=True)

@@ -40,8 +40,10 @@ class StateNodes:
     @classmethod
     def from_grid(cls, t: Array, position: Array, velocity: Array) -> StateNodes:
         """Nodes from Earth-fixed states on a grid where most epochs may be NaN."""
-        good = np.isfinite(position).all(axis=1) & np.isfinite(velocity).all(axis=1)
-        return cls(t[good], *to_inertial(t[good], position[good], velocity[good]))
+        finite = np.isfinite(position).all(axis=1) & np.isfinite(velocity).all(axis=1)
+        return cls(
+            t[finite], *to_inertial(t[finite], position[finite], velocity[finite])
+        )
 
     def shifted(self, lag: float) -> StateNodes:
         """Nodes of a satellite that is now where this one is ``lag`` s later."""
@@ -54,19 +56,19 @@ class StateNodes:
         the nodes, so that 60 s epochs interpolate to millimetres. NaN outside the
         nodes and across holes longer than 180 s, which `filled` closes first.
         """
-        known, i = self._locate(t)
+        covered, i = self._locate(t)
         position, velocity = np.full((2, len(t), 3), np.nan)
-        if not known.any():
+        if not covered.any():
             return position, velocity
-        everywhere = bool(known.all())
-        i = i if everywhere else i[known]
-        s = t if everywhere else t[known]
-        h, *terms = (part[i] for part in self._polynomials)
+        everywhere = bool(covered.all())
+        i = i if everywhere else i[covered]
+        s = t if everywhere else t[covered]
+        h, *terms = (coefficients[i] for coefficients in self._polynomials)
         p, v, a, c3, c4, c5 = terms
         s = (s - self.t[i])[:, None] / h
-        position[known] = p + s * (v + s * (a / 2 + s * (c3 + s * (c4 + s * c5))))
+        position[covered] = p + s * (v + s * (a / 2 + s * (c3 + s * (c4 + s * c5))))
         slope = v + s * (a + s * (3 * c3 + s * (4 * c4 + s * 5 * c5)))
-        velocity[known] = slope / h
+        velocity[covered] = slope / h
         return position, velocity
 
     @cached_property
@@ -84,10 +86,10 @@ class StateNodes:
 
     def propagated_at(self, t: Array) -> BoolArray:
         """Whether the state at ``t`` rests on a propagated node."""
-        known, i = self._locate(t)
-        if self.propagated is None or not known.any():
+        covered, i = self._locate(t)
+        if self.propagated is None or not covered.any():
             return np.zeros(len(t), dtype=bool)
-        return np.asarray(known & (self.propagated[i] | self.propagated[i + 1]))
+        return np.asarray(covered & (self.propagated[i] | self.propagated[i + 1]))
 
     def _locate(self, t: Array) -> tuple[BoolArray, IntArray]:
         """Whether ``t`` lies between two near nodes, and the first of the two."""
@@ -137,16 +139,16 @@ class StateNodes:
         ahead = self._propagated(where - 1, times, forwards, 1.0)
         back = self._propagated(where, times, after <= REACH, -1.0)
         weight = _weight(before, after)[:, None]
-        made = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
-        known = np.isfinite(made[0]).all(axis=1)
-        t = np.concatenate([self.t, times[known]])
+        blended = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
+        finite = np.isfinite(blended[0]).all(axis=1)
+        t = np.concatenate([self.t, times[finite]])
         order = np.argsort(t, kind="stable")
         old = np.zeros(len(self.t), dtype=bool)
         return StateNodes(
             t[order],
-            np.concatenate([self.position, made[0][known]])[order],
-            np.concatenate([self.velocity, made[1][known]])[order],
-            np.concatenate([old, np.ones(int(known.sum()), dtype=bool)])[order],
+            np.concatenate([self.position, blended[0][finite]])[order],
+            np.concatenate([self.velocity, blended[1][finite]])[order],
+            np.concatenate([old, np.ones(int(finite.sum()), dtype=bool)])[order],
         )
 
     def _propagated(

@@ -77,11 +77,11 @@ def _white(share: Array, values: Array) -> tuple[Array, Array, npt.NDArray[np.bo
     """Rows and target with white background of unit variance, and which to use."""
     rows = np.diff(share, axis=0, prepend=share[:1])
     target = np.diff(values, prepend=np.nan)
-    good = np.isfinite(target)
+    finite = np.isfinite(target)
     none = np.zeros(len(target), dtype=bool)
-    if good.sum() < 20 * ORDER:
+    if finite.sum() < 20 * ORDER:
         return rows, target, none
-    x, y = rows[good], target[good]
+    x, y = rows[finite], target[finite]
     left = target - rows @ np.linalg.solve(x.T @ x + 1e-9 * np.eye(6), x.T @ y)
     past = np.stack([np.roll(left, i) for i in range(1, ORDER + 1)], axis=1)
     past[:ORDER] = np.nan
@@ -98,7 +98,7 @@ def _white(share: Array, values: Array) -> tuple[Array, Array, npt.NDArray[np.bo
     taps = np.concatenate([[1.0], -ar]) / sigma
     n = len(target)
     rows = np.stack([np.convolve(c, taps)[:n] for c in rows.T], axis=1)
-    return rows, np.convolve(np.where(good, target, 0.0), taps)[:n], use
+    return rows, np.convolve(np.where(finite, target, 0.0), taps)[:n], use
 
 
 def solve(days: list[list[dict[str, Array]]]) -> Response:

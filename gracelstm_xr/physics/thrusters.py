@@ -74,7 +74,7 @@ def response(ds: xr.Dataset, satellite: str | None = None) -> xr.Dataset:
 
     _require(ds, satellite)
     letters = [satellite] if satellite else [str(s) for s in ds["satellite"].values]
-    found = [lazy_response(ds, letter) for letter in letters]
+    responses = [lazy_response(ds, letter) for letter in letters]
     pick = dask.delayed(getattr, pure=False)
     names = {"thruster_accl": "value", "thruster_accl_sigma": "sigma"}
     result = xr.Dataset(
@@ -82,11 +82,11 @@ def response(ds: xr.Dataset, satellite: str | None = None) -> xr.Dataset:
             name: (
                 ("satellite", "thruster_pair", "axis"),
                 da.stack(
-                    [da.from_delayed(pick(r, part), (6, 3), float) for r in found]
+                    [da.from_delayed(pick(r, column), (6, 3), float) for r in responses]
                 ),
                 attributes_of(name),
             )
-            for name, part in names.items()
+            for name, column in names.items()
         },
         coords={
             "satellite": letters,
@@ -104,10 +104,10 @@ def _require(ds: xr.Dataset, satellite: str | None) -> None:
             f"found variables {', '.join(str(n) for n in ds.data_vars)}, expected "
             "thruster_on_time: open the archive with product THR1B"
         )
-    known = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
-    if satellite is not None and satellite not in known:
+    letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
+    if satellite is not None and satellite not in letters:
         raise GraceError(
-            f"found satellites {', '.join(known)}, expected one of them, got "
+            f"found satellites {', '.join(letters)}, expected one of them, got "
             f"{satellite!r}: choose a satellite of this Dataset"
         )
 
@@ -148,20 +148,20 @@ def restore_firings(ds: xr.Dataset, responses: xr.Dataset | None = None) -> xr.D
 def _shifted(ds: xr.Dataset, responses: xr.Dataset | None, sign: float) -> xr.Dataset:
     import xarray as xr
 
-    found = response(ds) if responses is None else responses
+    fitted = response(ds) if responses is None else responses
     parts = []
     for letter in [str(s) for s in ds["satellite"].values]:
         inputs = {
             name: ds[name].sel(satellite=letter).transpose("time", ...)
             for name in ("lin_accl", "thruster_on_time")
         }
-        value = found["thruster_accl"].sel(satellite=letter).data
-        made = day_blocks(
+        value = fitted["thruster_accl"].sel(satellite=letter).data
+        shifted = day_blocks(
             _shifted_day, inputs, ds, value, sign,
             halo=HALO, outputs={"lin_accl": ((3,), np.float64)},
         )  # fmt: skip
         parts.append(ds["lin_accl"].sel(satellite=letter).transpose("time", "axis"))
-        parts[-1] = parts[-1].copy(data=made["lin_accl"])
+        parts[-1] = parts[-1].copy(data=shifted["lin_accl"])
     joined = xr.concat(parts, dim=ds["satellite"], combine_attrs="override")
     return ds.assign(lin_accl=joined.transpose(*ds["lin_accl"].dims))
 

@@ -42,24 +42,24 @@ def one_satellite(
         No variable `needs`, no such satellite, or nothing in the span.
     """
     if needs not in ds:
-        found = ", ".join(map(str, ds.data_vars)) or "no variables"
+        names = ", ".join(map(str, ds.data_vars)) or "no variables"
         raise GraceError(
-            f"no variable {needs!r} found among {found}; "
+            f"no variable {needs!r} found among {names}; "
             f"open the archive with {product}"
         )
     letters = satellites_of(ds)
     letter = letters[0] if satellite is None else satellite
     if letter not in letters:
         raise GraceError(f"satellite {letter!r} wanted; the Dataset has {letters}")
-    part = ds.isel(satellite=letters.index(letter)) if "satellite" in ds.dims else ds
+    one = ds.isel(satellite=letters.index(letter)) if "satellite" in ds.dims else ds
     if start is not None or stop is not None:
-        part = part.sel(time=time_slice(start, stop))
-    if part.sizes["time"] == 0:
+        one = one.sel(time=time_slice(start, stop))
+    if one.sizes["time"] == 0:
         raise GraceError(f"no data between {start} and {stop}; choose another span")
-    return part, letter
+    return one, letter
 
 
-def one_series(part: xr.Dataset, name: str, axis: str) -> xr.DataArray:
+def one_series(ds: xr.Dataset, name: str, axis: str) -> xr.DataArray:
     """One axis of a variable of one satellite.
 
     Raises
@@ -67,14 +67,14 @@ def one_series(part: xr.Dataset, name: str, axis: str) -> xr.DataArray:
     GraceError
         No such variable or axis.
     """
-    if name not in part:
-        known = [str(n) for n, v in part.data_vars.items() if "axis" in v.dims]
-        raise GraceError(f"no variable {name!r} found; expected one of {known}")
-    axes = [str(a) for a in np.atleast_1d(part["axis"].values)]
+    if name not in ds:
+        names = [str(n) for n, v in ds.data_vars.items() if "axis" in v.dims]
+        raise GraceError(f"no variable {name!r} found; expected one of {names}")
+    axes = [str(a) for a in np.atleast_1d(ds["axis"].values)]
     if axis not in axes:
         raise GraceError(f"axis {axis!r} wanted; expected one of {axes}")
-    found = part[name]
-    return found.isel(axis=axes.index(axis)) if "axis" in found.dims else found
+    series = ds[name]
+    return series.isel(axis=axes.index(axis)) if "axis" in series.dims else series
 
 
 def by_block(
@@ -178,27 +178,27 @@ class Thinned:
     def of(cls, values: AnyArray, width: int, *, lead: int = 0) -> Thinned:
         """Thin values that begin at position `lead`."""
         size = lead + len(values)
-        found = cls.empty(size, width)
+        thinned = cls.empty(size, width)
         if lead or size % width:
-            padded = np.full(len(found.low) * width, np.nan)
+            padded = np.full(len(thinned.low) * width, np.nan)
             padded[lead:size] = values
             values = padded
         table = values.reshape(-1, width)
-        good = np.isfinite(table)
+        finite = np.isfinite(table)
         # nearly every block of a real series is whole, and needs no copies
-        whole = bool(good.all())
-        found.known = good.sum(axis=1)
-        found.sums = (table if whole else np.where(good, table, 0.0)).sum(axis=1)
+        complete = bool(finite.all())
+        thinned.known = finite.sum(axis=1)
+        thinned.sums = (table if complete else np.where(finite, table, 0.0)).sum(axis=1)
         bins = np.arange(len(table))
         for pick, none, level, at in (
-            (np.argmin, np.inf, found.low, found.low_at),
-            (np.argmax, -np.inf, found.high, found.high_at),
+            (np.argmin, np.inf, thinned.low, thinned.low_at),
+            (np.argmax, -np.inf, thinned.high, thinned.high_at),
         ):
-            masked = table if whole else np.where(good, table, none)
+            masked = table if complete else np.where(finite, table, none)
             place = pick(masked, axis=1)
             level[:] = masked[bins, place]
-            at += np.where(found.known > 0, place, 0)
-        return found
+            at += np.where(thinned.known > 0, place, 0)
+        return thinned
 
     def merge(self, other: Thinned, start: int) -> None:
         """Take in the bins of a later stretch that begins in bin `start`."""
@@ -257,11 +257,11 @@ def thin(
     size = axis_of(ds).size
     width = max(size // BINS, 1)
     parts = by_block(_thin_block, inputs, ds, width, make, *args)
-    whole = {name: Thinned.empty(size, width) for name in parts[0][1]}
-    for start, found in parts:
-        for name, part in found.items():
-            whole[name].merge(part, start)
-    return whole
+    thinned = {name: Thinned.empty(size, width) for name in parts[0][1]}
+    for start, blocks in parts:
+        for name, block in blocks.items():
+            thinned[name].merge(block, start)
+    return thinned
 
 
 def _thin_block(
@@ -272,10 +272,10 @@ def _thin_block(
     *args: Any,
 ) -> tuple[int, dict[str, Thinned]]:
     start, lead = divmod(first, width)
-    found = {}
+    thinned = {}
     for name, values in make(arrays, *args).items():
-        part = Thinned.of(values, width, lead=lead)
-        part.low_at += start * width
-        part.high_at += start * width
-        found[name] = part
-    return start, found
+        block = Thinned.of(values, width, lead=lead)
+        block.low_at += start * width
+        block.high_at += start * width
+        thinned[name] = block
+    return start, thinned

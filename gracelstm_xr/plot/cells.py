@@ -70,22 +70,22 @@ class Cells:
         What a row has more than its column on average is taken off first, so that a
         column known in part is not mistaken for one of another level.
         """
-        known = self.count > 0
-        values = np.where(known, self.mean, 0.0)
-        rows, columns = (np.maximum(known.sum(axis=k), 1) for k in (1, 0))
+        filled = self.count > 0
+        values = np.where(filled, self.mean, 0.0)
+        rows, columns = (np.maximum(filled.sum(axis=k), 1) for k in (1, 0))
         level = values.sum(axis=0) / columns
-        whole = known & (columns > 0.9 * columns.max())
-        profile = np.where(whole, values - level, 0.0).sum(axis=1)
-        profile /= np.maximum(whole.sum(axis=1), 1)
+        complete = filled & (columns > 0.9 * columns.max())
+        profile = np.where(complete, values - level, 0.0).sum(axis=1)
+        profile /= np.maximum(complete.sum(axis=1), 1)
         profile = np.where(rows > 0, profile, 0.0)
-        rest = np.where(known, values - profile[:, None], 0.0)
+        rest = np.where(filled, values - profile[:, None], 0.0)
         return np.asarray(rest.sum(axis=0) / columns)
 
     def add(
-        self, part: tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]
+        self, sums: tuple[AnyArray, AnyArray, AnyArray, AnyArray, AnyArray]
     ) -> None:
         """Take in what `_slot_block` found in one block."""
-        cell, count, total, low, high = part
+        cell, count, total, low, high = sums
         row, column = np.divmod(cell, self.count.shape[1])
         self.count[row, column] += count
         self.total[row, column] += total
@@ -115,8 +115,8 @@ def turn_cells(
     width = max(round(width / slot), 1) * slot
     x = np.arange(-(-axis.size // width) + 1) * width
     grid = Cells.empty(x, np.arange(0, 361, CELL))
-    for part in _by_slot(_turn_block, values, ds, slot, width // slot, len(x) - 1):
-        grid.add(part)
+    for sums in _by_slot(_turn_block, values, ds, slot, width // slot, len(x) - 1):
+        grid.add(sums)
     return grid
 
 
@@ -125,8 +125,8 @@ def track_cells(values: Mapping[str, xr.DataArray], ds: xr.Dataset) -> Cells:
     axis = axis_of(ds)
     slot = max(round(SLOT * 1e9 / axis.step_ns), 1)
     grid = Cells.empty(np.arange(-180, 181, CELL), np.arange(-90, 91, CELL))
-    for part in _by_slot(_track_block, values, ds, slot):
-        grid.add(part)
+    for sums in _by_slot(_track_block, values, ds, slot):
+        grid.add(sums)
     return grid
 
 
@@ -143,12 +143,12 @@ def along_track(
         About how many.
     """
     width = max(axis_of(ds).size // points, 1)
-    found = _by_slot(_point_block, values, ds, width)
-    place, low, high, known = (
-        np.concatenate(part) for part in zip(*found, strict=True)
+    blocks = _by_slot(_point_block, values, ds, width)
+    place, low, high, counts = (
+        np.concatenate(column) for column in zip(*blocks, strict=True)
     )
-    good = (known > 0) & np.isfinite(place[:, 0])
-    low, high, place = low[good], high[good], place[good]
+    shown = (counts > 0) & np.isfinite(place[:, 0])
+    low, high, place = low[shown], high[shown], place[shown]
     middle = (low + high).mean() / 2 if len(low) else 0.0
     chosen = np.where(high - middle >= middle - low, high, low)
     return place[:, 0], place[:, 1], chosen
@@ -170,12 +170,12 @@ def _fixes(
     """GPS seconds and positions of the fixes of a block, the first of every 30 s."""
     position = arrays["position"]
     # all three at once would take most of the time
-    good = np.flatnonzero(np.isfinite(position[:, 0]))
-    t = times[0] + times[1] * (first + good)
+    present = np.flatnonzero(np.isfinite(position[:, 0]))
+    t = times[0] + times[1] * (first + present)
     kept = _firsts(t)
-    fixes = position[good[kept]]
-    whole = np.isfinite(fixes).all(axis=1)
-    return t[kept][whole], fixes[whole]
+    fixes = position[present[kept]]
+    complete = np.isfinite(fixes).all(axis=1)
+    return t[kept][complete], fixes[complete]
 
 
 def _firsts(t: AnyArray) -> AnyArray:
@@ -197,16 +197,16 @@ def _slots(
         value = value - arrays["truth"]
     if "seen" in arrays:
         value = np.where(np.isfinite(arrays["seen"]), np.nan, value)
-    found = Thinned.of(value, width, lead=lead)
+    thinned = Thinned.of(value, width, lead=lead)
     gps, step, size = times
-    slots = start + np.arange(len(found.low))
+    slots = start + np.arange(len(thinned.low))
     wanted = gps + step * np.minimum((slots + 0.5) * width - 0.5, size - 1)
     nodes, fixes = (
-        np.concatenate(part) for part in zip(*filter(None, near), strict=True)
+        np.concatenate(column) for column in zip(*filter(None, near), strict=True)
     )
     # a block may begin within 30 s
     kept = _firsts(nodes)
-    return start, found, wanted, *between_fixes(wanted, nodes[kept], fixes[kept])
+    return start, thinned, wanted, *between_fixes(wanted, nodes[kept], fixes[kept])
 
 
 def _turn_block(
@@ -214,11 +214,11 @@ def _turn_block(
     times: tuple[float, float, int], width: int, slots: int, columns: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of argument of latitude and of `slots` slots each."""
-    start, found, t, place, motion = _slots(first, arrays, near, times, width)
+    start, thinned, t, place, motion = _slots(first, arrays, near, times, width)
     angle = np.degrees(argument_of_latitude(*to_inertial(t, place, motion)))
     row = np.where(np.isfinite(angle), angle, -CELL) // CELL
     column = (start + np.arange(len(row))) // slots
-    return _summed(row, row * columns + column, found)
+    return _summed(row, row * columns + column, thinned)
 
 
 def _track_block(
@@ -226,12 +226,12 @@ def _track_block(
     times: tuple[float, float, int], width: int,
 ) -> Any:  # fmt: skip
     """Sums over cells of longitude and latitude."""
-    _, found, _, place, _ = _slots(first, arrays, near, times, width)
+    _, thinned, _, place, _ = _slots(first, arrays, near, times, width)
     longitude, latitude = _below(place)
-    known = np.isfinite(longitude)
-    row = np.where(known, np.minimum((latitude + 90) // CELL, 180 // CELL - 1), -1)
+    placed = np.isfinite(longitude)
+    row = np.where(placed, np.minimum((latitude + 90) // CELL, 180 // CELL - 1), -1)
     column = np.minimum((longitude + 180) // CELL, 360 // CELL - 1)
-    return _summed(row, row * (360 // CELL) + np.where(known, column, 0), found)
+    return _summed(row, row * (360 // CELL) + np.where(placed, column, 0), thinned)
 
 
 def _point_block(
@@ -239,8 +239,8 @@ def _point_block(
     times: tuple[float, float, int], width: int,
 ) -> tuple[AnyArray, AnyArray, AnyArray, AnyArray]:  # fmt: skip
     """Longitude and latitude, extremes and number of samples of every slot."""
-    _, found, _, place, _ = _slots(first, arrays, near, times, width)
-    return np.stack(_below(place), axis=1), found.low, found.high, found.known
+    _, thinned, _, place, _ = _slots(first, arrays, near, times, width)
+    return np.stack(_below(place), axis=1), thinned.low, thinned.high, thinned.known
 
 
 def _below(place: AnyArray) -> tuple[AnyArray, AnyArray]:
@@ -250,16 +250,16 @@ def _below(place: AnyArray) -> tuple[AnyArray, AnyArray]:
     return longitude, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
-def _summed(row: AnyArray, cell: AnyArray, found: Thinned) -> Any:
+def _summed(row: AnyArray, cell: AnyArray, thinned: Thinned) -> Any:
     """Cells that occur, and the number, sum and extremes of their samples."""
-    good = (row >= 0) & (found.known > 0)
-    cells, index = np.unique(cell[good].astype(np.int64), return_inverse=True)
-    part = Cells.empty(np.arange(len(cells) + 1), np.arange(2))
-    np.add.at(part.count[0], index, found.known[good])
-    np.add.at(part.total[0], index, found.sums[good])
-    np.minimum.at(part.low[0], index, found.low[good])
-    np.maximum.at(part.high[0], index, found.high[good])
-    return cells, part.count[0], part.total[0], part.low[0], part.high[0]
+    placed = (row >= 0) & (thinned.known > 0)
+    cells, index = np.unique(cell[placed].astype(np.int64), return_inverse=True)
+    sums = Cells.empty(np.arange(len(cells) + 1), np.arange(2))
+    np.add.at(sums.count[0], index, thinned.known[placed])
+    np.add.at(sums.total[0], index, thinned.sums[placed])
+    np.minimum.at(sums.low[0], index, thinned.low[placed])
+    np.maximum.at(sums.high[0], index, thinned.high[placed])
+    return cells, sums.count[0], sums.total[0], sums.low[0], sums.high[0]
 
 
 def between_fixes(

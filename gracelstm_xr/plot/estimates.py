@@ -83,15 +83,15 @@ def forecast(
     GraceError
         No ``lin_accl_forecast``, or no such satellite or axis.
     """
-    part, letter = one_satellite(
+    one, letter = one_satellite(
         ahead, satellite, needs="lin_accl_forecast", product="ds.grace.forecast(model)"
     )
-    inputs = {"value": one_series(part, "lin_accl_forecast", axis)}
-    if "lin_accl_forecast_sigma" in part:
-        inputs["sigma"] = one_series(part, "lin_accl_forecast_sigma", axis)
-    times = axis_of(part)
-    found = thin(_banded, inputs, part, sigma)
-    mean, first = found["value"].mean, times.start
+    inputs = {"value": one_series(one, "lin_accl_forecast", axis)}
+    if "lin_accl_forecast_sigma" in one:
+        inputs["sigma"] = one_series(one, "lin_accl_forecast_sigma", axis)
+    times = axis_of(one)
+    thinned = thin(_banded, inputs, one, sigma)
+    mean, first = thinned["value"].mean, times.start
     ax = new_axes(ax)
     if history is not None:
         past = _past(history, letter, times, before)
@@ -110,12 +110,12 @@ def forecast(
         first = axis_of(past).start
     told = ""
     if truth is not None:
-        told = _draw_truth(ax, truth, part, letter, axis, mean)
+        told = _draw_truth(ax, truth, one, letter, axis, mean)
     look = {"color": COLOURS["vermillion"], "lw": 1.4, "label": "forecast", **style}
-    draw_line(ax, times, found["value"], mean, zorder=3, **look)
-    if "upper" in found and found["upper"].known.any():
+    draw_line(ax, times, thinned["value"], mean, zorder=3, **look)
+    if "upper" in thinned and thinned["upper"].known.any():
         label = f"$\\pm${sigma:g} sigma"
-        draw_band(ax, times, found["lower"], found["upper"], mean, label=label)
+        draw_band(ax, times, thinned["lower"], thinned["upper"], mean, label=label)
     ax.set_xlim(*day_number([first, times.stop]))
     label_y(ax, f"{axis} acceleration $-$ mean", UNIT)
     sources = (ahead, {} if history is None else history)
@@ -126,11 +126,11 @@ def forecast(
 
 
 def _banded(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
-    found = {"value": arrays["value"]}
+    lines = {"value": arrays["value"]}
     if "sigma" in arrays:
         half = sigma * arrays["sigma"]
-        found |= {"lower": arrays["value"] - half, "upper": arrays["value"] + half}
-    return found
+        lines |= {"lower": arrays["value"] - half, "upper": arrays["value"] + half}
+    return lines
 
 
 def _past(history: xr.Dataset, letter: str, times: Any, before: Any) -> xr.Dataset:
@@ -146,24 +146,26 @@ def _past(history: xr.Dataset, letter: str, times: Any, before: Any) -> xr.Datas
 
 
 def _draw_truth(
-    ax: Axes, truth: Any, part: xr.Dataset, letter: str, axis: str, mean: float
+    ax: Axes, truth: Any, one: xr.Dataset, letter: str, axis: str, mean: float
 ) -> str:
     """Draw what came, and return the RMS error of the forecast in words."""
-    whole = (
+    series_of_truth = (
         truth.to_dataset(name="lin_accl") if isinstance(truth, xr.DataArray) else truth
     )
-    times = axis_of(part)
-    exact, _ = one_satellite(whole, letter, start=times.start, stop=times.stop)
+    times = axis_of(one)
+    exact, _ = one_satellite(
+        series_of_truth, letter, start=times.start, stop=times.stop
+    )
     came = one_series(exact, "lin_accl", axis)
     line = thin(dict, {"value": came}, exact)["value"]
     look = {"color": "black", "lw": 1.0, "ls": "--"}
     draw_line(ax, axis_of(exact), line, mean, label="truth", zorder=2.8, **look)
-    guess = one_series(part, "lin_accl_forecast", axis)
+    guess = one_series(one, "lin_accl_forecast", axis)
     error = (guess - came).values
-    good = np.isfinite(error)
-    if not good.any():
+    finite = np.isfinite(error)
+    if not finite.any():
         return ""
-    return f", RMS error {NANO * np.sqrt(np.mean(error[good] ** 2)):.3g} {UNIT}"
+    return f", RMS error {NANO * np.sqrt(np.mean(error[finite] ** 2)):.3g} {UNIT}"
 
 
 def transplant_residual(
@@ -221,20 +223,20 @@ def transplant_residual(
         product="ds.grace.transplant()",
     )  # fmt: skip
     times = axis_of(there)
-    part, _ = one_satellite(ds, letter, start=times.start, stop=times.stop)
-    if not axis_of(part).same_times(times):
+    one, _ = one_satellite(ds, letter, start=times.start, stop=times.stop)
+    if not axis_of(one).same_times(times):
         raise GraceError(
             f"transplant from {times.start} to {times.stop} (exclusive) found, "
-            f"expected the times of the series from {axis_of(part).start}: cut both to "
+            f"expected the times of the series from {axis_of(one).start}: cut both to "
             "one span"
         )
     inputs = {
-        "observed": one_series(part.assign(lin_accl=usable(part)), "lin_accl", axis),
+        "observed": one_series(one.assign(lin_accl=usable(one)), "lin_accl", axis),
         "carried": one_series(there, "lin_accl_transplant", axis),
         "sigma": one_series(there, "lin_accl_transplant_sigma", axis),
     }
     ax = new_axes(ax, size=(10, 4) if view == "time" else (8, 4.6))
-    rms = views[view](ax, inputs, part, axis, sigma, style)
+    rms = views[view](ax, inputs, one, axis, sigma, style)
     donor = str(carried["lin_accl_transplant"].attrs.get("donor", ""))
     name = (
         f"{title(letter, ds, carried)}, transplant{' from ' + donor if donor else ''}"
@@ -246,22 +248,22 @@ def transplant_residual(
 
 
 def _residual_time(
-    ax: Axes, inputs: Mapping[str, Any], part: xr.Dataset, axis: str, sigma: float,
+    ax: Axes, inputs: Mapping[str, Any], one: xr.Dataset, axis: str, sigma: float,
     style: Mapping[str, Any],
 ) -> float:  # fmt: skip
-    found = thin(_residual, inputs, part, sigma)
-    times = axis_of(part)
+    thinned = thin(_residual, inputs, one, sigma)
+    times = axis_of(one)
     look = {"color": COLOURS["blue"], "lw": 0.8, "label": "recipient $-$ transplant"}
-    draw_line(ax, times, found["residual"], 0.0, **{**look, **style})
+    draw_line(ax, times, thinned["residual"], 0.0, **{**look, **style})
     # lines, not a band: over or under the dense residual it would not be seen
     for name, label in (("lower", f"$\\pm${sigma:g} sigma"), ("upper", None)):
         edge = {"color": COLOURS["vermillion"], "lw": 0.8, "label": label}
-        draw_line(ax, times, found[name], 0.0, zorder=3, **edge)
+        draw_line(ax, times, thinned[name], 0.0, zorder=3, **edge)
     ax.axhline(0.0, color="black", lw=0.6)
     ax.set_xlim(*day_number([times.start, times.stop]))
     ax.set_ylabel(f"{axis} residual [{UNIT}]")
     time_axis(ax)
-    return float(np.sqrt(found["square"].mean))
+    return float(np.sqrt(thinned["square"].mean))
 
 
 def _residual(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
@@ -276,7 +278,7 @@ def _residual(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArra
 
 
 def _residual_asd(
-    ax: Axes, inputs: Mapping[str, Any], part: xr.Dataset, axis: str, sigma: float,
+    ax: Axes, inputs: Mapping[str, Any], one: xr.Dataset, axis: str, sigma: float,
     style: Mapping[str, Any],
 ) -> float:  # fmt: skip
     residual = inputs["observed"] - inputs["carried"]
@@ -285,40 +287,40 @@ def _residual_asd(
         (residual, "recipient $-$ transplant", "vermillion", "--"),
     ):
         look = {"color": COLOURS[colour], "ls": line, "lw": 1.2, "label": label}
-        f, asd = density(series, part)
+        f, asd = density(series, one)
         ax.loglog(f, asd * NANO, **{**look, **style})
     finish_spectrum(ax, axis, f"{axis} amplitude spectral density")
-    squares = thin(_residual, inputs, part, sigma)["square"]
+    squares = thin(_residual, inputs, one, sigma)["square"]
     return float(np.sqrt(squares.mean))
 
 
 def _histogram(
-    ax: Axes, inputs: Mapping[str, Any], part: xr.Dataset, axis: str, sigma: float,
+    ax: Axes, inputs: Mapping[str, Any], one: xr.Dataset, axis: str, sigma: float,
     style: Mapping[str, Any],
 ) -> float:  # fmt: skip
-    parts = by_block(_ratios, inputs, part)
+    parts = by_block(_ratios, inputs, one)
     counts = np.sum([p[0] for p in parts], axis=0)
-    known, squares = (sum(p[i] for p in parts) for i in (1, 2))
+    count, squares = (sum(p[i] for p in parts) for i in (1, 2))
     look = {"color": COLOURS["blue"], "fill": True, "alpha": 0.5, "label": "found"}
-    shares = counts / max(known, 1) / np.diff(EDGES)
+    shares = counts / max(count, 1) / np.diff(EDGES)
     ax.stairs(shares, EDGES, **{**look, **style})
     x = np.linspace(EDGES[0], EDGES[-1], 201)
     normal = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
     ax.plot(x, normal, color="black", ls="--", lw=1.2, label="normal, expected")
-    inside = counts[np.abs(EDGES[:-1] + 0.1) < 1].sum() / max(known, 1)
+    inside = counts[np.abs(EDGES[:-1] + 0.1) < 1].sum() / max(count, 1)
     ax.set_xlim(EDGES[0], EDGES[-1])
     ax.set_ylim(bottom=0)
     ax.set_xlabel(f"{axis} residual / sigma [1]; ends hold what lies beyond")
     ax.set_ylabel("density [1]")
     ax.legend(fontsize="small", title=f"{100 * inside:.0f} % within sigma")
-    return float(np.sqrt(squares / max(known, 1)))
+    return float(np.sqrt(squares / max(count, 1)))
 
 
 def _ratios(first: int, arrays: Mapping[str, AnyArray]) -> tuple[AnyArray, int, float]:
     """Histogram of residual over sigma, number and squares of one block."""
     residual = arrays["observed"] - arrays["carried"]
     ratio = residual / arrays["sigma"]
-    good = np.isfinite(ratio)
-    inside = np.clip(ratio[good], EDGES[0], EDGES[-1] - 1e-9)
+    finite = np.isfinite(ratio)
+    inside = np.clip(ratio[finite], EDGES[0], EDGES[-1] - 1e-9)
     counts = np.histogram(inside, EDGES)[0]
-    return counts, int(good.sum()), float((residual[good] ** 2).sum())
+    return counts, int(finite.sum()), float((residual[finite] ** 2).sum())

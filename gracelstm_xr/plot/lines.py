@@ -79,33 +79,33 @@ def series(
     GraceError
         No ``lin_accl``, or no such satellite, axis or span.
     """
-    part, letter = one_satellite(ds, satellite, start=start, stop=stop)
+    one, letter = one_satellite(ds, satellite, start=start, stop=stop)
     inputs = {
-        "observed": one_series(part.assign(lin_accl=usable(part)), "lin_accl", axis)
+        "observed": one_series(one.assign(lin_accl=usable(one)), "lin_accl", axis)
     }
-    if "acc_cleanflg" in part:
-        inputs["raw"] = one_series(part, "lin_accl", axis)
+    if "acc_cleanflg" in one:
+        inputs["raw"] = one_series(one, "lin_accl", axis)
     for name in ("lin_accl_filled", "lin_accl_filled_sigma"):
-        if name in part:
-            inputs[name.removeprefix("lin_accl_")] = one_series(part, name, axis)
-    found = thin(_parts, inputs, part, sigma)
-    times, level = axis_of(part), found["observed"]
+        if name in one:
+            inputs[name.removeprefix("lin_accl_")] = one_series(one, name, axis)
+    thinned = thin(_parts, inputs, one, sigma)
+    times, level = axis_of(one), thinned["observed"]
     if not level.known.any():
-        level = found.get("filled", level)
+        level = thinned.get("filled", level)
     mean = level.mean
     ax = new_axes(ax)
     look = {"color": COLOURS["blue"], "lw": 0.9, "label": "observed", **style}
-    if "marked" in found and found["marked"].known.any():
+    if "marked" in thinned and thinned["marked"].known.any():
         grey = {"color": COLOURS["grey"], "lw": 0.8}
-        draw_line(ax, times, found["marked"], mean, label="marked", **grey)
-    draw_line(ax, times, found["observed"], mean, **look)
-    _shade(ax, times, found["observed"])
-    if "filled" in found and found["filled"].known.any():
+        draw_line(ax, times, thinned["marked"], mean, label="marked", **grey)
+    draw_line(ax, times, thinned["observed"], mean, **look)
+    _shade(ax, times, thinned["observed"])
+    if "filled" in thinned and thinned["filled"].known.any():
         fill = {"color": COLOURS["vermillion"], "lw": 1.0}
-        draw_line(ax, times, found["filled"], mean, label="filled", zorder=3, **fill)
-        if "upper" in found:
+        draw_line(ax, times, thinned["filled"], mean, label="filled", zorder=3, **fill)
+        if "upper" in thinned:
             label = f"$\\pm${sigma:g} sigma"
-            draw_band(ax, times, found["lower"], found["upper"], mean, label=label)
+            draw_band(ax, times, thinned["lower"], thinned["upper"], mean, label=label)
     label_y(ax, f"{axis} acceleration $-$ mean", UNIT)
     ax.set_title(title(letter, ds), loc="left")
     time_axis(ax)
@@ -119,23 +119,23 @@ def _parts(arrays: Mapping[str, AnyArray], sigma: float) -> dict[str, AnyArray]:
     """What `series` draws, of one block."""
     observed = arrays["observed"]
     gap = ~np.isfinite(observed)
-    found = {"observed": observed}
+    lines = {"observed": observed}
     if "raw" in arrays:
-        found["marked"] = np.where(gap, arrays["raw"], np.nan)
+        lines["marked"] = np.where(gap, arrays["raw"], np.nan)
     if "filled" in arrays:
-        found["filled"] = np.where(gap, arrays["filled"], np.nan)
+        lines["filled"] = np.where(gap, arrays["filled"], np.nan)
     if "filled" in arrays and "filled_sigma" in arrays:
         half = sigma * arrays["filled_sigma"]
-        found["lower"] = found["filled"] - half
-        found["upper"] = found["filled"] + half
-    return found
+        lines["lower"] = lines["filled"] - half
+        lines["upper"] = lines["filled"] + half
+    return lines
 
 
 def stamps(times: RegularAxis, positions: AnyArray) -> npt.NDArray[np.datetime64]:
     """GPS times of positions, which may lie between samples."""
     past = np.rint(np.asarray(positions) * times.step_ns).astype(np.int64)
-    found: npt.NDArray[np.datetime64] = times.start + past.astype("timedelta64[ns]")
-    return found
+    epochs: npt.NDArray[np.datetime64] = times.start + past.astype("timedelta64[ns]")
+    return epochs
 
 
 def draw_line(
@@ -146,8 +146,8 @@ def draw_line(
     at, shown = stamps(times, positions), (values - mean) * NANO
     ax.plot(at, shown, **style)
     # a line of one sample has no length
-    known = np.isfinite(np.concatenate([[np.nan], shown, [np.nan]]))
-    alone = known[1:-1] & ~known[:-2] & ~known[2:]
+    shown_at = np.isfinite(np.concatenate([[np.nan], shown, [np.nan]]))
+    alone = shown_at[1:-1] & ~shown_at[:-2] & ~shown_at[2:]
     if alone.any():
         look = {"color": style.get("color"), "zorder": style.get("zorder", 2)}
         ax.plot(at[alone], shown[alone], ls="", marker=".", ms=3, **look)

@@ -85,9 +85,9 @@ def latitude_time(
     GraceError
         No ``position`` (GNV1B was not read), or no such variable, satellite or axis.
     """
-    part, letter, values = _values(ds, satellite, variable, truth, axis, start, stop)
-    times = axis_of(part)
-    grid = turn_cells(values, part, columns=columns)
+    one, letter, values = _values(ds, satellite, variable, truth, axis, start, stop)
+    times = axis_of(one)
+    grid = turn_cells(values, one, columns=columns)
     mean = grid.mean
     removed = grid.column_level() if truth is None else np.zeros(mean.shape[1])
     shown = (mean - removed) * NANO
@@ -154,20 +154,20 @@ def ground_track(
     GraceError
         No ``position`` (GNV1B was not read), or no such variable, satellite or axis.
     """
-    part, letter, values = _values(ds, satellite, variable, truth, axis, start, stop)
-    times = axis_of(part)
+    one, letter, values = _values(ds, satellite, variable, truth, axis, start, stop)
+    times = axis_of(one)
     aspect = "auto" if ax is not None else "equal"
     ax = new_axes(ax, size=(9, 4.4), layout="compressed")
     options: dict[str, Any] = {"cmap": DIVERGING}
     drawn: Any
     if times.size * times.step_ns / 1e9 <= TRACK:
-        longitude, latitude, shown = along_track(values, part, points=10 * BINS)
+        longitude, latitude, shown = along_track(values, one, points=10 * BINS)
         shown = (shown - (shown.mean() if truth is None and len(shown) else 0)) * NANO
         limit = symmetric_limit(shown)
         options |= {"s": 5, "lw": 0, "vmin": -limit, "vmax": limit, **style}
         drawn = ax.scatter(longitude, latitude, c=shown, **options)
     else:
-        grid = track_cells(values, part)
+        grid = track_cells(values, one)
         shown = (grid.mean - (grid.overall if truth is None else 0.0)) * NANO
         limit = symmetric_limit(shown)
         options |= {"vmin": -limit, "vmax": limit, **style}
@@ -194,19 +194,19 @@ def _values(
     stop: Any,
 ) -> tuple[xr.Dataset, str, dict[str, xr.DataArray]]:
     """The satellite's part, its letter, and what `gracelstm_xr.plot.cells` reads."""
-    part, letter = one_satellite(
+    one, letter = one_satellite(
         ds, satellite, start=start, stop=stop, needs="position", product="GNV1B"
     )
-    if variable == "lin_accl" and variable in part:
-        part = part.assign(lin_accl=usable(part))
+    if variable == "lin_accl" and variable in one:
+        one = one.assign(lin_accl=usable(one))
     values = {
-        "value": one_series(part, variable, axis),
-        "position": part["position"].transpose("time", "axis"),
+        "value": one_series(one, variable, axis),
+        "position": one["position"].transpose("time", "axis"),
     }
     if truth is None:
-        return part, letter, values
+        return one, letter, values
     exact = truth["lin_accl"] if isinstance(truth, xr.Dataset) else truth
-    here = axis_of(part)
+    here = axis_of(one)
     alone, _ = one_satellite(
         exact.to_dataset(name="lin_accl"),
         letter,
@@ -221,11 +221,9 @@ def _values(
             "to the same span"
         )
     values["truth"] = one_series(alone, "lin_accl", axis)
-    if variable == "lin_accl_filled" and "lin_accl" in part:
-        values["seen"] = one_series(
-            part.assign(lin_accl=usable(part)), "lin_accl", axis
-        )
-    return part, letter, values
+    if variable == "lin_accl_filled" and "lin_accl" in one:
+        values["seen"] = one_series(one.assign(lin_accl=usable(one)), "lin_accl", axis)
+    return one, letter, values
 
 
 def _circle(ax: Axes, grid: Cells, limit: float, middle: Any) -> None:

@@ -128,13 +128,13 @@ def missing_by_day(ds: xr.Dataset) -> xr.DataArray:
     rows = []
     letters = satellites_of(ds)
     for letter in letters:
-        part, _ = one_satellite(ds, letter)
-        accl = usable(part).transpose("time", ...)
+        one, _ = one_satellite(ds, letter)
+        accl = usable(one).transpose("time", ...)
         counts = np.zeros((days, 256), dtype=np.int64)
-        for first, found in by_block(
-            _day_patterns, {"accl": accl}, part, late, axis.step_ns
+        for first, day_counts in by_block(
+            _day_patterns, {"accl": accl}, one, late, axis.step_ns
         ):
-            counts[first : first + len(found)] += found
+            counts[first : first + len(day_counts)] += day_counts
         patterns = np.arange(256)
         ever = np.bitwise_or.reduce(patterns[counts.sum(axis=0) > 0], initial=0)
         missing = is_missing(patterns, ever)

@@ -78,16 +78,16 @@ def training(
         history, data = model, origin(model)
     else:
         history, data = model.history, origin(model.info.get("data", ""))
-    known = [name for name in LOSSES if name in history]
-    if not known:
+    present = [name for name in LOSSES if name in history]
+    if not present:
         raise GraceError(
             "no 'loss' found in the history; expected a model that ds.grace.fit() "
             "trained, one baseline has no training curve"
         )
     ax = new_axes(ax, size=(7, 4))
-    lines = {name: _histories(history[name]) for name in known}
-    shown = [label for label, _ in lines[known[0]]]
-    for name in known:
+    lines = {name: _histories(history[name]) for name in present}
+    shown = [label for label, _ in lines[present[0]]]
+    for name in present:
         line, marker, label = LOSSES[name]
         for i, (track, values) in enumerate(lines[name]):
             colour = (
@@ -146,14 +146,14 @@ def one_score(
     table = score[name]
     letters = satellites_of(score)
     letter = letters[0] if satellite is None else satellite
-    for dim, label, known in (
+    for dim, label, labels in (
         ("satellite", letter, letters),
         ("axis", axis, [str(a) for a in np.atleast_1d(score["axis"].values)]),
     ):
-        if label not in known:
-            raise GraceError(f"{dim} {label!r} wanted; the score has {known}")
+        if label not in labels:
+            raise GraceError(f"{dim} {label!r} wanted; the score has {labels}")
         if dim in table.dims:
-            table = table.isel({dim: known.index(label)})
+            table = table.isel({dim: labels.index(label)})
     return table, letter
 
 
@@ -254,11 +254,11 @@ def chosen_methods(table: xr.DataArray, methods: Sequence[str] | None) -> list[s
     GraceError
         One is not in the score.
     """
-    known = [str(n) for n in table["method"].values]
-    unknown = sorted(set(methods or ()) - set(known))
+    present = [str(n) for n in table["method"].values]
+    unknown = sorted(set(methods or ()) - set(present))
     if unknown:
-        raise GraceError(f"methods {unknown} wanted; the score has {known}")
-    return [n for n in known if methods is None or n in methods]
+        raise GraceError(f"methods {unknown} wanted; the score has {present}")
+    return [n for n in present if methods is None or n in methods]
 
 
 def _draw_methods(

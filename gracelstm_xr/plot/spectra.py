@@ -144,11 +144,11 @@ def spectrum(
     NotEnoughDataError
         No stretch of 320 samples without a gap.
     """
-    part, letter = one_satellite(ds, satellite, start=start, stop=stop)
-    part = part.assign(lin_accl=usable(part))
+    one, letter = one_satellite(ds, satellite, start=start, stop=stop)
+    one = one.assign(lin_accl=usable(one))
     looks = {"lin_accl": ("blue", "-"), "lin_accl_filled": ("vermillion", "--")}
     spectra = [
-        (n, *density(one_series(part, n, axis), part)) for n in variables if n in part
+        (n, *density(one_series(one, n, axis), one)) for n in variables if n in one
     ]
     ax = new_axes(ax, size=(9, 4.8))
     for name, f, asd in spectra:

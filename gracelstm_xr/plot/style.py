@@ -92,8 +92,8 @@ def origin(*sources: Any) -> str:
     """
     text = ""
     for source in sources:
-        found = getattr(source, "attrs", source)
-        parts = found.values() if hasattr(found, "values") else [found]
+        attrs = getattr(source, "attrs", source)
+        parts = attrs.values() if hasattr(attrs, "values") else [attrs]
         text += " ".join(map(str, parts)).lower() + " "
     if "simulat" in text:
         return "simulated data"
@@ -188,9 +188,9 @@ def method_style(name: str, names: list[str]) -> dict[str, Any]:
 
 def symmetric_limit(values: npt.NDArray[Any], percentile: float = 98.0) -> float:
     """Half range of a diverging colour scale, 1 where there are no values."""
-    good = np.abs(values[np.isfinite(values)])
-    limit = float(np.percentile(good, percentile)) if len(good) else 0.0
-    return limit or float(good.max(initial=0.0)) or 1.0
+    finite = np.abs(values[np.isfinite(values)])
+    limit = float(np.percentile(finite, percentile)) if len(finite) else 0.0
+    return limit or float(finite.max(initial=0.0)) or 1.0
 
 
 def plain_log(ax: Axes, *, which: str = "y") -> None:

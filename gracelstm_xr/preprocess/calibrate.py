@@ -175,8 +175,8 @@ def _calibrated(ds: xr.Dataset, name: str, inverse: bool) -> xr.Variable:
     attrs["long_name"] = text.replace(true, raw) if inverse else text.replace(raw, true)
     if not inverse:
         attrs["calibration"] = SOURCE
-    made = xr.Variable((*dims, "axis"), data, attrs)
-    return made.transpose(*ds[name].dims)
+    calibrated = xr.Variable((*dims, "axis"), data, attrs)
+    return calibrated.transpose(*ds[name].dims)
 
 
 def _block(
@@ -184,10 +184,10 @@ def _block(
     arrays: Mapping[str, npt.NDArray[Any]],
     keep: slice,
     satellite: str,
-    whole: bool,
+    with_bias: bool,
     inverse: bool,
 ) -> dict[str, Array]:
     values = np.asarray(arrays["values"], dtype=np.float64)[keep]
     scale = np.array(SCALE[satellite])
-    bias = published_bias(satellite, t[keep]) if whole else 0.0
+    bias = published_bias(satellite, t[keep]) if with_bias else 0.0
     return {"values": (values - bias) / scale if inverse else bias + scale * values}

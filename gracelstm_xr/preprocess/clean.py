@@ -220,34 +220,34 @@ def _clean_block(
     values = given.copy()
     step = t[1] - t[0] if len(t) > 1 else 1.0
     there = _any(~np.isnan(values))
-    found: dict[str, BoolArray] = {
+    marks: dict[str, BoolArray] = {
         "implausible": _any(np.abs(values) > limits.limit),
         "stuck": outliers.stuck_values(values, max(int(limits.stuck / step), 3)),
     }
-    values[found["implausible"] | found["stuck"]] = np.nan
-    found["spike"] = outliers.spikes(t, values, limits.spike)
-    values[found["spike"]] = np.nan
+    values[marks["implausible"] | marks["stuck"]] = np.nan
+    marks["spike"] = outliers.spikes(t, values, limits.spike)
+    values[marks["spike"]] = np.nan
     level, spread = outliers.local_level(t, values)
     away = np.abs(given - level)
-    found["outlier"] = _any(
+    marks["outlier"] = _any(
         away > np.maximum(limits.outlier * spread, outliers.SMALLEST_OUTLIER)
     )
-    found["manoeuvre"] = _manoeuvres(t, away[:, 0], arrays, limits)
+    marks["manoeuvre"] = _manoeuvres(t, away[:, 0], arrays, limits)
     steps = outliers.level_shifts(t, values, limits.shift, SHIFT_SIGMA)
     reach = HALF_WINDOW + outliers.SHIFT_CELL
-    found["level_shift"] = outliers.near(t, [(s, s) for s in steps], reach)
+    marks["level_shift"] = outliers.near(t, [(s, s) for s in steps], reach)
     widen, suspect, hole = limits.widen, *(bits or (0, 0))
     if bits is not None:
-        found["flagged"] = (arrays["quality"] & suspect) != 0
-        found["near_gap"] = (arrays["quality"] & hole) != 0
+        marks["flagged"] = (arrays["quality"] & suspect) != 0
+        marks["near_gap"] = (arrays["quality"] & hole) != 0
     if widen is None:
         widen = 0.0 if hole else HALF_WINDOW
     if widen:
         before, after = edge_distance(there)
         close = np.minimum(before, after) * step <= widen
-        found["near_gap"] = close | found.get("near_gap", np.zeros(len(t), bool))
+        marks["near_gap"] = close | marks.get("near_gap", np.zeros(len(t), bool))
     flag = np.zeros(len(t), dtype=np.uint8)
-    for reason, mask in found.items():
+    for reason, mask in marks.items():
         flag[mask & there] |= REASONS[reason]
     return {"flag": flag[keep]}
 

@@ -190,10 +190,10 @@ def spikes(t: Array, values: Array, threshold: float) -> BoolArray:
     limit = np.where(np.isnan(limit), np.inf, limit)
     cell = _cell_of(t, SPIKE_CELL)
     for k in range(values.shape[1]):
-        found = np.flatnonzero(size[:, k] > limit[cell, k])
-        if len(found):
-            away = _from_neighbours(values[:, k], found)
-            result[found[away >= 0.5 * size[found, k]]] = True
+        candidates = np.flatnonzero(size[:, k] > limit[cell, k])
+        if len(candidates):
+            away = _from_neighbours(values[:, k], candidates)
+            result[candidates[away >= 0.5 * size[candidates, k]]] = True
     marked = np.flatnonzero(result)
     for a, b in itertools.pairwise(marked.tolist()):
         if (b - a) * step <= SPIKE_WIDTH:
@@ -201,16 +201,19 @@ def spikes(t: Array, values: Array, threshold: float) -> BoolArray:
     return result
 
 
-def _from_neighbours(series: Array, found: npt.NDArray[np.int64]) -> Array:
+def _from_neighbours(series: Array, candidates: npt.NDArray[np.int64]) -> Array:
     """Distance of samples from a line through three neighbours on either side.
 
     Slope and level are medians, so that a bad neighbour does not move the line.
     """
     reach = np.array([1, 2, 3])
-    after, before = series[found[:, None] + reach], series[found[:, None] - reach]
+    after, before = (
+        series[candidates[:, None] + reach],
+        series[candidates[:, None] - reach],
+    )
     slope = np.median((after - before) / (2 * reach), axis=1, keepdims=True)
     sides = np.concatenate([before + slope * reach, after - slope * reach], axis=1)
-    return np.asarray(np.abs(series[found] - np.median(sides, axis=1)))
+    return np.asarray(np.abs(series[candidates] - np.median(sides, axis=1)))
 
 
 def local_level(
@@ -244,8 +247,8 @@ def local_level(
     first = np.floor(t[0] / cell)
     low = np.clip(np.floor(x) - first, 0, len(nodes) - 1).astype(np.int64)
     high = np.clip(np.floor(x) - first + 1, 0, len(nodes) - 1).astype(np.int64)
-    part = (x - np.floor(x))[:, None]
-    level = nodes[low] * (1 - part) + nodes[high] * part
+    fraction = (x - np.floor(x))[:, None]
+    level = nodes[low] * (1 - fraction) + nodes[high] * fraction
     away = _cells(t, np.abs(values - level), length)
     spread = MAD * _middle(away[:, some], 1)
     return level, np.maximum(spread[low], spread[high])

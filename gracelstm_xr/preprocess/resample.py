@@ -132,12 +132,12 @@ def resample(ds: xr.Dataset, step: Any, *, missing: float = 1e-3) -> xr.Dataset:
     if "lin_accl" in ds:
         ds = ds.assign(lin_accl=usable(ds))
     block, options = (_coarse_block, missing) if coarser else (_fine_block, 0.0)
-    found = {
+    resampled = {
         str(name): _one(ds, str(name), variable, block, grid, new.size, options)
         for name, variable in ds.data_vars.items()
         if "time" in variable.dims
     }
-    return _labelled(ds, found, new, missing)
+    return _labelled(ds, resampled, new, missing)
 
 
 def _step_ns(step: Any) -> int:
@@ -185,8 +185,8 @@ def _one(
     rule = rule_of(name, variable)
     coarser = block is _coarse_block
 
-    def length(part: slice) -> int:
-        first, past = int(part.start), int(part.stop)
+    def length(span: slice) -> int:
+        first, past = int(span.start), int(span.stop)
         if coarser:
             return grid.before(past) - grid.before(first)
         return min(past * grid.ratio, size) - first * grid.ratio
@@ -212,8 +212,8 @@ def _one(
         )
         parts.append({"values": _continuous(done)})
     leading, data = stack_satellites(alone, parts)["values"]
-    made = xr.Variable((*leading, *dims), data, variable.attrs)
-    return made.transpose(*variable.dims)
+    resampled = xr.Variable((*leading, *dims), data, variable.attrs)
+    return resampled.transpose(*variable.dims)
 
 
 def _continuous(done: dict[str, Any]) -> Any:
@@ -332,13 +332,13 @@ def _nodes_only(
 
 
 def _labelled(
-    ds: xr.Dataset, found: dict[str, xr.Variable], axis: RegularAxis, missing: float
+    ds: xr.Dataset, resampled: dict[str, xr.Variable], axis: RegularAxis, missing: float
 ) -> xr.Dataset:
     """Dataset on the new axis, with its history."""
     seconds = axis.step_ns / 1e9
     others = {k: v for k, v in ds.coords.items() if "time" not in v.dims}
     fixed = {k: v for k, v in ds.data_vars.items() if "time" not in v.dims}
-    result = xr.Dataset({**fixed, **found}, coords=others, attrs=ds.attrs)
+    result = xr.Dataset({**fixed, **resampled}, coords=others, attrs=ds.attrs)
     result = result[list(ds.data_vars)].assign_coords(regular_coords(axis))
     if "time_coverage_start" in ds.attrs:
         result.attrs |= conventions.coverage_attributes(

@@ -222,9 +222,9 @@ def between_attitudes(quaternions: Array, ratio: int) -> Array:
     for phase in range(1, ratio):
         s = phase / ratio
         # sinc keeps the weights finite where the attitude stands still
-        whole = np.sinc(angle / np.pi)
-        first = (1 - s) * np.sinc((1 - s) * angle / np.pi) / whole
-        second = s * np.sinc(s * angle / np.pi) / whole
+        sinc = np.sinc(angle / np.pi)
+        first = (1 - s) * np.sinc((1 - s) * angle / np.pi) / sinc
+        second = s * np.sinc(s * angle / np.pi) / sinc
         turned = first * left + second * right
         norm = np.sqrt(np.sum(turned**2, axis=1, keepdims=True))
         result[phase::ratio] = turned / norm
@@ -248,12 +248,12 @@ def sign_changes(quaternions: Array, *, reach: int) -> npt.NDArray[np.int8]:
         series continuous.
     """
     n = len(quaternions)
-    good = np.isfinite(quaternions).all(axis=1)
-    last = np.maximum.accumulate(np.where(good, np.arange(n), -1))
+    finite = np.isfinite(quaternions).all(axis=1)
+    last = np.maximum.accumulate(np.where(finite, np.arange(n), -1))
     before = np.concatenate([[-1], last[:-1]])
-    known = good & (before >= 0) & (np.arange(n) - before <= reach)
+    compared = finite & (before >= 0) & (np.arange(n) - before <= reach)
     dot = np.sum(quaternions * quaternions[np.maximum(before, 0)], axis=1)
-    return np.where(known & (dot < 0), -1, 1).astype(np.int8)
+    return np.where(compared & (dot < 0), -1, 1).astype(np.int8)
 
 
 def reduce_intervals(

@@ -25,9 +25,9 @@ def nodes_around(t: Array, step: float, *, margin: int = 0) -> Array:
 def _place(t: Array, nodes: Array) -> tuple[IntArray, Array]:
     """Node before ``t`` and how far ``t`` is on the way to the next, 0 to 1."""
     step = nodes[1] - nodes[0]
-    whole = np.floor(t / step)
-    index = (whole - np.rint(nodes[0] / step)).astype(np.int64)
-    return index, (t - step * whole) / step
+    number = np.floor(t / step)
+    index = (number - np.rint(nodes[0] / step)).astype(np.int64)
+    return index, (t - step * number) / step
 
 
 def _column(weight: Array, values: Array) -> Array:

@@ -217,8 +217,8 @@ def make_scenario(
     )
 
 
-def _expected(name: str, found: object, expected: str) -> str:
-    return f"{name}={found!r}: expected {expected}"
+def _expected(name: str, value: object, expected: str) -> str:
+    return f"{name}={value!r}: expected {expected}"
 
 
 def _check_range(

@@ -63,8 +63,8 @@ def anchors(source: str | os.PathLike[str] | xr.Dataset) -> xr.Dataset:
     scenario = Scenario.from_json(truth.attrs["simulation"])
     parts = _whole_days(truth)
     days = [
-        _one_day(scenario, day_number(date), part.compute())
-        for date, part in parts.items()
+        _one_day(scenario, day_number(date), day_truth.compute())
+        for date, day_truth in parts.items()
     ]
     dims = {
         "transplant": ("axis",),
@@ -103,22 +103,22 @@ def _whole_days(truth: xr.Dataset) -> dict[dt.date, xr.Dataset]:
     return parts
 
 
-def _one_day(scenario: Scenario, day: int, part: xr.Dataset) -> dict[str, Any]:
-    raw = part["lin_accl"].to_numpy()
-    scale = part["scale"].to_numpy()[:, None]
-    felt = scale * raw - part["thruster"].to_numpy()
+def _one_day(scenario: Scenario, day: int, truth: xr.Dataset) -> dict[str, Any]:
+    raw = truth["lin_accl"].to_numpy()
+    scale = truth["scale"].to_numpy()[:, None]
+    felt = scale * raw - truth["thruster"].to_numpy()
     coarse = np.arange(0.0, 86400.0, 600.0)
     return {
         "ap": atmosphere.ap_index(scenario, day, coarse).mean(),
         "solar_flux": atmosphere.solar_flux(scenario, day, coarse)[0].mean(),
         "lag": geometry.lag(scenario, day, coarse).mean(),
-        "transplant": _transplant(scenario, day, felt, part["bias"].to_numpy()),
+        "transplant": _transplant(scenario, day, felt, truth["bias"].to_numpy()),
         "swing": _swing(scenario, felt),
         "spike": np.array([_spike(scenario, day, k) for k in (0, 1)]),
         "firings": np.array([len(firings(scenario, day, k).time) for k in (0, 1)]),
         "raw_mean": raw.mean(axis=1),
-        "noise": np.stack([_noise_ratio(n) for n in part["noise"].to_numpy()]),
-        "observed": part["observed"].to_numpy().mean(axis=1),
+        "noise": np.stack([_noise_ratio(n) for n in truth["noise"].to_numpy()]),
+        "observed": truth["observed"].to_numpy().mean(axis=1),
     }
 
 

@@ -136,8 +136,8 @@ def _trains(
 def _spread(durations: Array, total: int) -> IntArray:
     """Whole milliseconds in the given proportions that add up to ``total``."""
     edges = np.concatenate([[0.0], np.cumsum(durations)])
-    whole = np.round(edges * total / edges[-1]).astype(np.int64)
-    spread: IntArray = np.diff(whole)
+    counts = np.round(edges * total / edges[-1]).astype(np.int64)
+    spread: IntArray = np.diff(counts)
     return spread
 
 

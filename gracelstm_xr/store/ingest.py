@@ -282,9 +282,9 @@ def _complete(
     kept = {n: r for n, r in sorted(records.items()) if n in names}
     group = site.target.group()
     files = [f for r in kept.values() for f in r.files]
-    found = [*unlisted(selection.catalogue), *(f.counts for f in files)]
-    counts = totals(found)
-    problems = _problems(found)
+    seen = [*unlisted(selection.catalogue), *(f.counts for f in files)]
+    counts = totals(seen)
+    problems = _problems(seen)
     if not counts["records"] and not site.finished:
         site.target.discard()
         first = (problems or ["no such member"])[0].removeprefix("left out: ")
@@ -356,7 +356,7 @@ def _summary(
     results: Sequence[ShardResult],
 ) -> Ingested:
     files = [f for r in records.values() for f in r.files]
-    found = [*unlisted(selection.catalogue), *(f.counts for f in files)]
+    seen = [*unlisted(selection.catalogue), *(f.counts for f in files)]
     return Ingested(
         store=site.target.final,
         shards=len(results),
@@ -365,6 +365,6 @@ def _summary(
         read=sum(r.read for r in results),
         days=len({f.day for f in files if f.used}),
         gaps={s: gap_count(records.values(), s) for s in site.layout.satellites},
-        counts=totals(found),
-        problems=tuple(_problems(found)),
+        counts=totals(seen),
+        problems=tuple(_problems(seen)),
     )

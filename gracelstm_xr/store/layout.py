@@ -88,9 +88,9 @@ def enlarge(
     """
     group = target.group()
     meta: dict[str, Any] = group.attrs.asdict()[META]
-    made = set(meta["made"])
-    names = [n for n in ds.data_vars if n not in made]
-    _remove_half_made(group, ds[names], made)
+    written = set(meta["made"])
+    names = [n for n in ds.data_vars if n not in written]
+    _remove_half_made(group, ds[names], written)
     letters = ds["satellite"].values.astype(np.dtypes.StringDType())
     wanted = {"time": axis.size, "satellite": letters.size}
     for _, array in group.arrays():
@@ -113,13 +113,15 @@ def enlarge(
         }
         target.write_dataset(new, encoding=encoding, append=True)
         group = target.group()
-    group.attrs.update({META: {**meta, "made": sorted({*made, *map(str, names)})}})
+    group.attrs.update({META: {**meta, "made": sorted({*written, *map(str, names)})}})
 
 
-def _remove_half_made(group: Any, new: xr.Dataset, made: Collection[str]) -> None:
+def _remove_half_made(group: Any, new: xr.Dataset, written: Collection[str]) -> None:
     """Remove what a killed run has made of `new`: values of it there are none yet."""
     arrays = dict(group.arrays())
-    kept = {d for n in made if n in arrays for d in arrays[n].metadata.dimension_names}
+    kept = {
+        d for n in written if n in arrays for d in arrays[n].metadata.dimension_names
+    }
     for name in {*map(str, new.data_vars), *map(str, new.coords)} - {"satellite"}:
         if name in arrays and name not in kept:
             del group[name]

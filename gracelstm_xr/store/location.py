@@ -360,8 +360,8 @@ class Target:
     def _say_incomplete(self) -> None:
         fs, path = self._files(self.work)
         said = {META: {"layout": LAYOUT, "complete": False}}
-        blank = {"zarr_format": 3, "node_type": "group", "attributes": said}
-        fs.pipe_file(f"{path}/zarr.json", json.dumps(blank).encode())
+        group = {"zarr_format": 3, "node_type": "group", "attributes": said}
+        fs.pipe_file(f"{path}/zarr.json", json.dumps(group).encode())
 
     def tidy(self) -> None:
         """Remove the temporary files that a killed writer or worker left on disk."""

@@ -165,10 +165,10 @@ class _Beacon:
 
     def _holder(self) -> dict[str, Any] | None:
         try:
-            found = json.loads(self.fs.cat_file(self.path))
+            holder = json.loads(self.fs.cat_file(self.path))
         except (FileNotFoundError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        return holder if isinstance(holder, dict) else None
 
     def _mine(self) -> bool:
         holder = self._holder()

@@ -105,7 +105,7 @@ def plan(
     list of Shard
         In order of time; empty when the store holds every file as it is now.
     """
-    known = _by_key(f for record in done.values() for f in record.files)
+    recorded = _by_key(f for record in done.values() for f in record.files)
     old = _by_key(before)
     index = _Index(selection, releases)
     result = []
@@ -113,7 +113,7 @@ def plan(
         name = shard_name(axis.start_ns)
         record, gone = done.get(name), (lost or {}).get(name, ())
         fresh = record is None or record.size != axis.size or bool(gone)
-        source = known if record is not None else old
+        source = recorded if record is not None else old
         held = layout.axis if base is None or record is not None else base.axis
         if record is not None:
             held = axis.cut(slice(0, record.size))
@@ -136,11 +136,11 @@ def plan(
 
 
 def _by_key(files: Iterable[SourceFile]) -> dict[Key, tuple[SourceFile, ...]]:
-    found: dict[Key, list[SourceFile]] = {}
+    files_of: dict[Key, list[SourceFile]] = {}
     for file in files:
         key = (family_of(file.product), file.satellite, file.day)
-        found.setdefault(key, []).append(file)
-    return {key: tuple(rows) for key, rows in found.items()}
+        files_of.setdefault(key, []).append(file)
+    return {key: tuple(rows) for key, rows in files_of.items()}
 
 
 def _without_values(file: SourceFile) -> SourceFile:
@@ -165,47 +165,47 @@ class _Index:
         self,
         axis: RegularAxis,
         satellites: Sequence[str],
-        known: Mapping[Key, tuple[SourceFile, ...]],
+        recorded: Mapping[Key, tuple[SourceFile, ...]],
         held: RegularAxis,
         lost: Collection[tuple[str, str]] = (),
     ) -> tuple[tuple[Slot, ...], tuple[SourceFile, ...]]:
         """Return what has to be read for a shard, and the files that stay.
 
-        Days that the values of `known` do not cover, because they lie across an end
+        Days that the values of `recorded` do not cover, because they lie across an end
         of `held`, are read again, and so are families that have `lost` a file. What
         cannot be read again is no longer said to be in the store.
         """
         slots: list[Slot] = []
         kept: list[SourceFile] = []
-        for part in day_slices(axis):
-            begin = axis.start + part.start * axis.step
-            end = axis.start + part.stop * axis.step
+        for day_steps in day_slices(axis):
+            begin = axis.start + day_steps.start * axis.step
+            end = axis.start + day_steps.stop * axis.step
             covered = held.start <= begin and end <= held.stop
             day = begin.astype("datetime64[D]").item()
             for satellite in satellites:
                 for family in FAMILIES:
-                    before = known.get((family, satellite, day.isoformat()), ())
+                    before = recorded.get((family, satellite, day.isoformat()), ())
                     variables = FAMILIES[family][1]
                     gone = any((name, satellite) in lost for name in variables)
                     before = tuple(map(_without_values, before)) if gone else before
-                    whole = covered and not gone
-                    found = self._to_read(family, satellite, day, before, whole)
-                    if not found:
+                    complete = covered and not gone
+                    entries = self._to_read(family, satellite, day, before, complete)
+                    if not entries:
                         kept += before
                         continue
                     start = int(begin.astype("int64")) - _EPOCH_NS
-                    size = int(part.stop - part.start)
+                    size = int(day_steps.stop - day_steps.start)
                     slots.append(
                         Slot(
                             family,
                             satellite,
                             day.isoformat(),
-                            int(part.start),
+                            int(day_steps.start),
                             size,
                             start,
-                            found,
+                            entries,
                             before,
-                            whole,
+                            complete,
                         )
                     )
         return tuple(slots), tuple(kept)
@@ -216,7 +216,7 @@ class _Index:
         satellite: str,
         day: dt.date,
         before: Sequence[SourceFile],
-        whole: bool,
+        complete: bool,
     ) -> tuple[Entry, ...]:
         """Candidates that may change a day; none when it is up to date."""
         if family not in self.families or satellite not in self.satellites:
@@ -224,7 +224,7 @@ class _Index:
         products = self.families[family][0]
         candidates = self.catalogue.candidates(products, satellite, day)
         better = self._better(candidates, before, products)
-        return better if not whole or _news(better, before) else ()
+        return better if not complete or _news(better, before) else ()
 
     def _better(
         self,

@@ -248,7 +248,7 @@ def _complete_part(
     group: Any, where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
 ) -> xr.Dataset:
     """Open what is complete of a store, which may be growing just now."""
-    part: dict[Any, Any] = {
+    indexers: dict[Any, Any] = {
         "time": slice(0, axis_in(meta).size),
         "satellite": slice(0, len(meta.get("satellites", SATELLITES))),
     }
@@ -256,7 +256,7 @@ def _complete_part(
 
     def opened(leave_out: Sequence[str]) -> xr.Dataset:
         ds = guarded(_dataset(where, options, leave_out), group, where, said)
-        return ds.isel(part, missing_dims="ignore")
+        return ds.isel(indexers, missing_dims="ignore")
 
     if not meta.get("pending") or "variables" not in meta:
         return opened(["time"])

@@ -224,14 +224,14 @@ def _batches(shard: Shard) -> list[tuple[list[tuple[str, str]], list[Slot]]]:
     slots: dict[tuple[str, str], list[Slot]] = {place: [] for place in copies}
     for slot in shard.slots:
         slots.setdefault((slot.satellite, slot.family), []).append(slot)
-    return [([p] if p in copies else [], found) for p, found in sorted(slots.items())]
+    return [([p] if p in copies else [], group) for p, group in sorted(slots.items())]
 
 
 def _write(group: Any, shard: Shard, values: Values) -> None:
     while values:  # arrays go as soon as they are written
-        (name, satellite), part = values.popitem()
+        (name, satellite), values_ = values.popitem()
         row = shard.satellites.index(satellite)
-        write_part(group[name], (slice(row, row + 1), _span(shard)), part[None])
+        write_part(group[name], (slice(row, row + 1), _span(shard)), values_[None])
 
 
 def _order(file: SourceFile) -> tuple[str, ...]:
@@ -251,7 +251,7 @@ def _read_slot(
     values: Values, shard: Shard, slot: Slot, result: ShardResult
 ) -> list[SourceFile]:
     """Put the best readable file of a day over the values; return what was tried."""
-    known = {f.name: f for f in slot.before}
+    recorded = {f.name: f for f in slot.before}
     rows: list[SourceFile] = []
     for entry in slot.candidates:
         row, file = _read(entry, _siblings(shard, entry), strict=shard.strict)
@@ -260,7 +260,7 @@ def _read_slot(
         result.read += row.size
         if file is None:
             continue
-        old = known.get(row.name)
+        old = recorded.get(row.name)
         same = old is not None and old.used and old.sha256 == row.sha256
         result.changed += not same
         if not same or not slot.whole or shard.copy:
@@ -268,11 +268,11 @@ def _read_slot(
         return rows
     # a good day is not thrown away because its file has become unreadable since
     tried = {r.name for r in rows}
-    good = [f for f in slot.before if f.used]
-    if good and shard.copy:
+    used = [f for f in slot.before if f.used]
+    if used and shard.copy:
         _load(values, shard, slot.family, slot.satellite)
     rest = [f for f in slot.before if not f.used and f.name not in tried]
-    return [*rows, *good, *rest]
+    return [*rows, *used, *rest]
 
 
 def _siblings(shard: Shard, entry: Entry) -> tuple[str, ...]:
@@ -333,7 +333,7 @@ def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
     for name in FAMILIES[family][1]:
         if name not in shard.variables or (name, satellite) in values:
             continue
-        part = empty_block(name, shard.axis.size)
+        series = empty_block(name, shard.axis.size)
         base = shard.base
         if base is not None and satellite in base.satellites:
             group = base.target.group()
@@ -346,8 +346,8 @@ def _load(values: Values, shard: Shard, family: str, satellite: str) -> None:
                     where = (row, slice(first, stop))
                     with undamaged(f"{base.target.final}/{name}"):
                         stored_part = read_part(group[name], where)
-                    part[first - low : stop - low] = stored_part
-        values[name, satellite] = part
+                    series[first - low : stop - low] = stored_part
+        values[name, satellite] = series
 
 
 def _put(values: Values, shard: Shard, slot: Slot, file: l1b.L1BFile) -> None:
@@ -362,18 +362,18 @@ def _put(values: Values, shard: Shard, slot: Slot, file: l1b.L1BFile) -> None:
             place(day, file, name, spots, start=slot.start)
 
 
-def _all_gaps(group: Any, shard: Shard, known: dict[str, Gaps]) -> dict[str, Gaps]:
+def _all_gaps(group: Any, shard: Shard, counted: dict[str, Gaps]) -> dict[str, Gaps]:
     """Missing accelerations of every satellite in this shard, in order."""
     if "lin_accl" not in shard.variables:
         return {}
-    found = {}
+    gaps = {}
     for row, satellite in enumerate(shard.satellites):
-        if satellite not in known:
+        if satellite not in counted:
             with undamaged("lin_accl"):
-                part = read_part(group["lin_accl"], (row, _span(shard)))
-            known[satellite] = gaps_in(part)
-        found[satellite] = known[satellite]
-    return found
+                accl = read_part(group["lin_accl"], (row, _span(shard)))
+            counted[satellite] = gaps_in(accl)
+        gaps[satellite] = counted[satellite]
+    return gaps
 
 
 def gaps_in(accelerations: npt.NDArray[Any]) -> Gaps:

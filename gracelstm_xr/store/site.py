@@ -129,7 +129,7 @@ class Site:
         parts = [open_selection(selection)]
         if self.copy:
             parts.append(open_store(self.target.final, storage_options=self._options()))
-        variables = {n: v for part in reversed(parts) for n, v in part.items()}
+        variables = {n: v for ds_ in reversed(parts) for n, v in ds_.items()}
         letters = self.layout.satellites
         slim = {
             n: v.isel(satellite=[0] * len(letters), time=slice(0, 1)).variable
@@ -211,32 +211,32 @@ def find_site(
     old = target.in_place()
     records = read_records(old.group())
     request["takes over"] = _state(held, records)
-    blank = _new(target, grown, request, replacing=True)
+    site = _new(target, grown, request, replacing=True)
     base = Base(old, held.axis, held.satellites)
     files = (f for r in records.values() for f in r.files)
-    return replace(blank, base=base, before=tuple(files))
+    return replace(site, base=base, before=tuple(files))
 
 
 def _new(
     target: Target, wanted: Layout, request: Mapping[str, Any], *, replacing: bool
 ) -> Site:
     """Build a new store, or go on with one of the same request."""
-    blank = Site(target, wanted, None, {}, request=request, replace=replacing)
+    site = Site(target, wanted, None, {}, request=request, replace=replacing)
     if not target.started():
-        return blank
+        return site
     try:
         group = target.group()
         records = read_records(group)
     except StoreError:  # hidden work that is damaged is made again
-        return blank
+        return site
     meta: dict[str, Any] = group.attrs.asdict().get(META, {})
     if meta.get("request") != dict(request):
-        return blank
+        return site
     held = _layout_of(group, meta)
     if (held.shard, held.quantise) != (wanted.shard, wanted.quantise):
-        return blank
+        return site
     if not wanted.holds(held) or not set(held.variables) <= set(wanted.variables):
-        return blank
+        return site
     return Site(
         target,
         wanted,
@@ -336,13 +336,13 @@ def _grown(held: Layout, wanted: Layout) -> Layout:
 
 def _cannot_move(target: Target, held: Layout, grown: Layout) -> str:
     earlier = grown.axis.start != held.axis.start
-    found = (
+    news = (
         f"days from {grown.axis.start}"
         if earlier
         else f"satellites {''.join(grown.satellites)}"
     )
     return (
-        f"{found} found, but {target.final} begins {held.axis.start} with satellites "
+        f"{news} found, but {target.final} begins {held.axis.start} with satellites "
         f"{''.join(held.satellites)}, and an object store can only grow at its end; "
         "ingest all files into a new store, naming with --start and --satellites what "
         "will come"

@@ -178,8 +178,8 @@ class _Stored(BackendArray):
         """Names of the files that a selection reads, of those there should be."""
         shards = self.array.shards or self.array.chunks
         numbers = [
-            _touched(part, size, shard)
-            for part, size, shard in zip(key, self.shape, shards, strict=True)
+            _touched(index, size, shard)
+            for index, size, shard in zip(key, self.shape, shards, strict=True)
         ]
         position = _time_position(self.array)
         for place in product(*numbers):
@@ -193,15 +193,15 @@ class _Stored(BackendArray):
                 yield file
 
 
-def _touched(part: Any, size: int, shard: int) -> list[int]:
+def _touched(index: Any, size: int, shard: int) -> list[int]:
     """Numbers of the shards in which the positions of an indexer lie."""
-    if isinstance(part, slice):
-        positions = range(*part.indices(size))
+    if isinstance(index, slice):
+        positions = range(*index.indices(size))
         if not positions:
             return []
         ends = sorted((positions[0] // shard, positions[-1] // shard))
         return list(range(ends[0], ends[1] + 1))
-    return sorted({int(n) // shard for n in np.unique(np.atleast_1d(part) % size)})
+    return sorted({int(n) // shard for n in np.unique(np.atleast_1d(index) % size)})
 
 
 def _is_fill(value: Any) -> bool:
