@@ -124,9 +124,9 @@ def work(request: dict[str, Any], writer: int) -> int:
     events = watch(request)
     writes = fill_disk(request.get("full", 0), once=bool(request.get("once")))
     if request.get("no_exchange"):
-        from gracelstm_xr.store import exchange
+        from gracelstm_xr.store import location
 
-        exchange._swap = lambda *_: None
+        location._swap = lambda *_: None
     try:
         result = WORK[request["work"]](request)
     except (ValueError, OSError, RuntimeError) as error:

@@ -19,10 +19,9 @@ from gracelstm_xr.archive.selection import Selection, select
 from gracelstm_xr.core.conventions import attributes_of, labels_of
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.core.index import regular_coords
-from gracelstm_xr.core.time import EPOCH, RegularAxis, day_slices
+from gracelstm_xr.core.time import EPOCH_NS, RegularAxis, day_slices
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
-_EPOCH_NS = int(EPOCH.astype("int64"))
 #: Beginning of the name of the tasks that stand for files.
 FILES = "grace-files-"
 
@@ -208,7 +207,7 @@ def _blocks(
             others = catalogue.siblings(candidates[0]) if candidates else ()
             row.append(
                 Block(
-                    int(begin.astype("int64")) - _EPOCH_NS,
+                    int(begin.astype("int64")) - EPOCH_NS,
                     size,
                     tuple(e.source for e in candidates),
                     others,

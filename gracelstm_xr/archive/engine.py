@@ -28,8 +28,8 @@ from gracelstm_xr.core.conventions import (
 from gracelstm_xr.core.lazytime import LazyTimeIndex
 from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import GraceError, L1BFormatError
-from gracelstm_xr.l1b.content import open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
+from gracelstm_xr.l1b.reader import open_stream
 
 # Wholly expressed by the time coordinate and by the satellite coordinate
 _ABSORBED = {

@@ -26,7 +26,7 @@ LONGEST = 8640
 #: [steps]: a revolution of 10 s.
 AROUND = 564
 #: Steps on either side of a gap that shape the interpolation to the native rate.
-REACH = 8
+STEPS_ASIDE = 8
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,8 @@ class AutoRegression:
         if len(index) == 0 or len(thin) == 0:
             return result
         ratio, first = places.step or 1, places.start or 0
-        low = max((int(index[0]) - first) // ratio - REACH, 0)
-        past = (int(index[-1]) - first) // ratio + REACH + 2
+        low = max((int(index[0]) - first) // ratio - STEPS_ASIDE, 0)
+        past = (int(index[-1]) - first) // ratio + STEPS_ASIDE + 2
         wanted = slice(low, min(past, len(thin)))
         seen = visible[places] & np.isfinite(thin.own)
         position = np.clip(index - first - low * ratio, 0, None)
@@ -74,7 +74,7 @@ class AutoRegression:
             if len(phi) == 0 or not seen[:, k].any():
                 continue
             nodes = conditional_mean(thin.own[:, k], seen[:, k], phi, wanted=wanted)
-            fine = upsample(nodes[wanted, None], ratio, reach=REACH)
+            fine = upsample(nodes[wanted, None], ratio, reach=STEPS_ASIDE)
             result[:, k] = fine[np.minimum(position, len(fine) - 1), 0]
         return result
 

@@ -15,12 +15,12 @@ from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.core.gaps import runs
 
 #: Time from an edge over which observations are used, and are felt in the gap [s].
-REACH = 300.0
+EDGE_REACH = 300.0
 #: Distances from an edge of the observations used [s]: ACC1B is low-passed at 35 mHz,
 #: one every 4 s says all; a wandering level is seen as well from one in 20 s.
 NEAR, FAR = (60.0, 4.0), 20.0
 #: Longest lag of the covariance where the series is long enough [s].
-LONGEST_LAG = 2 * REACH
+LONGEST_LAG = 2 * EDGE_REACH
 #: Above this frequency ACC1B holds nothing: what is there is noise of reading [Hz].
 CUT = 0.042
 #: Smallest variance of that noise, as part of the whole.
@@ -107,7 +107,7 @@ class Bridge:
         Returns
         -------
         ndarray, shape (n, 3)
-            0 where not wanted, observed, or farther than `REACH` from an edge.
+            0 where not wanted, observed, or farther than `EDGE_REACH` from an edge.
         """
         result = np.zeros_like(residual)
         step = float(t[1] - t[0])
@@ -174,7 +174,7 @@ def neighbours(visible: BoolArray, wanted: BoolArray, step: float) -> BoolArray:
 
 def _felt(first: int, past: int, step: float) -> IntArray:
     """Samples of a gap near enough to an edge."""
-    reach = max(round(REACH / step), 1)
+    reach = max(round(EDGE_REACH / step), 1)
     if past - first <= 2 * reach:
         return np.arange(first, past)
     return np.concatenate(
@@ -185,7 +185,7 @@ def _felt(first: int, past: int, step: float) -> IntArray:
 def _around(first: int, past: int, n: int, step: float) -> IntArray:
     """Positions on either side of a gap whose observations are used."""
     away = np.concatenate(
-        [np.arange(0.0, NEAR[0], NEAR[1]), np.arange(NEAR[0], REACH, FAR)]
+        [np.arange(0.0, NEAR[0], NEAR[1]), np.arange(NEAR[0], EDGE_REACH, FAR)]
     )
     offset = np.unique(np.round(away / step).astype(np.int64))
     at = np.concatenate([first - 1 - offset[::-1], past + offset])
@@ -193,8 +193,8 @@ def _around(first: int, past: int, n: int, step: float) -> IntArray:
 
 
 def _fade(away: Array) -> Array:
-    """1 near the edge, 0 at `REACH`: the last of the influence ends without a step."""
-    x = np.clip(2 * away / REACH - 1, 0.0, 1.0)
+    """1 near the edge, 0 at `EDGE_REACH`: the influence ends without a step."""
+    x = np.clip(2 * away / EDGE_REACH - 1, 0.0, 1.0)
     return np.asarray(0.5 * (1 + np.cos(np.pi * x)))
 
 

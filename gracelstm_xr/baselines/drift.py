@@ -37,7 +37,7 @@ LAGS = np.concatenate([np.arange(1, 25), np.arange(27, 75, 3),
                        np.arange(80, 300, 11), np.arange(320, 1500, 59),
                        np.arange(1500, 6000, 333)])  # fmt: skip
 #: Fewest bins with data that say anything about powers.
-FEWEST = 24
+FEWEST_BINS = 24
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Drift:
         power, noise = USUAL.copy(), np.full(3, 0.1)
         for k in range(3):
             full = share[:, k] > 0.5
-            if full.sum() >= FEWEST:
+            if full.sum() >= FEWEST_BINS:
                 series = np.where(full, mean[:, k], np.nan)
                 power[:, k], noise[k] = _powers(series, k, revolution)
         longest = len(SCALES) - 1

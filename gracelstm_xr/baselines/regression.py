@@ -36,7 +36,7 @@ HALF_WIDTHS = (64_800.0, 108_000.0)
 CONTEXT = NODE_SPACING + HALF_WIDTHS[-1]
 CONTEXT_OF_CHANGES = NODE_SPACING + HALF_WIDTHS[0]
 #: Fewest visible samples in a window before it is widened.
-FEWEST = 360
+FEWEST_VISIBLE = 360
 #: Independent samples are this many times fewer than samples: residuals are
 #: correlated over several minutes.
 CORRELATION = 20.0
@@ -139,7 +139,7 @@ class LocalRegression:
             if moments is None:
                 continue
             # the widest window serves whatever it holds
-            enough = FEWEST if half < widths[-1] else 1
+            enough = FEWEST_VISIBLE if half < widths[-1] else 1
             ready = open_ & (moments.count >= enough)
             if ready.any():
                 result[:, ready] = self._solve(moments)[:, ready]
@@ -320,7 +320,7 @@ class RegressionFit:
             return
         gram, moment = _without_trend(moments, trend=trend)
         size = gram.shape[1]
-        if moments.count.min() < max(FEWEST / 4, 4 * size):
+        if moments.count.min() < max(FEWEST_VISIBLE / 4, 4 * size):
             return
         damping = 1e-4 * moments.count[:, None, None] * np.eye(size)
         theta = np.linalg.solve(gram + damping, moment[:, :, None])[:, :, 0]

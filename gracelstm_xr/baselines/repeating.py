@@ -30,7 +30,7 @@ FREQUENCIES, MEMORIES = np.arange(33) / 64.0, (2.0, 8.0, 40.0, 400.0)
 #: Smallest part of the variance that no other revolution shares.
 FLOOR = 0.02
 #: Fewest pairs of bins that say anything about a covariance.
-FEWEST = 500
+FEWEST_PAIRS = 500
 NANO = 1e-9
 #: Numbers of the other revolutions.
 OTHERS = np.array([*range(-TURNS, 0), *range(1, TURNS + 1)])
@@ -89,7 +89,7 @@ class Repeating:
                 pairs[lag] += np.isfinite(product).sum(axis=0)
         covariance, noise = np.zeros((lags, 3)), np.ones(3)
         for k in range(3):
-            if pairs[0, k] >= FEWEST:
+            if pairs[0, k] >= FEWEST_PAIRS:
                 mean_of = total[:, k] / np.maximum(pairs[:, k], 1.0)
                 covariance[:, k], noise[k] = _modelled(mean_of, pairs[:, k])
         return cls(covariance, noise, revolution)
@@ -232,7 +232,7 @@ def _modelled(covariance: Array, pairs: Array) -> tuple[Array, float]:
         for frequency in FREQUENCIES
     ]
     basis = np.stack([*shapes, (lag == 0).astype(np.float64)], axis=1)
-    weight = np.where(pairs >= FEWEST, 1 / np.sqrt(1 + lag / 8), 0.0)
+    weight = np.where(pairs >= FEWEST_PAIRS, 1 / np.sqrt(1 + lag / 8), 0.0)
     weight[0] = 10.0
     variance = float(covariance[0])
     if variance <= 0:

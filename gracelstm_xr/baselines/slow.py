@@ -25,15 +25,15 @@ from gracelstm_xr.signal.bins import bin_means, curve, line, near
 #: Windows serve stretches of so many seconds at whole multiples of it.
 CORE = 43_200.0
 #: They see so much on either side [s]: a longer memory is cut.
-REACH = 86_400.0
+MEMORY = 86_400.0
 #: Time on either side of a multiple of `CORE` over which its windows are blended [s].
 BLEND = 7200.0
 #: Width of the bell that smooths the twin's series, and how far it reaches [bins].
 BELL, TAIL = 6.0, 18
 #: Time before and after a sample that its estimate depends on [s].
-CONTEXT = CORE + BLEND + REACH + (2 + TAIL) * BIN
+CONTEXT = CORE + BLEND + MEMORY + (2 + TAIL) * BIN
 #: Fewest hidden stretches that say anything about the twin's slow part.
-FEWEST = 8
+FEWEST_STRETCHES = 8
 NANO = 1e-9
 
 
@@ -104,7 +104,7 @@ class SlowResidual:
 
     def _gain(self, start: int, mean: Array, share: Array, twin: Array) -> Array:
         """Part of the twin's slow series that makes hidden half days best."""
-        core, reach = round(CORE / BIN), round(REACH / BIN)
+        core, reach = round(CORE / BIN), round(MEMORY / BIN)
         nodes = np.arange(start // core, (start + len(mean)) // core + 1)
         index = _windows(nodes, core, reach) - start
         data, seen = _side_by_side(index, mean, share)
@@ -157,7 +157,7 @@ class SlowResidual:
         Returns
         -------
         slow, sigma : ndarray, shape (n, 3)
-            [m s-2]; farther than `REACH` from any visible sample the mean and spread
+            [m s-2]; farther than `MEMORY` from any visible sample the mean and spread
             of the training spans.
         """
         number, mean, share = bin_means(t, residual / NANO, visible, BIN)
@@ -190,7 +190,7 @@ class SlowResidual:
         errors: bool,
     ) -> tuple[Array, Array]:
         """Mean and variance of bins ``low`` to ``past`` from windows side by side."""
-        core, reach, blend = (round(x / BIN) for x in (CORE, REACH, BLEND))
+        core, reach, blend = (round(x / BIN) for x in (CORE, MEMORY, BLEND))
         nodes = np.arange((low - blend) // core, (past - 1 + blend) // core + 1)
         index = _windows(nodes, core, reach) - start
         data, seen = _side_by_side(index, mean, share)
@@ -255,7 +255,9 @@ def _shrunk(product: Array, square: Array) -> Array:
     # three times the variance: what is not certain had better be left alone
     sure = 1 - 3 * scatter / np.maximum(slope**2, 1e-12)
     # no more can be taken back than the regression took
-    return np.where(count >= FEWEST, np.clip(slope * np.maximum(sure, 0), -1, 0), 0.0)
+    return np.where(
+        count >= FEWEST_STRETCHES, np.clip(slope * np.maximum(sure, 0), -1, 0), 0.0
+    )
 
 
 def _ramp(offset: IntArray, core: int, blend: int) -> Array:

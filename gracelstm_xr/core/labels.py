@@ -190,14 +190,11 @@ def _period(value: Any) -> pd.Period | None:
         if not _TEXT.match(value):
             raise ValueError("not written as year, month, day")
         period: Any = pd.Period(value.strip())
-        return period if _whole_days(period) else None
+        days = period.end_time - period.start_time > pd.Timedelta("23h")
+        return period if days else None
     if isinstance(value, dt.date) and not isinstance(value, dt.datetime):
         return pd.Period(value, "D")
     if isinstance(value, np.datetime64) and not np.isnat(value):
         unit = np.datetime_data(value.dtype)[0]
         return pd.Period(pd.Timestamp(value), unit) if unit in "YMD" else None
     return None
-
-
-def _whole_days(period: pd.Period) -> bool:
-    return bool(period.end_time - period.start_time > pd.Timedelta("23h"))

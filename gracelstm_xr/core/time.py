@@ -24,6 +24,8 @@ ONE_SECOND = np.timedelta64(1_000_000_000, "ns")
 DAY, DAY_NS = 86_400.0, 86_400_000_000_000
 ONE_DAY = np.timedelta64(DAY_NS, "ns")
 
+#: The epoch of GPS seconds [ns past 1970].
+EPOCH_NS = int(EPOCH.astype("int64"))
 _NAT = np.iinfo(np.int64).min
 # Labels farther than this from the start (126 years) are outside any axis; the clip
 # keeps the int64 difference from overflowing.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from gracelstm_xr.arrays import Array, IntArray
-from gracelstm_xr.evaluate.parts import REVOLUTION
 from gracelstm_xr.filling.benchmark import GapErrors
+from gracelstm_xr.physics.earth import REVOLUTION
 
 #: Resamples of the bootstrap, and the percentiles of its interval.
 RESAMPLES, INTERVAL = 500, (2.5, 97.5)

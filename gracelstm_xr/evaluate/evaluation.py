@@ -19,8 +19,7 @@ from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate.controls import Control, control_tables
 from gracelstm_xr.evaluate.parts import Part, claim_parts
-from gracelstm_xr.evaluate.regimes import DISTURBED
-from gracelstm_xr.evaluate.scores import tables
+from gracelstm_xr.evaluate.scores import DISTURBED, tables
 from gracelstm_xr.evaluate.spectra import noise_floor, spectra
 from gracelstm_xr.evaluate.tasks import planned, worked
 from gracelstm_xr.evaluate.verdict import verdict

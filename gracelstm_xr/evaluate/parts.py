@@ -19,14 +19,13 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.evaluate.solver import ARC, absorbed
 from gracelstm_xr.files import kind_of, remove_leftovers, writing
 from gracelstm_xr.filling.benchmark import GapErrors, join_errors, score_round
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.physics.frames import Frame
 
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
 
 
-#: A revolution [s]: what activity is measured over, and the blocks of the bootstrap.
-REVOLUTION = 5640.0
 #: Shortest gap a solver's parameters are fitted to [s]: a spline with nodes every 6 h
 #: cannot follow shorter ones.
 SOLVED_FROM = 300.0

@@ -28,7 +28,7 @@ from gracelstm_xr.evaluate.page import (
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.evaluate.verdict import duration, findings, verdict
 from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
-from gracelstm_xr.plot.style import origin
+from gracelstm_xr.plot.style import NANO, origin
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -40,7 +40,6 @@ DRAWN = (
     *("linear", "previous_orbit", "harmonic", "transplant", "ridge"),
     *("tracked", "lstm", "lstm_single", "fill"),
 )
-NANO = 1e9
 UNIT = "nm s\u207b\u00b2"
 
 

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.arrays import Array
-from gracelstm_xr.evaluate.parts import REVOLUTION, Part
+from gracelstm_xr.evaluate.parts import Part
 from gracelstm_xr.filling.benchmark import GapErrors
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.signal.noise import design_noise, ranging_noise
 
 #: Shortest gap whose errors are transformed [s].

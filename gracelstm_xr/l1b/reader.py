@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
+from typing import IO
 
 import numpy as np
 
 from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 from gracelstm_xr.l1b import binary, text
-from gracelstm_xr.l1b.content import load, open_stream
 from gracelstm_xr.l1b.header import parse_header, read_until_end
 from gracelstm_xr.l1b.model import (
     Header,
@@ -23,7 +24,17 @@ from gracelstm_xr.l1b.model import (
     time_ns,
 )
 from gracelstm_xr.l1b.products import product_of
-from gracelstm_xr.l1b.source import Source, parsing
+from gracelstm_xr.l1b.source import (
+    GZIP_MAGIC,
+    Source,
+    as_stream,
+    decompress,
+    open_raw,
+    parsing,
+    read_all,
+    split_chain,
+)
+from gracelstm_xr.l1b.tarball import read_members
 from gracelstm_xr.missions import SATELLITES
 
 #: Field with the letter of the satellite, in all products of one satellite.
@@ -272,3 +283,45 @@ def _notes(product: Product, columns: dict[str, AnyArray]) -> list[str]:
                 f"{outside} time fractions outside 0 to 1 s in {product.frac_units}"
             )
     return notes
+
+
+@contextlib.contextmanager
+def open_stream(source: Source) -> Iterator[IO[bytes]]:
+    """Open the decompressed content of `source` as a stream.
+
+    Parameters
+    ----------
+    source
+        Path, fsspec URL, or ``tar://member::archive`` (the archive may be a
+        URL too; the member may sit in a folder and may itself be gzip).
+
+    Raises
+    ------
+    FileNotFoundError
+        The file, or the member of the archive, does not exist.
+    L1BFormatError
+        Corrupt gzip data, not a tar file, a folder, an empty chain.
+    """
+    if split_chain(source) is None:
+        with open_raw(source) as raw:
+            packed = raw.read(2) == GZIP_MAGIC
+            raw.seek(0)
+            if not packed:
+                yield raw
+                return
+    # only the end of the stream tells whether what stands before it is sound
+    yield as_stream(load(source))
+
+
+def load(source: Source) -> bytes:
+    """Return the whole decompressed content of `source`.
+
+    A member of a GRACE-FO tarball is checked against the tarball's
+    ``checksum`` member. Errors as for `open_stream`.
+    """
+    chain = split_chain(source)
+    if chain is not None:
+        member, archive = chain
+        return decompress(read_members(archive, [member])[member], source)
+    with open_raw(source) as raw:
+        return read_all(raw, source)

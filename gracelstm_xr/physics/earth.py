@@ -29,6 +29,8 @@ GPS_MINUS_UT1 = np.array([
     18.177, 18.175, 18.111, 18.020, 17.991, 17.954, 17.926,
 ])  # fmt: skip
 YEAR = 365.25 * 86400.0
+#: Nominal revolution of the satellites [s].
+REVOLUTION = 5640.0
 
 
 def greenwich_angle(t: Array) -> Array:

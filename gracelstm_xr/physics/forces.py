@@ -16,9 +16,20 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import MASS
 from gracelstm_xr.physics import plates
 from gracelstm_xr.physics.attitude import Attitude, rotate
-from gracelstm_xr.physics.earth import EARTH_RADIUS, EARTH_ROTATION, cross, to_celestial
+from gracelstm_xr.physics.earth import (
+    EARTH_RADIUS,
+    EARTH_ROTATION,
+    YEAR,
+    cross,
+    to_celestial,
+)
 from gracelstm_xr.physics.states import StateNodes
-from gracelstm_xr.physics.sun import shadow_factor, sun_position
+from gracelstm_xr.physics.sun import (
+    ASTRONOMICAL_UNIT,
+    SOLAR_CONSTANT,
+    shadow_factor,
+    sun_position,
+)
 from gracelstm_xr.physics.thermosphere import Weather, msis, weather
 from gracelstm_xr.signal.interpolation import cubic, nodes_around
 from gracelstm_xr.signal.lowpass import crn_filter
@@ -34,15 +45,12 @@ HALO = 400.0
 #: Steps of forces, atmosphere and Earth radiation [s].
 STEP, AIR_STEP, EARTH_STEP = 10.0, 30.0, 60.0
 #: Sunlight at 1 au [W m-2] (Kopp and Lean 2011).
-SOLAR_CONSTANT = 1361.0
-ASTRONOMICAL_UNIT = 1.495978707e11
 #: Elements of the Earth's visible disc: rings, and elements per ring.
 RINGS, SECTORS = 4, 8
 #: Knocke et al. (1988): degree 0 and 2 and yearly amplitude of degree 1.
 ALBEDO, EMISSIVITY = (0.34, 0.29, 0.10), (0.68, -0.18, -0.07)
 #: 1981-12-22, from where the year of albedo and emissivity counts [GPS s].
 SOLSTICE = -568_900_800.0
-YEAR = 365.25 * 86_400.0
 
 
 class _Place(NamedTuple):

@@ -21,7 +21,7 @@ from gracelstm_xr.physics.attitude import rotate
 from gracelstm_xr.physics.firings import filtered_on_time
 from gracelstm_xr.physics.geometry import Geometry, build_geometry
 from gracelstm_xr.physics.lag import LONGEST_LAG
-from gracelstm_xr.physics.states import REACH
+from gracelstm_xr.physics.states import PROPAGATED
 from gracelstm_xr.signal.interpolation import lagrange
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: Seconds before and after a block that its covariates may depend on [s]: the
 #: reach of a propagated orbit, the longest lag and half the filter window.
-HALO = REACH + LONGEST_LAG + 600.0
+HALO = PROPAGATED + LONGEST_LAG + 600.0
 #: Names of the variables a frame is built from, where a Dataset has them.
 INPUTS = ("lin_accl", "position", "velocity", "quaternion", "thruster_on_time")
 #: Groups of covariates that a network may see beside the residual and its mask.
@@ -215,7 +215,7 @@ def build_frame(
     pair: Pair,
     *,
     keep: slice | IntArray | None = None,
-    beyond: float = REACH,
+    beyond: float = PROPAGATED,
 ) -> Frame:
     """Covariates from raw variables of recipient and donor.
 

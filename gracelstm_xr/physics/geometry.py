@@ -25,7 +25,7 @@ from gracelstm_xr.physics.earth import (
     to_celestial,
 )
 from gracelstm_xr.physics.lag import LONGEST_LAG, lag_to_twin
-from gracelstm_xr.physics.states import REACH, StateNodes
+from gracelstm_xr.physics.states import PROPAGATED, StateNodes
 from gracelstm_xr.signal.interpolation import cubic, hermite, linear, nodes_around
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def build_geometry(
     pair: Pair,
     keep: slice | IntArray,
     *,
-    beyond: float = REACH,
+    beyond: float = PROPAGATED,
 ) -> Geometry:
     """Geometry of a recipient from positions, velocities and quaternions.
 

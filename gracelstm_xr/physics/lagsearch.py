@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gracelstm_xr.arrays import Array
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.signal.interpolation import lagrange
 
 #: Units of the changes.
@@ -34,9 +35,7 @@ COARSE, FINE = 3.0, 0.5
 #: Half width of the second search [s].
 WIDTH = 5.0
 #: Fewest changes that both satellites observed.
-FEWEST = 20
-#: Length up to which the series itself is compared, not its changes [s].
-REVOLUTION = 5640.0
+FEWEST_CHANGES = 20
 #: Cut of Tukey's biweight [standard deviations].
 CUT = 4.685
 #: Rounds of reweighting.
@@ -103,7 +102,7 @@ def _search(
     if common:
         every = np.broadcast_to(pairs.valid.min(axis=0), pairs.valid.shape)
         pairs = pairs._replace(valid=every)
-    enough = pairs.valid.sum(axis=1) >= FEWEST
+    enough = pairs.valid.sum(axis=1) >= FEWEST_CHANGES
     if enough.sum() < 5:
         return None
     parts = _gain(pairs, robust=not short)[:, enough]
@@ -190,7 +189,7 @@ def _spread(left: Array, valid: Array) -> float:
     sizes = [
         np.median(np.abs(row[seen > 0]))
         for row, seen in zip(left, valid, strict=True)
-        if seen.sum() >= FEWEST
+        if seen.sum() >= FEWEST_CHANGES
     ]
     return max(float(min(sizes)) / 0.6745, 1e-9)
 

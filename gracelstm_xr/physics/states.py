@@ -13,7 +13,7 @@ from gracelstm_xr.physics.earth import gravity, to_inertial
 #: Longest distance between two orbit epochs that is interpolated [s].
 MAX_NODE_STEP = 180.0
 #: Longest propagation from an epoch [s]: holes of twice as long are closed.
-REACH = 10_800.0
+PROPAGATED = 10_800.0
 #: Propagated nodes stand at whole multiples of this [s].
 SPACING = 60.0
 
@@ -100,7 +100,9 @@ class StateNodes:
         inside = (t >= self.t[0]) & (t <= self.t[-1])
         return inside & (self.t[i + 1] - self.t[i] <= MAX_NODE_STEP), i
 
-    def filled(self, first: float, last: float, *, beyond: float = REACH) -> StateNodes:
+    def filled(
+        self, first: float, last: float, *, beyond: float = PROPAGATED
+    ) -> StateNodes:
         """Add nodes at whole minutes where there are no epochs within 3 min.
 
         From the epochs before and after a hole the orbit is integrated (Runge-Kutta
@@ -135,9 +137,11 @@ class StateNodes:
         if not len(times):
             return self
         before, after = times - edges[where], edges[where + 1] - times
-        forwards = before <= np.where(np.isinf(after), max(beyond, REACH), REACH)
+        forwards = before <= np.where(
+            np.isinf(after), max(beyond, PROPAGATED), PROPAGATED
+        )
         ahead = self._propagated(where - 1, times, forwards, 1.0)
-        back = self._propagated(where, times, after <= REACH, -1.0)
+        back = self._propagated(where, times, after <= PROPAGATED, -1.0)
         weight = _weight(before, after)[:, None]
         blended = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
         finite = np.isfinite(blended[0]).all(axis=1)
@@ -179,19 +183,19 @@ def _minutes(
     low: float, high: float, first: float, last: float, beyond: float
 ) -> Array:
     """Multiples of 60 s inside a hole, in the stretch, in reach of an end."""
-    reach = max(beyond, REACH) if np.isinf(high) else REACH
+    reach = max(beyond, PROPAGATED) if np.isinf(high) else PROPAGATED
     start, stop = max(low, first - SPACING), min(high, last + SPACING)
     k = np.arange(np.floor(start / SPACING), np.ceil(stop / SPACING) + 1)
     times = SPACING * k
     inside = (times > low) & (times < high)
-    reached = (times - low <= reach) | (high - times <= REACH)
+    reached = (times - low <= reach) | (high - times <= PROPAGATED)
     return np.asarray(times[inside & reached], dtype=np.float64)
 
 
 def _weight(before: Array, after: Array) -> Array:
     """Weight of the state propagated forwards; smooth, 0 or 1 beyond a reach."""
-    left = np.clip(REACH - before, 0, None) * np.minimum(after, REACH)
-    right = np.clip(REACH - after, 0, None) * np.minimum(before, REACH)
+    left = np.clip(PROPAGATED - before, 0, None) * np.minimum(after, PROPAGATED)
+    right = np.clip(PROPAGATED - after, 0, None) * np.minimum(before, PROPAGATED)
     total = left**2 + right**2
     # both vanish exactly at the reach of an only end
     weight = left**2 / np.where(total > 0, total, 1.0)

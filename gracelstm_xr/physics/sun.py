@@ -9,6 +9,8 @@ from gracelstm_xr.physics.earth import EARTH_RADIUS, FLATTENING, cross
 
 SUN_RADIUS = 6.96e8
 ASTRONOMICAL_UNIT = 1.495978707e11
+#: Flux of sunlight at that distance [W m-2].
+SOLAR_CONSTANT = 1361.0
 
 
 def sun_position(t: Array) -> Array:

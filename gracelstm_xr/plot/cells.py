@@ -16,11 +16,11 @@ import xarray as xr
 from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.index import axis_of
-from gracelstm_xr.physics.earth import argument_of_latitude, to_inertial
+from gracelstm_xr.physics.earth import REVOLUTION, argument_of_latitude, to_inertial
 from gracelstm_xr.plot.blocks import Thinned, by_block
 
-#: Length of a slot and of a revolution [s], size of a cell [degree].
-SLOT, REVOLUTION, CELL = 15.0, 5640.0, 2
+#: Length of a slot [s], size of a cell [degree].
+SLOT, CELL = 15.0, 2
 #: Orbit fixes farther apart are not interpolated; of closer ones, the first of every
 #: 30 s is used [s].
 LONGEST, CLOSEST = 300.0, 30.0

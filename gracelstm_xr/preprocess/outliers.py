@@ -52,7 +52,7 @@ SHIFT_CELL, SPREAD_CELL = 30.0, 600.0
 #: Median absolute deviation of a normal variable, inverted.
 MAD = 1.4826
 #: Fewest samples of a median.
-FEWEST = 20
+FEWEST_OF_MEDIAN = 20
 
 
 def impossible(t: Array, values: Array) -> npt.NDArray[np.uint8]:
@@ -356,7 +356,7 @@ def _middle(cells: Array, reach: int) -> Array:
     return _median(_with_neighbours(cells, reach))
 
 
-def _median(samples: Array, *, fewest: int = FEWEST) -> Array:
+def _median(samples: Array, *, fewest: int = FEWEST_OF_MEDIAN) -> Array:
     """Median over axis 1 of what is finite; NaN of fewer than ``fewest``."""
     ordered = np.sort(samples, axis=1)
     count = np.isfinite(ordered).sum(axis=1)

@@ -21,7 +21,7 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.signal import filters
 
 #: Nodes on either side, and Kaiser shape, of the interpolation to a finer step.
-REACH, SHAPE = 12, 10.5
+NODES_ASIDE, SHAPE = 12, 10.5
 #: How far back the sign of a quaternion is looked up [s].
 SIGN_MEMORY = 600.0
 #: Longest step between two attitudes that are interpolated [s].
@@ -115,7 +115,7 @@ def resample(ds: xr.Dataset, step: Any, *, missing: float = 1e-3) -> xr.Dataset:
         data.
     """
     axis = axis_of(ds)
-    wanted = _step_ns(step)
+    wanted = round(duration(step, name="step") * 1e9)
     seconds = axis.step_ns / 1e9
     if wanted % axis.step_ns and axis.step_ns % wanted:
         raise GraceError(
@@ -138,10 +138,6 @@ def resample(ds: xr.Dataset, step: Any, *, missing: float = 1e-3) -> xr.Dataset:
         if "time" in variable.dims
     }
     return _labelled(ds, resampled, new, missing)
-
-
-def _step_ns(step: Any) -> int:
-    return round(duration(step, name="step") * 1e9)
 
 
 def _new_axis(axis: RegularAxis, ratio: int) -> tuple[RegularAxis, _Grid]:
@@ -229,7 +225,7 @@ def _halo(rule: str, grid: _Grid, *, coarser: bool) -> float:
     """Context a block needs [s]."""
     if not coarser:
         memory = SIGN_MEMORY if rule == "attitude" else 0.0
-        return (2 * REACH + 2) * grid.step + memory
+        return (2 * NODES_ASIDE + 2) * grid.step + memory
     if rule == "band":
         return (len(filters.anti_alias(grid.step, grid.ratio)) // 2 + 1) * grid.step
     if rule == "attitude":
@@ -315,7 +311,7 @@ def _between(nodes: Array, ratio: int, rule: str) -> Array:
         return nodes
     if rule == "smooth":
         return filters.between_nodes(nodes, ratio)
-    reach = min(REACH, len(nodes) - 1)
+    reach = min(NODES_ASIDE, len(nodes) - 1)
     return filters.upsample(nodes, ratio, reach=reach, shape=SHAPE)
 
 

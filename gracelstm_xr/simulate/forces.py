@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from gracelstm_xr.arrays import Array
+from gracelstm_xr.physics.plates import SPEED_OF_LIGHT
+from gracelstm_xr.physics.sun import ASTRONOMICAL_UNIT, SOLAR_CONSTANT
 from gracelstm_xr.simulate import geometry
 
 #: Columns: area [m2]; outward normal in the SRF; visible specular and diffuse
@@ -25,9 +27,6 @@ PLATES: Array = np.array(
         [2.1673620, 0, 0, -1, 0.05, 0.30, 0.03, 0.16],
     ]
 )
-SPEED_OF_LIGHT = 299792458.0
-SOLAR_CONSTANT = 1361.0
-ASTRONOMICAL_UNIT = 1.495978707e11
 #: Share of the molecules that leave with the temperature of the wall [K].
 ACCOMMODATION, WALL = 0.93, 300.0
 GAS_CONSTANT_OVER_O = 8.314462618 / 0.015999

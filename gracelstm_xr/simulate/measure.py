@@ -15,8 +15,9 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate import atmosphere, geometry, instrument
 from gracelstm_xr.simulate.config import Scenario, day_number
 from gracelstm_xr.simulate.day import states
+from gracelstm_xr.simulate.rng import SECONDS
 from gracelstm_xr.simulate.thrusters import firings
-from gracelstm_xr.simulate.truth import SECONDS, open_truth
+from gracelstm_xr.simulate.truth import open_truth
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -16,13 +16,13 @@ from gracelstm_xr.errors import GraceError
 from gracelstm_xr.simulate.config import Scenario
 from gracelstm_xr.simulate.day import COMPONENTS, Day, simulate_day
 from gracelstm_xr.simulate.instrument import scale
+from gracelstm_xr.simulate.rng import SECONDS
 
 if TYPE_CHECKING:
     import xarray as xr
 
 #: Name of the truth store beside the archive.
 TRUTH_NAME = "truth.zarr"
-SECONDS = 86400
 MEANINGS = {
     "lin_accl": "simulated linear acceleration without gaps, uncalibrated",
     "drag": "simulated atmospheric drag",

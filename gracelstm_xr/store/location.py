@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import errno
 import json
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,7 +23,6 @@ from gracelstm_xr.files import (
     remove_folder,
 )
 from gracelstm_xr.store.agree import readable
-from gracelstm_xr.store.exchange import exchange
 from gracelstm_xr.store.lock import local_lock, remote_lock
 
 if TYPE_CHECKING:
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 META = STORE
 #: Version of the layout.
 LAYOUT = 1
+_HERE = -100  # AT_FDCWD: relative names are relative to the working folder
+_SWAP = 2  # RENAME_EXCHANGE of Linux, RENAME_SWAP of macOS
+_CANNOT = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
 
 
 @dataclass(frozen=True)
@@ -374,3 +379,45 @@ class Target:
 
     def _storage(self) -> dict[str, Any] | None:
         return storage(self.final, self.options)
+
+
+def exchange(a: str | os.PathLike[str], b: str | os.PathLike[str]) -> bool:
+    """Swap two names of one file system, so that neither is ever missing.
+
+    Parameters
+    ----------
+    a, b : str or PathLike
+        Both exist.
+
+    Returns
+    -------
+    bool
+        False, and nothing has happened, where system or file system cannot do it
+        (Windows, NFS).
+
+    Raises
+    ------
+    OSError
+        It can, but not with these names.
+    """
+    status = _swap(os.fsencode(a), os.fsencode(b))
+    if status is None or status in _CANNOT:
+        return False
+    if status:
+        raise OSError(status, os.strerror(status), os.fspath(b))
+    return True
+
+
+def _swap(a: bytes, b: bytes) -> int | None:
+    """Error number of the system call, 0 for success; None where there is none."""
+    if sys.platform == "win32":
+        return None
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        if sys.platform == "darwin":
+            failed = library.renamex_np(a, b, _SWAP)
+        else:
+            failed = library.renameat2(_HERE, a, _HERE, b, _SWAP)
+    except AttributeError:  # a C library from before 2018
+        return None
+    return ctypes.get_errno() if failed else 0

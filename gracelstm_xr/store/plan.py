@@ -9,13 +9,12 @@ from dataclasses import dataclass, replace
 from gracelstm_xr.archive.catalogue import Catalogue, Entry, preference
 from gracelstm_xr.archive.scan import FileCounts
 from gracelstm_xr.archive.selection import FAMILIES, Selection, family_of
-from gracelstm_xr.core.time import EPOCH, RegularAxis, day_slices
+from gracelstm_xr.core.time import EPOCH_NS, RegularAxis, day_slices
 from gracelstm_xr.l1b import parse_name
 from gracelstm_xr.store.guard import UNKNOWN
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, shard_name
 from gracelstm_xr.store.shard import Base, Shard, Slot
 
-_EPOCH_NS = int(EPOCH.astype("int64"))
 Key = tuple[str, str, str]
 #: Variables and satellites of which files of the store are gone, by shard.
 Lost = Mapping[str, Collection[tuple[str, str]]]
@@ -193,7 +192,7 @@ class _Index:
                     if not entries:
                         kept += before
                         continue
-                    start = int(begin.astype("int64")) - _EPOCH_NS
+                    start = int(begin.astype("int64")) - EPOCH_NS
                     size = int(day_steps.stop - day_steps.start)
                     slots.append(
                         Slot(

@@ -18,7 +18,6 @@ from typing import Any
 
 import xarray as xr
 
-from gracelstm_xr.archive.catalogue import Entry
 from gracelstm_xr.archive.dataset import label_coords, open_selection
 from gracelstm_xr.archive.selection import Selection
 from gracelstm_xr.errors import StoreError
@@ -357,9 +356,7 @@ def _request(selection: Selection, releases: Sequence[str] | None) -> dict[str, 
         "satellites": list(selection.satellites),
         "releases": list(releases or ()),
         "start": str(selection.axis.start),
-        "folders": sorted({_folder(e) for e in catalogue.entries}),
+        "folders": sorted(
+            {os.path.dirname(e.archive or e.source) for e in catalogue.entries}
+        ),
     }
-
-
-def _folder(entry: Entry) -> str:
-    return os.path.dirname(entry.archive or entry.source)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gracelstm_xr.baselines.bridge import NO_BRIDGE, REACH, Bridge, neighbours
+from gracelstm_xr.baselines.bridge import EDGE_REACH, NO_BRIDGE, Bridge, neighbours
 
 STEP = 10.0
 #: Memory of the made residual [s]: an exponential covariance.
@@ -65,7 +65,7 @@ def test_ends_where_nothing_is_known(bridge: Bridge) -> None:
     left, visible = series(400, 3), hidden(400, 100, 300)
     t = STEP * np.arange(400)
     found = bridge.estimate(t, left, visible, np.ones(400, dtype=bool))
-    reach = round(REACH / STEP)
+    reach = round(EDGE_REACH / STEP)
     assert found[100].all()
     assert not found[100 + reach : 300 - reach].any()
     # the last of it ends without a step

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION
-from gracelstm_xr.baselines.slow import CONTEXT, CORE, REACH, SlowResidual
+from gracelstm_xr.baselines.slow import CONTEXT, CORE, MEMORY, SlowResidual
 from gracelstm_xr.signal.bins import bin_means
 
 STEP = 10.0
@@ -140,8 +140,8 @@ def test_does_not_depend_on_where_time_is_cut(
 
 
 def test_context_covers_core_and_reach() -> None:
-    assert CONTEXT >= CORE + REACH
-    assert (CORE % BIN, REACH % BIN) == (0.0, 0.0)
+    assert CONTEXT >= CORE + MEMORY
+    assert (CORE % BIN, MEMORY % BIN) == (0.0, 0.0)
 
 
 def test_too_little_data_give_the_usual_powers() -> None:

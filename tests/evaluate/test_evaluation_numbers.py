@@ -11,8 +11,7 @@ from scipy.signal import welch
 
 from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap
 from gracelstm_xr.evaluate.parts import Part, join_parts, load_part, save_part
-from gracelstm_xr.evaluate.regimes import regimes
-from gracelstm_xr.evaluate.scores import tables
+from gracelstm_xr.evaluate.scores import regimes, tables
 from gracelstm_xr.evaluate.solver import absorbed
 from gracelstm_xr.evaluate.spectra import band_rms, noise_floor, spectra
 from gracelstm_xr.filling.benchmark import GapErrors

@@ -11,7 +11,8 @@ import pytest
 import xarray as xr
 from fuzzing import Watch, damaged, flipped, other_json, short_and_long
 
-from gracelstm_xr.store.write import open_store, to_zarr
+from gracelstm_xr.store.read import open_store
+from gracelstm_xr.store.write import to_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 

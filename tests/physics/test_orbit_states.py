@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from orbits import bumpy, flattened, integrated
 
-from gracelstm_xr.physics.states import REACH, StateNodes
+from gracelstm_xr.physics.states import PROPAGATED, StateNodes
 
 EPOCH = 600_000_000.0
 
@@ -81,9 +81,10 @@ def test_no_further_than_three_hours() -> None:
     t = np.concatenate([np.arange(12_000.0, 13_000.0, 60.0), [45_000.0, 45_060.0]])
     found = nodes(t).filled(EPOCH, EPOCH + 49_000.0)
     last = 12_960.0
-    wanted = np.array([12_000 - REACH - 61, 12_000 - REACH + 61, last + REACH - 61,
-                       last + REACH + 61, 45_000 - REACH - 61, 45_000 - REACH + 61,
-                       45_030.0])  # fmt: skip
+    steps = PROPAGATED + np.array([-61, 61])
+    wanted = np.array(
+        [*(12_000 - steps[::-1]), *(last + steps), *(45_000 - steps[::-1]), 45_030.0]
+    )
     position, _ = found.at(EPOCH + wanted)
     np.testing.assert_array_equal(
         np.isfinite(position[:, 0]), [False, True, True, False, False, True, True]
