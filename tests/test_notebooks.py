@@ -52,7 +52,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_runs_in_a_fresh_kernel(path, folder, monkeypatch):
     monkeypatch.delenv("GRACELSTM_XR_CACHE", raising=False)
-    notebook = execute(path, folder)
+    notebook = execute(path, folder, trial=True)
     for text in texts(notebook):
         assert not NOISE.search(text), text[:500]
     streams = [o for c in notebook.cells for o in c.get("outputs", [])]
