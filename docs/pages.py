@@ -15,7 +15,7 @@ from pathlib import Path
 import xarray as xr
 from numpydoc.docscrape_sphinx import SphinxDocString
 
-import gracelstm_xr  # noqa: F401  registers ds.grace
+import gracelstm_xr as gx
 from gracelstm_xr.accessor import GraceAccessor, LSTMAccessor, PlotAccessor, Verb
 from gracelstm_xr.cli.parser import build_parser
 
@@ -34,6 +34,7 @@ def write(docs: Path) -> None:
     for prefix, accessor in ACCESSORS.items():
         verbs(generated, prefix, accessor)
     _write(generated / "commands.md", "\n".join(commands(build_parser())))
+    _write(generated / "gallery.md", "\n".join(gallery(generated)))
 
 
 def _write(path: Path, text: str) -> None:
@@ -132,3 +133,55 @@ def _spelling(action: argparse.Action) -> str:
 
 def _meaning(action: argparse.Action) -> str:
     return (action.help or "").replace("|", r"\|")
+
+
+#: Code of the figures of the gallery by name; `ds` and `filled` are simulated.
+FIGURES = {
+    "overview": 'filled.grace.plot.overview(satellite="B", start=DAY, stop=DAY)',
+    "series": 'filled.grace.plot.series(axis="x", satellite="B", start=GAP, stop=END)',
+    "gaps": "ds.grace.plot.gaps()",
+    "calendar": "ds.grace.plot.calendar()",
+    "latitude_time": 'ds.grace.plot.latitude_time(axis="x", satellite="A")',
+    "ground_track": 'ds.grace.plot.ground_track(satellite="A", start=DAY, stop=DAY)',
+    "spectrum": 'ds.grace.plot.spectrum(satellite="A")',
+    "transplant_residual": 'carried.grace.plot.transplant_residual(axis="x")',
+    "evaluation": 'ds.grace.plot.evaluation(score, axis="y", satellite="B")',
+    "coverage": 'ds.grace.plot.coverage(score, satellite="B")',
+}
+
+
+def gallery(folder: Path) -> Iterator[str]:
+    """Every figure with the line of code that draws it, made by the build."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import matplotlib.pyplot as plt
+
+    ds = gx.tutorial.open_dataset("grace-gaps")
+    model = gx.fit_baseline(ds, method="ridge")
+    names = {
+        "DAY": "2008-01-02",
+        "GAP": "2008-01-02T05:30",
+        "END": "2008-01-02T08:00",
+        "ds": ds,
+        "filled": ds.grace.fill(model),
+        "carried": ds.grace.transplant(donor="A", recipient="B"),
+        "score": ds.grace.evaluate(
+            model, lengths=["1min", "10min", "1h"], controls=False
+        ),
+    }
+    yield "# Gallery\n"
+    yield (
+        'Made by the build, from `gx.tutorial.open_dataset("grace-gaps")`, '
+        "three simulated days. `filled` is `ds.grace.fill(model)` and `score` is "
+        "`ds.grace.evaluate(model)`, of a model that is the ridge baseline alone.\n"
+    )
+    for name, code in FIGURES.items():
+        drawn = eval(code, names)
+        figure = getattr(drawn, "figure", drawn)
+        figure.savefig(folder / f"{name}.png", dpi=110)
+        plt.close("all")
+        shown = code
+        for key in ("DAY", "GAP", "END"):
+            shown = shown.replace(f"={key}", f'="{names[key]}"')
+        yield f"## {name}\n\n```python\n{shown}\n```\n\n![{name}]({name}.png)\n"

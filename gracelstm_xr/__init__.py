@@ -12,7 +12,7 @@ from gracelstm_xr import accessor as _accessor  # noqa: F401  registers ds.grace
 from gracelstm_xr.lazy import hand_on
 
 if TYPE_CHECKING:
-    from gracelstm_xr import tutorial
+    from gracelstm_xr import simulate, tutorial
     from gracelstm_xr.archive.dataset import open_archive
     from gracelstm_xr.filling.fitbaseline import fit_baseline
     from gracelstm_xr.filling.model import load_model
@@ -31,6 +31,7 @@ __all__ = [
     "open_archive",
     "open_store",
     "read_manifest",
+    "simulate",
     "simulate_archive",
     "tutorial",
 ]
@@ -45,6 +46,7 @@ __getattr__, __dir__ = hand_on(
         "open_archive": "gracelstm_xr.archive.dataset",
         "open_store": "gracelstm_xr.store.read",
         "read_manifest": "gracelstm_xr.store.manifest",
+        "simulate": "gracelstm_xr.simulate",
         "simulate_archive": "gracelstm_xr.simulate.api",
         "tutorial": "gracelstm_xr.tutorial",
     },

@@ -74,15 +74,28 @@ class _Verbs:
     def __init__(self, ds: xr.Dataset) -> None:
         self._ds = ds
 
-    def __repr__(self) -> str:
+    def _told(self) -> dict[str, str]:
+        """First line of every verb's docstring."""
         names = [n for n, v in vars(type(self)).items() if isinstance(v, Verb)]
-        width = max(map(len, names))
-        lines = [
-            f"  {n:{width}}  "
-            f"{(getattr(type(self), n).__doc__ or '').partition(chr(10))[0]}"
-            for n in names
-        ]
-        return "\n".join([(type(self).__doc__ or "").partition("\n")[0], *lines])
+        return {
+            n: (getattr(type(self), n).__doc__ or "").partition("\n")[0] for n in names
+        }
+
+    def _title(self) -> str:
+        return (type(self).__doc__ or "").partition("\n")[0]
+
+    def __repr__(self) -> str:
+        told = self._told()
+        width = max(map(len, told))
+        return "\n".join(
+            [self._title(), *(f"  {n:{width}}  {text}" for n, text in told.items())]
+        )
+
+    def _repr_html_(self) -> str:
+        from gracelstm_xr.core.html import facts
+
+        lines = (f"{name}: {text}" for name, text in self._told().items())
+        return facts("\n".join([self._title(), *lines]))
 
 
 class LSTMAccessor(_Verbs):
@@ -147,3 +160,8 @@ class GraceAccessor(_Verbs):
         from gracelstm_xr.core.summary import describe
 
         return describe(self._ds)
+
+    def _repr_html_(self) -> str:
+        from gracelstm_xr.core.html import facts
+
+        return facts(repr(self))

@@ -103,3 +103,14 @@ def test_repr_of_a_store_tells_the_gaps(
 
 def test_repr_survives_foreign_datasets() -> None:
     assert "time: none" in repr(xr.Dataset({"a": ("x", [1, 2])}).grace)
+
+
+def test_html_says_the_same_and_escapes(make_grid: Any) -> None:
+    ds = make_grid(size=100).assign(**{"<b>": ("x", [1])})
+    page = ds.grace._repr_html_()
+    assert "<td style='text-align:left'>A, B (GRACE)</td>" in page
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    verbs = ds.grace.lstm._repr_html_()
+    for name in ("fit", "fill"):
+        assert f"<th style='text-align:left'>{name}</th>" in verbs

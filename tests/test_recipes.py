@@ -1,11 +1,14 @@
 """The recipes run, and their own check of their product passes."""
 
+import re
 import runpy
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[1]
 HOUR = ROOT.parent / "shared/data/digitised/grace_2005-05-30_lin_accl_x_first_hour.csv"
@@ -194,3 +197,23 @@ def test_recipes_are_public_and_check_themselves(path):
     text = path.read_text()
     assert "from gracelstm_xr." not in text
     assert "check passed" in text
+
+
+def test_conda_asks_for_what_the_package_asks_for():
+    """Names of conda-forge differ: matplotlib-base, netcdf4, dask without extras."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "recipes/conda/meta.yaml").read_text()
+    recipe = yaml.safe_load(text.replace("{{ PYTHON }}", "python"))
+    assert recipe["package"]["version"] == project["version"]
+    (command,) = recipe["build"]["entry_points"]
+    assert command == f"gracelstm = {project['scripts']['gracelstm']}"
+    wanted = {re.sub(r"\[.*\]", "", x).lower() for x in project["dependencies"]}
+    wanted = {x.replace("matplotlib>", "matplotlib-base>") for x in wanted}
+    wanted.add(f"python{project['requires-python']}")
+    found = [x.replace(" ", "") for x in recipe["requirements"]["run"]]
+    assert sorted(found) == sorted(wanted)
+    kubernetes = (ROOT / "recipes/kubernetes.yaml").read_text()
+    dockerfile = ROOT / "recipes/Dockerfile"
+    assert f"docker build -f {dockerfile.relative_to(ROOT)} " in kubernetes
+    for copied in re.findall(r"^COPY (.*) \S+$", dockerfile.read_text(), re.MULTILINE):
+        assert all((ROOT / name).exists() for name in copied.split())

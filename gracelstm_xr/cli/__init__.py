@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from gracelstm_xr.cli.parser import build_parser
 from gracelstm_xr.cli.signals import Stopped, stoppable
+from gracelstm_xr.cli.words import UsageError, in_shell
 from gracelstm_xr.core.remote import network_errors
 from gracelstm_xr.errors import GraceError, GraceWarning, visible
 
@@ -66,15 +67,14 @@ def _run(arguments: argparse.Namespace) -> int:
         if arguments.debug:
             raise
         _tell(f"gracelstm: error: {_where(error, arguments)}{_one_line(error)}")
-        return 1
+        return 2 if isinstance(error, UsageError) else 1
     return status or 0
 
 
 def _where(error: BaseException, arguments: argparse.Namespace) -> str:
     """What was being read, for errors of other libraries, which do not say it."""
-    says_where = isinstance(error, GraceError | OSError) or hasattr(
-        arguments, "sources"
-    )
+    own = GraceError | OSError | UsageError
+    says_where = isinstance(error, own) or hasattr(arguments, "sources")
     store = getattr(arguments, "store", None) or getattr(arguments, "path", None)
     return "" if says_where or not store else f"while reading {store}: "
 
@@ -86,14 +86,14 @@ def _one_line(error: BaseException) -> str:
         return f"{name}{error.strerror}"
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
     text = " ".join(str(message).split())
-    return text or type(error).__name__
+    return in_shell(text) or type(error).__name__
 
 
 def _show_warning(
     message: Warning | str, category: type[Warning], *_: object, **__: object
 ) -> None:
     if issubclass(category, GraceWarning):
-        _tell(f"gracelstm: warning: {' '.join(str(message).split())}")
+        _tell(f"gracelstm: warning: {in_shell(' '.join(str(message).split()))}")
 
 
 def _tell(text: str) -> None:

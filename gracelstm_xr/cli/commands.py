@@ -15,6 +15,8 @@ from typing import Any
 import xarray as xr
 
 from gracelstm_xr.cli.config import read_config
+from gracelstm_xr.cli.told import fill_table, gap_table, open_series
+from gracelstm_xr.cli.words import UsageError
 from gracelstm_xr.core.labels import duration, time_slice
 from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, GraceWarning, StoreError, visible
@@ -50,8 +52,6 @@ def simulate(arguments: Namespace) -> None:
         simulate_archive,
     )
 
-    if arguments.days < 1:
-        raise GraceError(f"--days is {arguments.days}; expected 1 or more")
     folder = simulate_archive(
         arguments.out,
         mission=arguments.mission,
@@ -88,9 +88,10 @@ def ingest(arguments: Namespace) -> int:
     for name in ("products", "releases"):
         text = getattr(arguments, name)
         if text:
-            options[name] = [word.strip() for word in text.split(",")]
-    if arguments.satellites:
-        options["satellites"] = arguments.satellites
+            options[name] = [part.strip() for part in text.split(",")]
+    for name in ("satellites", "shard_days"):
+        if (value := getattr(arguments, name)) is not None:
+            options[name] = value
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         done = put(arguments.sources, arguments.store, **options)
     for problem in done.problems[:MOST_WARNINGS]:
@@ -107,18 +108,18 @@ def gaps(arguments: Namespace) -> None:
         _check_file(arguments.csv)
         _check_free(arguments, arguments.csv, "table of gaps")
     ds = _open(arguments.store)
-    table = find_gaps(ds, min_length=arguments.min_length)
-    rows = table.to_dataframe()[["satellite", "start", "stop", "length"]]
+    every = find_gaps(ds).to_dataframe()[["satellite", "start", "stop", "length"]]
+    shortest = duration(arguments.min_length, name="--min-length", zero=True)
+    rows = every[every["length"] >= shortest]
     if arguments.csv:
         write_text(arguments.csv, rows.to_csv(index=False), replace=arguments.overwrite)
-    if rows.empty:
-        say(f"no gaps of {arguments.min_length} or longer")
-        return
-    say(f"{'satellite':<10}{'start (GPS)':<21}{'stop (GPS)':<21}{'length [s]':>12}")
-    for row in rows.itertuples(index=False):
+    shown = gap_table(rows)
+    say(f"no gaps of {arguments.min_length} or longer" if rows.empty else shown)
+    hidden = every[every["length"] < shortest]
+    if len(hidden):
         say(
-            f"{row.satellite!s:<10}{row.start:%Y-%m-%dT%H:%M:%S}  "
-            f"{row.stop:%Y-%m-%dT%H:%M:%S}  {row.length:>12g}"
+            f"not listed: {len(hidden)} shorter than {arguments.min_length}, "
+            f"{hidden['length'].sum():g} s together; --min-length 1s lists all"
         )
 
 
@@ -143,8 +144,9 @@ def fit(arguments: Namespace) -> None:
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         model = lstm.fit(ds, progress=not arguments.quiet, **options)
     model.save(arguments.model, overwrite=arguments.overwrite)
-    say(repr(model))
     say(score_table(model.scores))
+    say(model.summary())
+    say(f"model in {arguments.model}")
 
 
 def fill(arguments: Namespace) -> None:
@@ -153,7 +155,7 @@ def fill(arguments: Namespace) -> None:
     from gracelstm_xr.compute import cluster
 
     if (arguments.model is None) == (arguments.method is None):
-        raise GraceError(
+        raise UsageError(
             "found neither or both of a model file and --method; expected one of them: "
             "gracelstm fill STORE MODEL OUT, or gracelstm fill STORE OUT --method ridge"
         )
@@ -163,6 +165,8 @@ def fill(arguments: Namespace) -> None:
     with cluster.client(scheduler=arguments.scheduler, workers=arguments.workers):
         filled = lstm.fill(ds, model, method=arguments.method, clean=arguments.clean)
         write(filled, progress=not arguments.quiet)
+        with contextlib.ExitStack() as opened:
+            say(fill_table(open_series(arguments.out, opened)))
     say(f"filled series in {arguments.out}")
 
 
@@ -217,7 +221,7 @@ def plot(arguments: Namespace) -> None:
     from gracelstm_xr.physics.features import satellite_pairs
 
     if not arguments.out.endswith(".png"):
-        raise GraceError(f"{arguments.out}: expected the name of a figure in .png")
+        raise UsageError(f"{arguments.out}: expected the name of a figure in .png")
     _check_file(arguments.out)
     _check_free(arguments, arguments.out, "figure")
     ds = _cut(_open(arguments.store), arguments)
@@ -266,10 +270,6 @@ def _bridged(ends: dict[str, Any], axis: Any) -> Any:
 
 def export(arguments: Namespace) -> None:
     """``gracelstm export``."""
-    from gracelstm_xr.compute import cluster
-    from gracelstm_xr.export.l1b import to_l1b
-    from gracelstm_xr.export.netcdf import to_netcdf
-
     folder = _check_folder(arguments.out)
     check_sources([folder], [arguments.store])
     l1b = {
@@ -280,9 +280,22 @@ def export(arguments: Namespace) -> None:
     }
     if arguments.format == "netcdf" and (given := [k for k, v in l1b.items() if v]):
         name = {"format": "layout"}.get(given[0], given[0]).replace("_", "-")
-        raise GraceError(f"--{name} is for --format l1b; leave it out for netcdf")
+        raise UsageError(f"--{name} is for --format l1b; leave it out for netcdf")
     arguments.resumes = arguments.format == "l1b"
-    ds = _cut(_open(arguments.store, days=2), arguments)
+    with contextlib.ExitStack() as opened:
+        ds = _cut(open_series(arguments.store, opened, days=2), arguments)
+        written = _exported(ds, folder, arguments, l1b)
+    say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
+
+
+def _exported(
+    ds: xr.Dataset, folder: Path, arguments: Namespace, l1b: dict[str, Any]
+) -> list[Path]:
+    """Files of the format asked for."""
+    from gracelstm_xr.compute import cluster
+    from gracelstm_xr.export.l1b import to_l1b
+    from gracelstm_xr.export.netcdf import to_netcdf
+
     progress = not arguments.quiet
     with (
         cluster.client(scheduler=arguments.scheduler, workers=arguments.workers),
@@ -291,23 +304,15 @@ def export(arguments: Namespace) -> None:
         if arguments.format == "netcdf":
             path = folder / _netcdf_name(ds)
             again = arguments.overwrite
-            written = [to_netcdf(ds, path, overwrite=again, progress=progress)]
-        else:
-            l1b["overwrite"] = arguments.overwrite
-            written = to_l1b(ds, folder, progress=progress, **l1b)
-    say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
+            return [to_netcdf(ds, path, overwrite=again, progress=progress)]
+        again = arguments.overwrite
+        return to_l1b(ds, folder, progress=progress, overwrite=again, **l1b)
 
 
-def _open(store: str, *, days: int | None = None) -> xr.Dataset:
-    from gracelstm_xr.core.index import axis_of
-    from gracelstm_xr.core.time import DAY_NS
+def _open(store: str) -> xr.Dataset:
     from gracelstm_xr.store.read import open_store
 
-    ds = open_store(store)
-    if days is None:
-        return ds
-    per_day = max(DAY_NS // axis_of(ds).step_ns, 1)
-    return open_store(store, chunks={"satellite": 1, "time": days * per_day})
+    return open_store(store)
 
 
 def _cut(ds: xr.Dataset, arguments: Namespace) -> xr.Dataset:
@@ -342,7 +347,7 @@ def _writer(arguments: Namespace) -> Callable[..., Any]:
         check_sources([out], _sources(arguments))
         Target.at(out).check(mode=mode)
         return partial(to_zarr, store=out, mode=mode)
-    raise GraceError(f"{out} has no known suffix; expected a name in .nc or .zarr")
+    raise UsageError(f"{out} has no known suffix; expected a name in .nc or .zarr")
 
 
 def _check_free(arguments: Namespace, path: str, kind: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gracelstm_xr.cli.commands import say
+from gracelstm_xr.cli.words import UsageError, in_shell
 from gracelstm_xr.core.remote import is_url
 from gracelstm_xr.errors import GraceError, L1BFormatError
 from gracelstm_xr.l1b import FileName, members, parse_name, read
@@ -21,7 +22,7 @@ _HDF5, _NETCDF3 = b"\x89HDF\r\n\x1a\n", b"CDF"
 
 def info(arguments: Namespace) -> int:
     """``gracelstm info``; 1 when a store that was to be checked has faults."""
-    say(about(arguments.path))
+    say(in_shell(about(arguments.path)))
     return _check(arguments.path) if arguments.check else 0
 
 
@@ -29,7 +30,7 @@ def _check(path: str) -> int:
     from gracelstm_xr.store.check import faults_in
 
     if not is_url(path) and not (Path(path) / "zarr.json").is_file():
-        raise GraceError(
+        raise UsageError(
             f"{path} is no Zarr store, which --check expects; leave it out"
         )
     files, faults = faults_in(path)
@@ -81,7 +82,7 @@ def about(path: str) -> str:
     if zipfile.is_zipfile(place):
         from gracelstm_xr.filling.model import load_model
 
-        return f"model file {path}\n{load_model(path)!r}"
+        return f"model file {path}\n{load_model(path).summary()}"
     if place.name.endswith(_ARCHIVES) or tarfile.is_tarfile(place):
         return _names(members(path), f"archive {path}")
     return _level1b(path)

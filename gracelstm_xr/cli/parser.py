@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from gracelstm_xr.missions import MISSIONS
@@ -29,7 +30,20 @@ def build_parser() -> Parser:
         add(commands)
     for add in (_fit, _fill, _forecast, _evaluate, _export):
         add(commands)
+    for command in commands.choices.values():
+        _complete_paths(command)
     return parser
+
+
+def _complete_paths(parser: Parser) -> None:
+    """Tell shtab, which writes completions for shells, what is a path."""
+    for action in parser._actions:
+        if not action.option_strings or action.metavar in ("FILE", "DIR"):
+            action.complete = {  # type: ignore[attr-defined]
+                "bash": "_shtab_compgen_files",
+                "zsh": "_files",
+                "tcsh": "f",
+            }
 
 
 class _Version(argparse.Action):
@@ -67,16 +81,21 @@ def _later(module: str, name: str) -> Callable[[argparse.Namespace], int | None]
 
 
 def _span(parser: Parser) -> None:
-    parser.add_argument("--start", metavar="D", help="first GPS date or time")
     parser.add_argument(
-        "--stop", metavar="D", help="last GPS date, or the time to stop before"
+        "--start", type=_date, metavar="D", help="first GPS date or time"
+    )
+    parser.add_argument(
+        "--stop",
+        type=_date,
+        metavar="D",
+        help="last GPS date, or the time to stop before",
     )
 
 
 def _cluster(parser: Parser) -> None:
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
-        "--workers", type=int, metavar="N", help="worker processes to start here"
+        "--workers", type=_positive, metavar="N", help="worker processes to start here"
     )
     group.add_argument(
         "--scheduler", metavar="ADDRESS", help="Dask scheduler to use, tcp://..."
@@ -131,6 +150,28 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _date(text: str) -> str:
+    """A date or time, as it was given."""
+    from gracelstm_xr.core.labels import instant
+
+    return _label(text, partial(instant, name="date"))
+
+
+def _duration(text: str) -> str:
+    """A length of time, as it was given."""
+    from gracelstm_xr.core.labels import duration
+
+    return _label(text, partial(duration, zero=True, infinite=True))
+
+
+def _label(text: str, check: Callable[[str], Any]) -> str:
+    try:
+        check(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return text
+
+
 def _demo(commands: Any) -> None:
     parser = _command(
         commands,
@@ -160,10 +201,10 @@ def _simulate(commands: Any) -> None:
         help="default grace",
     )
     parser.add_argument(
-        "--start", default="2008-01-01", metavar="D", help="first GPS date"
+        "--start", type=_date, default="2008-01-01", metavar="D", help="first GPS date"
     )
     parser.add_argument(
-        "--days", type=int, default=10, metavar="N", help="how many (default 10)"
+        "--days", type=_positive, default=10, metavar="N", help="how many (default 10)"
     )
     parser.add_argument(
         "--storm",
@@ -212,6 +253,13 @@ def _ingest(commands: Any) -> None:
         help="store accelerations in steps, e.g. 1e-13 m s-2 (default as they are)",
     )
     parser.add_argument(
+        "--shard-days",
+        type=_positive,
+        metavar="N",
+        help="days in a file of the store and in a task (default 10); fewer for more "
+        "workers on a short archive",
+    )
+    parser.add_argument(
         "--strict",
         action="store_true",
         help="stop at the first unreadable file instead of leaving its day as it is",
@@ -240,7 +288,11 @@ def _gaps(commands: Any) -> None:
     parser = _command(commands, "gaps", "List the gaps of a store.")
     parser.add_argument("store", metavar="STORE", help="Zarr store to read")
     parser.add_argument(
-        "--min-length", default="60s", metavar="60s", help="shortest gap to list"
+        "--min-length",
+        type=_duration,
+        default="60s",
+        metavar="60s",
+        help="shortest gap to list (default 60s); shorter ones are counted",
     )
     parser.add_argument("--csv", metavar="FILE", help="also write the list here")
     _overwrite(parser)
@@ -297,7 +349,11 @@ def _clean(commands: Any) -> None:
 def _resample(commands: Any) -> None:
     parser = _series(commands, "resample", "Change the sampling of a store.")
     parser.add_argument(
-        "--step", required=True, metavar="5s", help="time between samples"
+        "--step",
+        type=_duration,
+        required=True,
+        metavar="5s",
+        help="time between samples",
     )
 
 
@@ -355,7 +411,11 @@ def _forecast(commands: Any) -> None:
         "out", metavar="OUT.nc|OUT.zarr", help="netCDF file or Zarr store"
     )
     parser.add_argument(
-        "--horizon", default="90min", metavar="90min", help="how far (default 90min)"
+        "--horizon",
+        type=_duration,
+        default="90min",
+        metavar="90min",
+        help="how far (default 90min)",
     )
     _no_clean(parser)
     _overwrite(parser)
@@ -381,6 +441,7 @@ def _evaluate(commands: Any) -> None:
     parser.add_argument(
         "--lengths",
         nargs="+",
+        type=_duration,
         metavar="L",
         help="gap lengths such as 60s or 3h; inf hides all data (default 10s to 1d)",
     )
@@ -398,7 +459,9 @@ def _evaluate(commands: Any) -> None:
 
 def _export(commands: Any) -> None:
     parser = _command(commands, "export", "Write netCDF or Level-1B files.")
-    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument(
+        "store", metavar="STORE", help="Zarr store or netCDF file, as fill writes them"
+    )
     parser.add_argument("out", metavar="OUT_DIR", help="folder to write into")
     parser.add_argument(
         "--format", choices=("netcdf", "l1b"), required=True, help="what to write"

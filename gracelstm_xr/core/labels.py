@@ -33,6 +33,8 @@ _NANOSECOND = np.timedelta64(1, "ns")
 #: A date in text begins with its year, alone or followed by more than digits, or is a
 #: basic date of eight digits.
 _TEXT = re.compile(r"\s*\d{4}(\d{4}(\D|$)|\D|$)")
+#: Units that lengths are told in.
+_UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
 #: Durations that are meant: from a nanosecond to a hundred years [s].
 _SHORTEST, _LONGEST = 1e-9, 3.2e9
 
@@ -67,6 +69,16 @@ def duration(
         sign = "zero or more" if zero else "a positive duration"
         raise GraceError(f"{name} {value!r} found; expected {sign}: {_DURATION}")
     return seconds
+
+
+def length_label(seconds: float) -> str:
+    """Gap length in its natural unit; infinity is a recipient without any data."""
+    if not math.isfinite(seconds):
+        return "all data"
+    for size, unit in _UNITS:
+        if seconds >= size and abs(seconds / size * 10 % 1) < 1e-9:
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"
 
 
 def durations(values: Any, *, name: str = "durations", **options: bool) -> list[float]:

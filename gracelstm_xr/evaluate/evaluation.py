@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -20,14 +20,12 @@ from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.evaluate.controls import Control, control_tables
 from gracelstm_xr.evaluate.parts import Part, claim_parts
 from gracelstm_xr.evaluate.scores import DISTURBED, tables
-from gracelstm_xr.evaluate.spectra import noise_floor, spectra
+from gracelstm_xr.evaluate.spectra import observation_noise, spectra
 from gracelstm_xr.evaluate.tasks import planned, worked
 from gracelstm_xr.evaluate.verdict import verdict
 from gracelstm_xr.filling.hidden import GAP_LENGTHS
+from gracelstm_xr.filling.model import FittedModel, model_of
 from gracelstm_xr.filling.present import as_fitted
-
-if TYPE_CHECKING:
-    from gracelstm_xr.filling.model import FittedModel
 
 #: Variables of the data model that are no product to compare with.
 OWN = (
@@ -38,7 +36,7 @@ OWN = (
 
 def evaluate(
     ds: xr.Dataset,
-    model: FittedModel,
+    model: FittedModel | str | os.PathLike[str],
     *,
     lengths: Any = GAP_LENGTHS,
     count: int = 10,
@@ -61,8 +59,8 @@ def evaluate(
     ----------
     ds : xarray.Dataset
         Data model; must cover the span.
-    model : FittedModel
-        Of `gracelstm_xr.lstm.fit`.
+    model : FittedModel or path-like
+        Of `gracelstm_xr.lstm.fit`, or the file it was saved in.
     lengths : sequence of durations
         Gap lengths, in seconds or as ``"60s"``; those above half of the span are left
         out. ``inf`` hides all the recipient observed, the context of the span included.
@@ -115,6 +113,7 @@ def evaluate(
     NotEnoughDataError
         When no gap can be hidden in the span.
     """
+    model = model_of(model)
     ds = as_fitted(ds, model)
     folder = None if keep is None else Path(keep)
     if folder is not None:
@@ -166,7 +165,7 @@ def _assembled(
     result = tables(parts, seed)
     methods = [str(m) for m in result["method"].values]
     result = result.merge(spectra(parts, methods))
-    result["noise_floor"] = noise_floor()
+    result["observation_noise"] = observation_noise()
     if checked:
         result = result.merge(control_tables(checked, result))
     activity = [float(np.nanmedian(part.activity)) for part in parts.values()]

@@ -15,6 +15,8 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr import plot
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.core.labels import length_label
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.evaluate.page import (
     badge,
@@ -26,20 +28,19 @@ from gracelstm_xr.evaluate.page import (
     table,
 )
 from gracelstm_xr.evaluate.text import score_table
-from gracelstm_xr.evaluate.verdict import duration, findings, verdict
+from gracelstm_xr.evaluate.verdict import findings, verdict
 from gracelstm_xr.files import PROGRAM, check_output, stamp, write_text, writing
-from gracelstm_xr.plot.style import NANO, origin
+from gracelstm_xr.filling.choice import COMPLETE
+from gracelstm_xr.plot.style import origin
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
     from gracelstm_xr.filling.model import FittedModel
 
-#: Methods drawn in figures: more would hide each other.
-DRAWN = (
-    *("linear", "previous_orbit", "harmonic", "transplant", "ridge"),
-    *("tracked", "lstm", "lstm_single", "fill"),
-)
+#: Gap lengths side by side in a table that is read without scrolling.
+COLUMNS = 7
+NANO = 1e9
 UNIT = "nm s\u207b\u00b2"
 
 
@@ -162,13 +163,8 @@ def _what(score: xr.Dataset, kind: str) -> Markup:
 
 
 def _satellite(score: xr.Dataset, letter: str) -> Iterator[Markup]:
-    drawn = [m for m in DRAWN if m in score["method"].values]
-    products = score["method"].values[score["track"].values == "product"]
-    drawn += [str(m) for m in products]
     yield _findings(score, letter)
-    yield _figure(
-        lambda: plot.evaluation_figure(score, satellite=letter, methods=drawn)
-    )
+    yield _figure(lambda: plot.evaluation_figure(score, satellite=letter))
     yield _all_methods(score, letter)
     if "rms_solver" in score:
         yield _solver(score, letter)
@@ -178,22 +174,21 @@ def _satellite(score: xr.Dataset, letter: str) -> Iterator[Markup]:
         yield _regimes(score, letter)
     if "error_asd" in score:
         for axis in map(str, score["axis"].values):
-            yield _figure(partial(_spectrum, score, letter, axis, drawn))
+            yield _figure(partial(_spectrum, score, letter, axis))
         yield _bands(score, letter)
     if "control_rms" in score:
         yield _controls(score, letter)
 
 
-def _spectrum(score: xr.Dataset, letter: str, axis: str, methods: list[str]) -> Any:
-    ax = plot.error_spectrum(score, satellite=letter, axis=axis, methods=methods)
-    return ax.figure
+def _spectrum(score: xr.Dataset, letter: str, axis: str) -> Any:
+    return plot.error_spectrum(score, satellite=letter, axis=axis).figure
 
 
 def _findings(score: xr.Dataset, letter: str) -> Markup:
     """Fill against the best baseline, by length and axis."""
     rows = [
         [
-            duration(f.length), f.axis, _nano(f.rms), f"{_nano(f.baseline_rms)} "
+            length_label(f.length), f.axis, _nano(f.rms), f"{_nano(f.baseline_rms)} "
             f"{f.baseline}", f"{f.ratio:.2f} ({f.low:.2f} to {f.high:.2f})", f.outcome,
             *(_share(w) for w in f.within), f.sigma, f.advice,
         ]
@@ -201,43 +196,93 @@ def _findings(score: xr.Dataset, letter: str) -> Markup:
     ]  # fmt: skip
     head = ["gap", "axis", f"fill [{UNIT}]", f"best baseline [{UNIT}]", "ratio (95 %)",
             "fill is", "68 %", "95 %", "sigma", "what to do"]  # fmt: skip
-    caption = "fill() against the best baseline, RMS; ratio where both have an estimate"
+    caption = "fill() against the best baseline, RMS on the samples that both have"
     return table(head, rows, caption=caption)
 
 
 def _all_methods(score: xr.Dataset, letter: str) -> Markup:
     """RMS and 95th percentile of every method."""
     tables = []
+    share = _of_satellite(score, "share", letter)
+    sees = dict(zip(score["method"].values, score["track"].values, strict=True))
     for name, what in (("rms", "RMS error"), ("p95", "Error not exceeded in 95 %")):
-        values = (
-            score[name].sel(satellite=letter).transpose("method", "gap_length", "axis")
-        )
+        values = _of_satellite(score, name, letter)
         rows = [
-            [method, track, *(" ".join(_nano(v) for v in cell) for cell in row)]
-            for method, track, row in zip(
-                map(str, score["method"].values),
-                map(str, score["track"].values),
-                values.values,
-                strict=True,
+            [str(method), str(sees[method]), *_cells(row, seen)]
+            for method, row, seen in zip(
+                values["method"].values, values.values, share.values, strict=True
             )
         ]
-        lengths = [duration(float(x)) for x in score["gap_length"].values]
-        caption = f"{what} on x, y, z [{UNIT}] by gap length"
-        tables.append(table(["method", "sees", *lengths], rows, caption=caption))
+        caption = (
+            f"{what} on x, y, z [{UNIT}] by gap length; in parentheses where a method "
+            "has no estimate for a tenth of the samples or more, the harder ones"
+        )
+        head = ["method", "sees", *_lengths(values)]
+        tables.append(_table(head, rows, caption=caption, fixed=2))
     return joined(tables)
 
 
-def _solver(score: xr.Dataset, letter: str) -> Markup:
-    values = score["rms_solver"].sel(satellite=letter)
-    scored = values.notnull().any(["method", "axis"]).values
-    values = values.isel(gap_length=scored).transpose("method", "gap_length", "axis")
-    rows = [
-        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
-        for m, row in zip(score["method"].values, values.values, strict=True)
+def _of_satellite(score: xr.Dataset, name: str, letter: str) -> xr.DataArray:
+    """A table of one satellite over method, another dimension and axis."""
+    values = score[name].sel(satellite=letter)
+    return values.transpose("method", ..., "axis")
+
+
+def _lengths(values: xr.DataArray) -> list[str]:
+    return [length_label(float(x)) for x in values["gap_length"].values]
+
+
+def _cells(row: Array, share: Array | None = None) -> list[str]:
+    """Errors (column, axis) as texts; nothing where all of a column are unknown."""
+    told = np.ones(row.shape) if share is None else share
+    return [
+        " ".join(
+            f"({_nano(v)})" if 0 < part < COMPLETE else _nano(v)
+            for v, part in zip(cell, parts, strict=True)
+        )
+        if np.isfinite(cell).any()
+        else ""
+        for cell, parts in zip(row, told, strict=True)
     ]
-    lengths = [duration(float(x)) for x in values["gap_length"].values]
-    return table(
-        ["method", *lengths], rows,
+
+
+def _table(
+    head: list[str], rows: list[list[str]], *, caption: str, fixed: int
+) -> Markup:
+    """A table without empty columns and rows, in parts that fit on a screen.
+
+    Parameters
+    ----------
+    head, rows, caption
+        As in `gracelstm_xr.evaluate.page.table`.
+    fixed : int
+        Columns that name a row, repeated in every part.
+    """
+    names = range(fixed)
+    told = [k for k in range(fixed, len(head)) if any(row[k] for row in rows)]
+    parts = []
+    for first in range(0, len(told), COLUMNS):
+        columns = told[first : first + COLUMNS]
+        shown = [
+            [*row[:fixed], *(row[k] or "-" for k in columns)]
+            for row in rows
+            if any(row[k] for k in columns)
+        ]
+        parts.append(
+            table([head[k] for k in (*names, *columns)], shown, caption=caption)
+        )
+        caption = "continued"
+    return joined(parts)
+
+
+def _solver(score: xr.Dataset, letter: str) -> Markup:
+    values = _of_satellite(score, "rms_solver", letter)
+    rows = [
+        [str(m), *_cells(row)]
+        for m, row in zip(values["method"].values, values.values, strict=True)
+    ]
+    return _table(
+        ["method", *_lengths(values)], rows, fixed=1,
         caption="RMS error on x, y, z after what a gravity solver re-estimates: bias "
         f"(cubic spline, 6 h nodes) and daily scale [{UNIT}]",
     )  # fmt: skip
@@ -251,28 +296,24 @@ def _regimes(score: xr.Dataset, letter: str) -> Markup:
     rows = []
     for regime in map(str, score["regime"].values):
         for method in methods:
-            scores = values.sel({"regime": regime, "method": method})
-            if np.isfinite(scores).any():
-                scores = scores.transpose("gap_length", "axis")
-                cells = [" ".join(_nano(v) for v in row) for row in scores.values]
-                number = int(count.sel(regime=regime).sum())
-                rows.append([regime, str(number), method, *cells])
-    lengths = [duration(float(x)) for x in score["gap_length"].values]
-    return table(
-        ["regime", "samples", "method", *lengths], rows,
+            part = values.sel({"regime": regime, "method": method})
+            number = int(count.sel(regime=regime).sum())
+            cells = _cells(part.transpose("gap_length", "axis").values)
+            rows.append([regime, str(number), method, *cells])
+    return _table(
+        ["regime", "samples", "method", *_lengths(values)], rows, fixed=3,
         caption=f"RMS error on x, y, z by regime [{UNIT}]",
     )  # fmt: skip
 
 
 def _bands(score: xr.Dataset, letter: str) -> Markup:
-    values = score["band_rms"].sel(satellite=letter).transpose("method", "band", "axis")
+    values = _of_satellite(score, "band_rms", letter)
     rows = [
-        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
-        for m, row in zip(score["method"].values, values.values, strict=True)
-        if np.isfinite(row).any()
+        [str(m), *_cells(row)]
+        for m, row in zip(values["method"].values, values.values, strict=True)
     ]
-    return table(
-        ["method", *map(str, score["band"].values)], rows,
+    return _table(
+        ["method", *map(str, values["band"].values)], rows, fixed=1,
         caption=f"RMS error on x, y, z by frequency, gaps of 6 h and more [{UNIT}]",
     )  # fmt: skip
 
@@ -280,25 +321,23 @@ def _bands(score: xr.Dataset, letter: str) -> Markup:
 def _controls(score: xr.Dataset, letter: str) -> Markup:
     passed = score["control_passed"].sel(satellite=letter)
     words = {1: "passed", 0: "failed", -1: "not tested"}
-    rows = [
+    results = [
         [str(t), words[int(v)]]
         for t, v in zip(passed["test"].values, passed.values, strict=True)
     ]
-    values = score["control_rms"].sel(satellite=letter)
-    values = values.transpose("method", "control", "axis")
-    errors = [
-        [str(m), *(" ".join(_nano(v) for v in cell) for cell in row)]
-        for m, row in zip(score["method"].values, values.values, strict=True)
-        if np.isfinite(row).any()
+    values = _of_satellite(score, "control_rms", letter)
+    rows = [
+        [str(m), *_cells(row)]
+        for m, row in zip(values["method"].values, values.values, strict=True)
     ]
-    return table(["control", "result"], rows, caption="Controls") + table(
-        ["method", *map(str, score["control"].values)], errors,
+    return table(["control", "result"], results, caption="Controls") + _table(
+        ["method", *map(str, values["control"].values)], rows, fixed=1,
         caption=f"RMS error on x, y, z in the gaps of the controls [{UNIT}]",
     )  # fmt: skip
 
 
 def _method(score: xr.Dataset) -> Markup:
-    floor = " ".join(_nano(v) for v in score["noise_floor"].values)
+    noise = " ".join(_nano(v) for v in score["observation_noise"].values)
     texts = (
         "Contiguous spans of observations were hidden, at positions from the seed, the "
         "same for every method; each method filled them from what was left; errors "
@@ -310,7 +349,7 @@ def _method(score: xr.Dataset) -> Markup:
         "After a gravity solver: the error series of an arc, the error in the gap and "
         "zero for 12 h on either side, less the least-squares fit of a cubic spline "
         "with nodes every 6 h and of the observed signal day by day.",
-        f"Noise floor of an observation (design noise below 35 mHz): {floor} {UNIT} on "
+        f"Noise of an observation (design, below 35 mHz): {noise} {UNIT} on "
         "x, y, z. 'firing': within 30 s of a firing of either satellite; 'shadow "
         "crossing': within 70 s of penumbra; 'disturbed': activity above twice its "
         "median.",

@@ -15,6 +15,7 @@ from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap, interval, rati
 from gracelstm_xr.evaluate.coverage import sigma_tables
 from gracelstm_xr.evaluate.parts import Part
 from gracelstm_xr.filling.benchmark import FILL, GapErrors, score_table
+from gracelstm_xr.filling.choice import COMPLETE
 from gracelstm_xr.filling.conditions import along_orbit
 
 #: What skill is measured against: the first that the data allow.
@@ -41,8 +42,11 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
     xarray.Dataset
         ``rms``, ``mae``, ``p95``, ``rms_low``, ``rms_high``, ``rms_solver``
         [m s-2], ``skill``, ``skill_low``, ``skill_high`` over ``(method, satellite,
-        axis, gap_length)``; ``ratio`` of ``fill`` to ``best_baseline`` with its
-        interval, as `paired` has them; ``gap_count``, and what
+        axis, gap_length)``, and ``share``, the part of the hidden samples that a
+        method has an estimate for; ``ratio`` of ``fill`` to ``best_baseline`` with its
+        interval, as `paired` has them, and the errors it is made of,
+        ``fill_rms_compared`` and ``baseline_rms_compared`` [m s-2], on the samples
+        that both have; ``gap_count``, and what
         `gracelstm_xr.evaluate.coverage.sigma_tables` gives;
         ``regime_rms`` and ``regime_count`` over ``regime`` as well.
     """
@@ -51,7 +55,9 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
     methods = [str(m) for m in result["method"].values]
     shape = (len(methods), len(parts), 3, len(lengths))
     names = ("rms_low", "rms_high", "rms_solver", "skill", "skill_low", "skill_high")
-    arrays = {name: np.full(shape, np.nan) for name in names}
+    made = {name: np.full(shape, np.nan) for name in names}
+    share = np.zeros(shape)
+    compared = np.full((2, *shape[1:]), np.nan)
     best = np.full(shape[1:], "", dtype="<U16")
     ratio = {name: np.full(shape[1:], np.nan) for name in ("", "_low", "_high")}
     reference = next((m for m in REFERENCES if m in methods), methods[0])
@@ -64,7 +70,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             errors = part.errors.take(here)
             squares, counts = _blocks(errors, methods)
             draws = bootstrap(squares, counts, seed)
-            values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
+            share[:, s, :, x] = counts.sum(axis=0) / len(errors.t)
             against = [paired(errors, m, methods[base], seed) for m in methods]
             skill, low, high = (1 - np.array(v) for v in zip(*against, strict=True))
             cells = (
@@ -73,32 +79,63 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
                 *(skill, high, low),
             )
             for name, cell in zip(names, cells, strict=True):
-                arrays[name][:, s, :, x] = cell
-            best[s, :, x], *comparison = _against_best(errors, methods, values, seed)
-            for end, cell in zip(ratio, comparison, strict=True):
+                made[name][:, s, :, x] = cell
+            best[s, :, x], rms, *found = _against_best(errors, methods, seed)
+            compared[:, s, :, x] = rms
+            for end, cell in zip(ratio, found, strict=True):
                 ratio[end][s, :, x] = cell
-    _attach(result, arrays, best, ratio, reference)
+    _attach(result, made, best, ratio, reference)
+    result["share"] = (
+        DIMS, share, {"units": "1", "long_name": "hidden samples with an estimate"},
+    )  # fmt: skip
+    for name, values in zip(("fill", "baseline"), compared, strict=True):
+        text = f"RMS error of the {name} where fill and the best baseline have one"
+        attrs = {"units": "m s-2", "long_name": text}
+        result[f"{name}_rms_compared"] = (DIMS[1:], values, attrs)
     result.update(sigma_tables(parts, lengths, seed))
     return result.merge(_regime_tables(parts, methods, lengths))
 
 
 def _against_best(
-    errors: GapErrors, methods: list[str], values: Array, seed: int
-) -> tuple[npt.NDArray[np.str_], Array, Array, Array]:
-    """Best baseline by axis, and the ratio of ``fill`` to it with its interval."""
+    errors: GapErrors, methods: list[str], seed: int
+) -> tuple[npt.NDArray[np.str_], Array, Array, Array, Array]:
+    """Best baseline by axis, RMS of ``fill`` and of it, and their ratio.
+
+    All of it on samples that both have. A baseline competes where it has an estimate
+    for nearly all that ``fill`` has one for, or where none has.
+    """
     best = np.full(3, "", dtype="<U16")
-    difference = np.full((3, 3), np.nan)
-    baselines = [i for i, m in enumerate(methods) if m in METHODS]
-    if FILL not in methods or not baselines:
-        return best, difference[0], difference[1], difference[2]
-    f = methods.index(FILL)
+    rms, found = np.full((2, 3), np.nan), np.full((3, 3), np.nan)
+    names = [m for m in methods if m in METHODS and m in errors.errors]
+    if FILL not in errors.errors or not names:
+        return best, rms, *found
+    filled = np.isfinite(errors.errors[FILL]).sum(axis=0)
+    each = np.array([_both_rms(errors, FILL, name) for name in names])
+    known = np.array([_both(errors, FILL, name).sum(axis=0) for name in names])
     for k in range(3):
-        scored = [b for b in baselines if np.isfinite(values[b, k])]
-        if not scored or not np.isfinite(values[f, k]):
+        if not known[:, k].any():
             continue
-        best[k] = methods[scored[int(np.argmin(values[scored, k]))]]
-        difference[:, k] = np.array(paired(errors, FILL, str(best[k]), seed))[:, k]
-    return best, difference[0], difference[1], difference[2]
+        enough = known[:, k] >= COMPLETE * filled[k]
+        usable = np.flatnonzero(enough if enough.any() else known[:, k] > 0)
+        first = usable[np.argmax(each[usable, 0, k] / each[usable, 1, k])]
+        best[k], rms[:, k] = names[first], each[first, :, k]
+        found[:, k] = np.array(paired(errors, FILL, names[first], seed))[:, k]
+    return best, rms, *found
+
+
+def _both(errors: GapErrors, method: str, other: str) -> npt.NDArray[np.bool_]:
+    """Where both methods have an estimate, shape (m, 3)."""
+    one, two = errors.errors[method], errors.errors[other]
+    return np.asarray(np.isfinite(one) & np.isfinite(two))
+
+
+def _both_rms(errors: GapErrors, method: str, other: str) -> Array:
+    """RMS [m s-2] of both methods by axis where both have an estimate, (2, 3)."""
+    both = _both(errors, method, other)
+    squares = [
+        np.where(both, errors.errors[name], 0.0) ** 2 for name in (method, other)
+    ]
+    return np.sqrt(ratio_of(np.sum(squares, axis=1), both.sum(axis=0)))
 
 
 def paired(
@@ -124,11 +161,10 @@ def paired(
     """
     if method not in errors.errors or other not in errors.errors:
         return np.full(3, np.nan), np.full(3, np.nan), np.full(3, np.nan)
-    one, two = errors.errors[method], errors.errors[other]
-    both = np.isfinite(one) & np.isfinite(two)
+    both = _both(errors, method, other)
     common = {
-        "one": np.where(both, one, np.nan),
-        "two": np.where(both, two, np.nan),
+        "one": np.where(both, errors.errors[method], np.nan),
+        "two": np.where(both, errors.errors[other], np.nan),
     }
     squares, counts = _blocks(replace(errors, errors=common), list(common))
     values = np.sqrt(ratio_of(squares.sum(axis=0), counts.sum(axis=0)))
@@ -170,7 +206,9 @@ def _attach(
             DIMS[1:], values, {"units": "1", "long_name": text + note},
         )  # fmt: skip
     result["best_baseline"] = (
-        DIMS[1:], best, {"long_name": "baseline with the smallest RMS error"},
+        DIMS[1:],
+        best,
+        {"long_name": "baseline with the smallest RMS error beside that of fill"},
     )  # fmt: skip
 
 

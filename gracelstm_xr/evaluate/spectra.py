@@ -107,16 +107,17 @@ def _says(units: str, text: str) -> dict[str, str]:
     return {"units": units, "long_name": text}
 
 
-def noise_floor() -> xr.DataArray:
+def observation_noise() -> xr.DataArray:
     """RMS of the design noise in the pass band of ACC1B, below 35 mHz [m s-2].
 
-    No method can come closer to an observation than the noise of that observation.
+    An estimate that knows nothing of an observation's noise comes no closer to it than
+    this in the long run; next to the edges of a gap, or on quiet days, it may.
     Counted from a tenth of a revolution's frequency: below it the noise is bias.
     """
     f = np.geomspace(0.1 / REVOLUTION, PASS, 4000)
-    floor = [np.sqrt(np.trapezoid(design_noise(f, a) ** 2, f)) for a in AXES]
+    noise = [np.sqrt(np.trapezoid(design_noise(f, a) ** 2, f)) for a in AXES]
     return xr.DataArray(
-        floor,
+        noise,
         dims="axis",
         coords={"axis": list(AXES)},
         attrs=_says("m s-2", "RMS of the accelerometer's design noise below 35 mHz"),
@@ -168,12 +169,17 @@ def _sums(
 
 
 def _transform(values: Array, step: float) -> npt.NDArray[np.complex128]:
-    """Windowed transform, shape (axis, frequency); its square is a density."""
+    """Windowed transform, shape (axis, frequency); its square is a density.
+
+    NaN on an axis with any sample missing, where a method has no estimate.
+    """
     from scipy.signal import detrend, get_window
 
     window = get_window("hann", len(values))
     scale = np.sqrt(2 * step / (window**2).sum())
-    lines = np.fft.rfft(detrend(values, axis=0) * window[:, None], axis=0)[1:]
+    known = np.isfinite(values).all(axis=0)
+    smooth = detrend(np.where(known, values, 0.0), axis=0) * window[:, None]
+    lines = np.where(known, np.fft.rfft(smooth, axis=0)[1:], np.nan)
     return np.asarray(scale * lines.T)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.evaluate.verdict import duration
+from gracelstm_xr.arrays import Array
+from gracelstm_xr.core.labels import length_label
+from gracelstm_xr.filling.choice import COMPLETE
 
 
-def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
+def score_table(score: xr.Dataset, *, columns: int = 3) -> str:
     """Return RMS errors as text: a row per method, x y z under each gap length.
 
     Parameters
@@ -21,9 +23,12 @@ def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
     Returns
     -------
     str
-        Errors in nm s-2; the best of each column carries a star.
+        Errors in nm s-2; the best of each column carries a star. Where the score has
+        ``share``, methods without an estimate for a tenth of the samples or more, which
+        are the harder ones, stand in parentheses and out of the competition.
     """
     rms = score["rms"].transpose("satellite", "gap_length", "method", "axis")
+    share = score.get("share", xr.ones_like(rms)).transpose(*rms.dims)
     methods = [str(m) for m in score["method"].values]
     lengths = score["gap_length"].values
     wide = max(map(len, methods)) + 2
@@ -31,12 +36,12 @@ def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
     for i, letter in enumerate(score["satellite"].values):
         lines.append(f"RMS error on satellite {letter}, axes x y z [nm s-2]; * = best")
         values = rms.values[i] * 1e9
-        scored = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
-        for first in range(0, len(scored), columns):
-            chosen = scored[first : first + columns]
-            heads = "".join(f"{duration(float(lengths[j])):>20}" for j in chosen)
+        known = np.flatnonzero(np.isfinite(values).any(axis=(1, 2)))
+        for first in range(0, len(known), columns):
+            part = known[first : first + columns]
+            heads = "".join(f"{length_label(float(lengths[j])):>23}" for j in part)
             lines.append(f"{'gap':<{wide}}{heads}")
-            cells = [_cells(values[j]) for j in chosen]
+            cells = [_cells(values[j], share.values[i, j]) for j in part]
             lines += [
                 f"{name:<{wide}}" + "".join(column[m] for column in cells)
                 for m, name in enumerate(methods)
@@ -44,18 +49,20 @@ def score_table(score: xr.Dataset, *, columns: int = 4) -> str:
     return "\n".join(lines)
 
 
-def _cells(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> list[str]:
+def _cells(values: Array, share: Array) -> list[str]:
     """One column of (method, axis) errors, the smallest of each axis starred."""
-    safe = np.where(np.isfinite(values), values, np.inf)
-    best = safe.argmin(axis=0)
-    return [
-        "  "
-        + "".join(
-            f"{_number(v) + ('*' if best[a] == m else ' '):>6}"
+    whole = np.isfinite(values) & (share >= COMPLETE)
+    best = np.where(whole, values, np.inf).argmin(axis=0)
+    rows = []
+    for m, row in enumerate(values):
+        texts = [
+            _number(v) + ("*" if best[a] == m and whole[m, a] else " ")
+            if whole[m, a] or not np.isfinite(v)
+            else f"({_number(v)})"
             for a, v in enumerate(row)
-        )
-        for m, row in enumerate(values)
-    ]
+        ]
+        rows.append("  " + "".join(f"{text:>7}" for text in texts))
+    return rows
 
 
 def _number(value: float) -> str:

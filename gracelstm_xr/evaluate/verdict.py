@@ -8,9 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from gracelstm_xr.core.labels import length_label
+
 #: Sigma is honest when coverage may be, by its interval, as near to its level.
 HONEST = 0.05
-UNITS = ((86_400, "d"), (3600, "h"), (60, "min"))
+#: Tables of a score that a finding takes its numbers from.
+NUMBERS = (
+    *("ratio", "ratio_low", "ratio_high", "sigma_factor"),
+    *("fill_rms_compared", "baseline_rms_compared"),
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +29,7 @@ class Finding:
     length : float
         [s]
     rms, baseline_rms : float
-        Of ``fill`` and of the best baseline [m s-2].
+        Of ``fill`` and of the best baseline on the samples that both have [m s-2].
     baseline : str
         Name of the best baseline.
     ratio, low, high : float
@@ -95,7 +101,6 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
     if "fill" not in score["method"].values or "ratio" not in score:
         return []
     mine = score.sel(satellite=satellite)
-    fill = mine["rms"].sel({"method": "fill"})
     rows = []
     for length in score["gap_length"].values:
         for axis in score["axis"].values:
@@ -107,14 +112,12 @@ def findings(score: xr.Dataset, satellite: str) -> list[Finding]:
                 mine[f"coverage{end}"].sel(at).values for end in ("", "_low", "_high")
             )
             sure = [(float(a), float(b)) for a, b in zip(low, high, strict=True)]
-            numbers = {
-                name: float(mine[name].sel(at))
-                for name in ("ratio", "ratio_low", "ratio_high", "sigma_factor")
-            }
+            numbers = {name: float(mine[name].sel(at)) for name in NUMBERS}
             rows.append(
                 Finding(
-                    satellite, str(axis), float(length), float(fill.sel(at)),
-                    float(mine["rms"].sel({"method": baseline, **at})), baseline,
+                    satellite, str(axis), float(length),
+                    numbers["fill_rms_compared"], numbers["baseline_rms_compared"],
+                    baseline,
                     numbers["ratio"], numbers["ratio_low"], numbers["ratio_high"],
                     (float(cover[0]), float(cover[1])), (sure[0], sure[1]),
                     numbers["sigma_factor"],
@@ -197,7 +200,7 @@ def _of_controls(score: xr.Dataset) -> Iterator[str]:
 def _where(lengths: Iterable[float]) -> str:
     """Gap lengths as part of a sentence."""
     bounds = list(lengths)
-    finite = [duration(x) for x in bounds if np.isfinite(x)]
+    finite = [length_label(x) for x in bounds if np.isfinite(x)]
     parts = [f"in gaps of {', '.join(finite)}"] if finite else []
     if len(finite) < len(bounds):
         parts.append("with all data hidden")
@@ -206,13 +209,3 @@ def _where(lengths: Iterable[float]) -> str:
 
 def _percent(ratio: float) -> str:
     return f"{100 * abs(1 - ratio):.0f} %"
-
-
-def duration(seconds: float) -> str:
-    """Gap length in its natural unit; infinity is a recipient without any data."""
-    if not np.isfinite(seconds):
-        return "all data"
-    for size, unit in UNITS:
-        if seconds >= size and abs(seconds / size * 10 % 1) < 1e-9:
-            return f"{seconds / size:g} {unit}"
-    return f"{seconds:g} s"

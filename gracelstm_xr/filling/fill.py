@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,12 @@ from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.filling.fitbaseline import baseline_models, inputs_of
+from gracelstm_xr.filling.model import FittedModel, model_of
 from gracelstm_xr.filling.present import as_fitted
 from gracelstm_xr.filling.recipient import Filled
 from gracelstm_xr.filling.surroundings import Surroundings, halo_of
 from gracelstm_xr.physics.features import satellite_pairs
 from gracelstm_xr.physics.frames import Pair
-
-if TYPE_CHECKING:
-    from gracelstm_xr.filling.model import FittedModel
 
 __all__ = ["fill"]
 
@@ -48,7 +47,7 @@ KINDS: dict[str, Output] = {
 
 def fill(
     ds: xr.Dataset,
-    model: FittedModel | None = None,
+    model: FittedModel | str | os.PathLike[str] | None = None,
     *,
     method: str | None = None,
     clean: bool = True,
@@ -59,9 +58,10 @@ def fill(
     ----------
     ds : xarray.Dataset
         Data model with ``lin_accl`` on a regular axis.
-    model : FittedModel, optional
-        Of `fit`, from the same mission. Without it the baseline named by ``method`` is
-        fitted to the data themselves, in the same graph.
+    model : FittedModel or path-like, optional
+        Of `fit`, from the same mission, or the file it was saved in. Without it the
+        baseline named by ``method`` is fitted to the data themselves, in the same
+        graph.
     method : str, optional
         Use this method everywhere instead of what held-out gaps favour: ``lstm``,
         ``tracked`` (what the network starts from) or one of
@@ -93,6 +93,7 @@ def fill(
     if model is None:
         parts = _fill_plain(seen, satellites, method)
         return _assembled(ds, parts, f"{method}, fitted to these data")
+    model = model_of(model)
     method = method or model.only
     if not set(satellites) & set(model.recipients):
         raise GraceError(

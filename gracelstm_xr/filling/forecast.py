@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,12 +35,12 @@ from gracelstm_xr.filling.ahead import (
 )
 from gracelstm_xr.filling.hindcasts import hindcasts
 from gracelstm_xr.filling.lessons import learn
+from gracelstm_xr.filling.model import FittedModel, model_of
 from gracelstm_xr.filling.outlook import CODES, ForecastCalibration, Outcome
 from gracelstm_xr.filling.present import as_fitted
 from gracelstm_xr.physics.frames import alone_without_twin, frame_inputs
 
 if TYPE_CHECKING:
-    from gracelstm_xr.filling.model import FittedModel
     from gracelstm_xr.filling.recipient import Recipient
 
 __all__ = ["OUTPUTS", "data_ends", "forecast"]
@@ -62,7 +63,7 @@ OUTPUTS = ("lin_accl_forecast", "lin_accl_forecast_sigma", "lin_accl_forecast_me
 
 def forecast(
     ds: xr.Dataset,
-    model: FittedModel,
+    model: FittedModel | str | os.PathLike[str],
     *,
     horizon: Any = "90min",
     start: Any = None,
@@ -87,8 +88,8 @@ def forecast(
     ds : xarray.Dataset
         Data model with at least a day of ``lin_accl``, and orbits, at its end. Only
         the last 57 h are read.
-    model : FittedModel
-        Of `gracelstm_xr.lstm.fit`.
+    model : FittedModel or path-like
+        Of `gracelstm_xr.lstm.fit`, or the file it was saved in.
     horizon : str, number or timedelta
         How far past the end of ``ds`` to go, as a duration or in seconds; up to a day.
         Hindcasts reach three revolutions: sigma beyond is extrapolated.
@@ -115,6 +116,7 @@ def forecast(
     NotEnoughDataError
         When ``ds`` is shorter than a day.
     """
+    model = model_of(model)
     ds = screened(ds, clean=clean)
     seconds = duration(horizon, name="horizon")
     names = _satellites(ds, model, seconds)

@@ -18,11 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.baselines.base import baseline_kinds
+from gracelstm_xr.core.html import facts
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, ModelFileError
 from gracelstm_xr.files import MODEL, check_output, writing
 from gracelstm_xr.filling.modelfile import Arrays, pack, unpack
 from gracelstm_xr.filling.recipient import Recipient
+from gracelstm_xr.filling.summary import summary
 from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.kerasfile import check_network, check_sizes
 from gracelstm_xr.lstm.settings import Settings, Split
@@ -31,7 +33,7 @@ from gracelstm_xr.lstm.trained import TrainedNetwork
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["FittedModel", "load_model"]
+__all__ = ["FittedModel", "load_model", "model_of"]
 
 FORMAT = MODEL
 #: Members of the zip beside the networks.
@@ -119,6 +121,22 @@ class FittedModel:
             f"<FittedModel: fills {pairs}; trained on {first} to {last} "
             f"({self.info.get('data', 'unknown data')}); {self.only or network}>"
         )
+
+    def summary(self) -> str:
+        """Spans, networks, and what a fill will use and how well it knows.
+
+        Returns
+        -------
+        str
+            One fact per line: the dates trained on, chosen on and left for
+            evaluation; every track's network, its members and its gain; per satellite
+            and axis whether the network is used, in which gaps, and the expected
+            error (1-sigma in the middle of a gap, away from firings) [nm s-2].
+        """
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return facts(self.summary())
 
     def predict(self, track: str, windows: Windows | Array32) -> Array32:
         """Residuals [standard deviations] of windows (w, step, channel) of a track.
@@ -247,6 +265,11 @@ def load_model(path: str | os.PathLike[str]) -> FittedModel:
         raise _refused(path, f"cannot be read as a model ({_line(error)})") from error
     except BROKEN as error:
         raise _refused(path, _line(error)) from error
+
+
+def model_of(model: FittedModel | str | os.PathLike[str]) -> FittedModel:
+    """The model itself, or the one in the file named."""
+    return load_model(model) if isinstance(model, str | os.PathLike) else model
 
 
 def _refused(path: Any, why: str) -> ModelFileError:

@@ -141,6 +141,13 @@ def check_network(content: bytes, what: str) -> None:
     _check_weights(weights, what)
 
 
+def network_name(content: bytes) -> str:
+    """Name of the model in a ``.keras`` file that has been checked."""
+    with zipfile.ZipFile(io.BytesIO(content)) as file:
+        config = json.loads(file.read("config.json"))
+    return str(config["config"].get("name", config.get("class_name", "network")))
+
+
 def check_sizes(file: zipfile.ZipFile, what: str) -> None:
     """Refuse a zip that would unpack to more than `LARGEST` bytes."""
     size = sum(member.file_size for member in file.infolist())

@@ -161,11 +161,19 @@ def train_all(jobs: Sequence[Job], *, progress: bool = False) -> list[list[Membe
         steps = sum(job.settings.epochs * job.settings.batches for job, _ in each)
         with Bar("training", steps, unit="batch", enabled=progress) as bar:
             trained = [
-                train_member(job, k, report=lambda n, text: bar.update(n, note=text))
-                for job, k in each
+                train_member(job, k, report=_reported(bar, number, len(each), job, k))
+                for number, (job, k) in enumerate(each, start=1)
             ]
     members = iter(trained)
     return [[next(members) for _ in range(j.settings.ensemble)] for j in jobs]
+
+
+def _reported(bar: Bar, number: int, total: int, job: Job, member: int) -> Report:
+    """Counts batches, and says which network they are of."""
+    which = f"network {number} of {total}: {job.name}"
+    if job.settings.ensemble > 1:
+        which += f" {member + 1}"
+    return lambda steps, note: bar.update(steps, note=f"({which}, {note or 'begins'})")
 
 
 class _Training:

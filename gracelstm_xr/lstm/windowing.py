@@ -27,9 +27,11 @@ def windows(
 ) -> xr.DataArray:
     """Show the series and its covariates in overlapping windows, lazily.
 
-    Training cuts its windows from the same numbers by position; nothing here is ever
-    held whole. To leave out windows with a gap, ``lin_accl`` of the satellite is read
-    once, chunk by chunk; nothing is read with ``across_gaps=True``.
+    For looking, and for networks of one's own: series and covariates in SI units as
+    they are, without the baselines. The network of `fit` reads something else, see
+    *Notes*. Nothing here is ever held whole. To leave out windows with a gap,
+    ``lin_accl`` of the satellite is read once, chunk by chunk; nothing is read with
+    ``across_gaps=True``.
 
     Parameters
     ----------
@@ -56,6 +58,14 @@ def windows(
         When the data are shorter than a window.
     NotEnoughDataError
         When every window touches a gap.
+
+    Notes
+    -----
+    `fit` starts from what regression, slow part and repetition make of the visible
+    samples, and shows its network what these leave, in standard deviations, with 0 in
+    hidden samples and a mask beside, and the covariates scaled; their names are
+    ``model.info["channels"]``. They depend on what is hidden, so that no window of
+    theirs can be cut beforehand.
     """
     import dask.array as da
     import xarray as xr

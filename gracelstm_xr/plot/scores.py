@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray as xr
 
-from gracelstm_xr.arrays import AnyArray
+from gracelstm_xr.arrays import AnyArray, Array
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.plot.spectra import finish_spectrum
 from gracelstm_xr.plot.style import (
@@ -42,8 +42,14 @@ METRICS = {
     "p95": "error not exceeded in 95 %",
     "rms_solver": "RMS error after bias and scale",
 }
-#: Methods whose interval is drawn among many.
-BANDED = ("lstm", "fill", "transplant")
+#: What is drawn unless methods are named, the most telling first; series made
+#: elsewhere come after the network, and more than `MOST` would hide each other.
+TELLING = (
+    *("fill", "lstm", "ridge", "transplant", "tracked", "previous_orbit"),
+    *("linear", "harmonic", "lstm_single", "bridge", "polynomial", "ar", "cubic"),
+    *("tracked_single", "bridge_single", "hold"),
+)
+MOST = 7
 #: Lines of the losses, and the colour of each track.
 LOSSES = {"loss": ("-", "o", "training"), "val_loss": ("--", "s", "validation")}
 TRACKS = ("blue", "vermillion", "black", "orange")
@@ -184,10 +190,10 @@ def evaluation(
     ----------
     score : xarray.Dataset
         ``rms(method, satellite, axis, gap_length)`` [m s-2], from ``evaluate``. The
-        interval from ``rms_low`` to ``rms_high`` is a band (among more than six methods
-        of the network, the fill and the transplant only), ``noise_floor`` a line,
-        where the score has them. Of a further dimension the first entry is drawn, and
-        named in the title: select another with ``score.sel`` first.
+        interval from ``rms_low`` to ``rms_high`` is a bar, of ``fill`` a band, and
+        ``observation_noise`` a line, where the score has them. Of a further dimension
+        the first entry is drawn, and named in the title: select another with
+        ``score.sel`` first.
     ax : matplotlib Axes, optional
         Drawn on a new figure when left out.
     axis : {"x", "y", "z"}, optional
@@ -198,7 +204,7 @@ def evaluation(
         A table of the score over method and gap length: ``"rms"``, ``"mae"``,
         ``"p95"``, ``"rms_solver"``, ``"skill"``.
     methods : sequence of str, optional
-        Methods to draw; all by default.
+        Methods to draw; by default the seven that tell most.
     legend : bool, optional
         Whether to name the methods.
     **style
@@ -228,10 +234,12 @@ def evaluation(
     if ratio:
         ax.set_ylim(max(ax.get_ylim()[0], -1.05), min(ax.get_ylim()[1], 1.05))
         ax.axhline(0.0, color="black", lw=0.8)
-    elif "noise_floor" in score and not ratio:
-        floor, _ = one_score(score, "noise_floor", axis, letter)
+    elif "observation_noise" in score and not ratio:
+        floor, _ = one_score(score, "observation_noise", axis, letter)
         level = NANO * float(_plain(floor, set())[0])
-        ax.axhline(level, color="black", ls=":", lw=1.2, label="noise floor")
+        ax.axhline(
+            level, color="black", ls=":", lw=1.2, label="noise of an observation"
+        )
     length_ticks(ax, score["gap_length"].values)
     if ratio:
         what = f"{metric} over {table.attrs.get('reference', 'the reference')}"
@@ -239,15 +247,22 @@ def evaluation(
     else:
         plain_log(ax)
         label_y(ax, f"{axis} {METRICS.get(metric, metric)}", UNIT)
-    ax.set_title(f"{title(letter, score)}, axis {axis}{told}", loc="left")
+    ax.set_title(f"{_heading(letter, score)}, axis {axis}{told}", loc="left")
     ax.grid(alpha=0.3, which="both")
     if legend:
         explain(ax)
     return ax
 
 
+def _heading(letter: str, score: xr.Dataset) -> str:
+    """Satellite, origin of the data, and the days scored where the score has them."""
+    ends = (str(score.attrs.get(f"evaluation_{end}", "")) for end in ("start", "stop"))
+    days = " to ".join(dict.fromkeys(end[:10] for end in ends if end))
+    return title(letter, score) + (f", {days}" if days else "")
+
+
 def chosen_methods(table: xr.DataArray, methods: Sequence[str] | None) -> list[str]:
-    """Methods to draw, in the order of the score.
+    """Methods to draw, in the order of the score; at most `MOST` unless named.
 
     Raises
     ------
@@ -258,7 +273,16 @@ def chosen_methods(table: xr.DataArray, methods: Sequence[str] | None) -> list[s
     unknown = sorted(set(methods or ()) - set(present))
     if unknown:
         raise GraceError(f"methods {unknown} wanted; the score has {present}")
-    return [n for n in present if methods is None or n in methods]
+    if methods is None:
+        others = [n for n in present if n not in TELLING]
+        rank = [*TELLING[:2], *others, *TELLING[2:]]
+        some = [n for n in rank if n in present and _has_any(table, n)]
+        methods = some[:MOST]
+    return [n for n in present if n in methods]
+
+
+def _has_any(table: xr.DataArray, method: str) -> bool:
+    return bool(np.isfinite(table.sel({"method": method})).any())
 
 
 def _draw_methods(
@@ -282,9 +306,24 @@ def _draw_methods(
         if not np.isfinite(values).any():
             continue
         ax.plot(place, values, label=name, **look)
-        if len(interval) == 2 and (name in BANDED or len(names) <= 6):
-            low, high = interval
-            ax.fill_between(place, low, high, color=look["color"], alpha=0.15, lw=0)
+        if len(interval) == 2:
+            _draw_interval(ax, place, interval, look, band=name == "fill")
+
+
+def _draw_interval(
+    ax: Axes,
+    place: Array,
+    interval: list[Array],
+    look: Mapping[str, Any],
+    *,
+    band: bool,
+) -> None:
+    """From low to high: a band of the fill, thin bars of the others."""
+    low, high = interval
+    if band:
+        ax.fill_between(place, low, high, color=look["color"], alpha=0.2, lw=0)
+    else:
+        ax.vlines(place, low, high, color=look["color"], alpha=0.6, lw=1.0)
 
 
 def evaluation_figure(
@@ -346,8 +385,9 @@ def coverage(
     Returns
     -------
     matplotlib Axes
-        Share of the errors [%] against gap length; a colour per axis, a line style
-        per level, and a thin line and a tick at what is expected.
+        Share of the errors [%] against gap length, with its 95 % interval where the
+        score has it; a colour per axis, a line style per level, and a thin line and a
+        tick at what is expected.
 
     Raises
     ------
@@ -358,6 +398,7 @@ def coverage(
     _, letter = one_score(score, "coverage", names[0], satellite)
     place = length_places(score["gap_length"].values)
     ax = new_axes(ax, size=(8, 4.2))
+    ax.set_xscale("log")  # before anything is drawn: one length alone has no range
     lines = ["-", "--", ":", "-."]
     told = ""
     levels = score["coverage"]["level"].values
@@ -367,6 +408,13 @@ def coverage(
             table, _ = one_score(score, "coverage", name, satellite)
             table, told = _plain(table.isel(level=i), {"gap_length"})
             colour, marker = AXES.get(name, ("green", "v"))
+            if "coverage_low" in score:
+                ends = (
+                    100 * one_score(score, f"coverage_{end}", name, satellite)[0]
+                    for end in ("low", "high")
+                )
+                low, high = (_plain(e.isel(level=i), {"gap_length"})[0] for e in ends)
+                ax.vlines(place, low, high, color=COLOURS[colour], alpha=0.5, lw=1.0)
             options = {"color": COLOURS[colour], "marker": marker, "ms": 5, "lw": 1.3}
             ax.semilogx(
                 place, 100 * table.values, ls=lines[i % 4],
@@ -376,7 +424,7 @@ def coverage(
     ax.set_yticks([0, 25, 50, *(100 * levels)])
     length_ticks(ax, score["gap_length"].values)
     ax.set_ylabel("errors within sigma [%]")
-    ax.set_title(f"{title(letter, score)}{told}", loc="left")
+    ax.set_title(f"{_heading(letter, score)}{told}", loc="left")
     ax.grid(alpha=0.3)
     explain(ax, title="found\n(lines: expected)")
     return ax
@@ -405,7 +453,7 @@ def error_spectrum(
     satellite : str, optional
         Letter; the first one by default.
     methods : sequence of str, optional
-        Methods to draw; all by default.
+        Methods to draw; by default the seven that tell most.
     **style
         Passed to ``Axes.loglog``.
 
@@ -430,5 +478,5 @@ def error_spectrum(
             continue
         ax.loglog(asd["frequency"].values, values * NANO, label=name, **options)
     finish_spectrum(ax, axis, f"{axis} amplitude spectral density of the error")
-    ax.set_title(title(letter, score), loc="left")
+    ax.set_title(f"{_heading(letter, score)}, axis {axis}", loc="left")
     return ax

@@ -147,7 +147,7 @@ def told(score: xr.Dataset) -> dict[str, Any]:
         "gap_count",
         "lstm_share",
     ]
-    return score[[*wanted, "noise_floor"]].to_dict()
+    return score[[*wanted, "observation_noise"]].to_dict()
 
 
 def everything(options: argparse.Namespace) -> None:
@@ -184,7 +184,7 @@ def pooled(scores: Sequence[xr.Dataset]) -> xr.Dataset:
     square["coverage"] = joined["coverage"].mean("satellite")
     square["lstm_share"] = joined["lstm_share"].mean("satellite")
     square["gap_count"] = joined["gap_count"].sum("satellite")
-    square["noise_floor"] = scores[0]["noise_floor"]
+    square["observation_noise"] = scores[0]["observation_noise"]
     return square
 
 
@@ -209,7 +209,7 @@ def rows(table: xr.Dataset, regime: str, single: bool) -> Iterator[str]:
     judged = [m for m in JUDGED if m in errors["method"].values]
     if not single:
         judged = [m for m in judged if not m.endswith("_single")]
-    known = table["noise_floor"] * 1e9
+    known = table["observation_noise"] * 1e9
     yield (
         "| gap | gaps | axis | best baseline | "
         + " | ".join(judged)

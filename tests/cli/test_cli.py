@@ -17,6 +17,7 @@ import xarray as xr
 
 from gracelstm_xr import l1b
 from gracelstm_xr.cli import main
+from gracelstm_xr.cli.parser import build_parser
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.export.l1b import to_l1b
 from gracelstm_xr.store.read import open_store
@@ -83,13 +84,17 @@ def test_gaps_prints_and_writes_the_table(
     table = tmp_path / "gaps.csv"
     assert main(["gaps", str(store), "--csv", str(table), "--min-length", "20s"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 3
+    assert lines[3].startswith("not listed: 1 shorter than 20s, 10 s together")
     assert lines[1].split() == ["A", "2008-01-01T00:01:40", "2008-01-01T00:02:30", "50"]
     rows = pd.read_csv(table)
     assert list(rows.columns) == ["satellite", "start", "stop", "length"]
     assert rows["length"].tolist() == [50.0, 4000.0]
     assert main(["gaps", str(store), "--min-length", "2h"]) == 0
-    assert "no gaps of 2h or longer" in capsys.readouterr().out
+    told = capsys.readouterr().out.splitlines()
+    assert told == [
+        "no gaps of 2h or longer",
+        "not listed: 3 shorter than 2h, 4060 s together; --min-length 1s lists all",
+    ]
 
 
 def test_info_knows_every_kind_of_path(
@@ -157,10 +162,6 @@ def test_export_goes_on_and_takes_names(
     ("arguments", "message"),
     [
         (
-            ["export", "STORE", "out", "--format", "netcdf", "--layout", "text"],
-            "--layout is for --format l1b",
-        ),
-        (
             ["export", "STORE", "out", "--format", "l1b", "--release", "2"],
             "release is '2'; expected two digits",
         ),
@@ -170,14 +171,16 @@ def test_export_goes_on_and_takes_names(
         ),
         (["info", "nowhere"], "nowhere: no such file or folder"),
         (["gaps", "nowhere.zarr"], "no Zarr store at nowhere.zarr; make one with"),
-        (["gaps", "STORE", "--min-length", "soon"], "'soon' is not a duration"),
         (["fit", "STORE", "no/such/model"], "does not exist; make it first"),
-        (["fill", "STORE", "m", "out.txt"], "expected a name in .nc or .zarr"),
         (["fill", "STORE", "m", "out.nc"], "'m'"),
         (["export", "STORE", "out", "--format", "l1b", "--start", "2031"], "no data"),
-        (["simulate", "out", "--days", "0"], "--days is 0; expected 1 or more"),
         (["ingest", "nowhere", "new.zarr"], "no such file or folder: nowhere"),
-        (["ingest", "STORE", "n.zarr", "--workers", "0"], "workers is 0; expected 1"),
+        (
+            ["ingest", ".", "n.zarr", "--satellites", "AQ"],
+            "expected letters of A, B",
+        ),
+        (["fit", "STORE", "m.gracelstm", "--recipient", "Q"], "found satellites A, B"),
+        (["ingest", "other.zarr", "STORE"], "no such file or folder"),
     ],
 )
 def test_errors_take_one_line_and_leave_nothing(
@@ -197,6 +200,50 @@ def test_errors_take_one_line_and_leave_nothing(
     assert message in lines[-1]
     assert "Traceback" not in captured.err
     assert [p.name for p in folder.iterdir()] == ["grace.zarr"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["export", "s", "out", "--format", "netcdf", "--layout", "text"],
+            "--layout is for --format l1b",
+        ),
+        (["fill", "s", "m", "out.txt"], "expected a name in .nc or .zarr"),
+        (["fit", "s", "m", "--overwrite", "--start", "soon"], "'soon' is not a date"),
+        (["gaps", "s", "--min-length", "soon"], "'soon' is not a duration"),
+        (["simulate", "out", "--days", "0"], "'0' found, expected 1, 2, 3"),
+        (["ingest", "s", "n.zarr", "--workers", "0"], "'0' found, expected 1, 2, 3"),
+    ],
+)
+def test_what_no_data_could_mend_is_wrong_usage(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    try:
+        status = main(arguments)
+    except SystemExit as stop:
+        status = int(str(stop.code))
+    assert status == 2
+    assert message in capsys.readouterr().err
+    assert not any(tmp_path.iterdir())
+
+
+def test_remedies_are_those_of_the_shell(
+    store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, coarse = store.parent / "gaps.csv", str(store.parent / "b.zarr")
+    for status in (0, 1):
+        assert main(["gaps", str(store), "--csv", str(table)]) == status
+    assert capsys.readouterr().err.endswith("or replace it with --overwrite\n")
+    assert main(["resample", str(store), coarse, "--step", "5s"]) == 0
+    capsys.readouterr()
+    assert main(["info", coarse]) == 0
+    assert "ds.grace" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -234,6 +281,7 @@ gracelstm_xr.store.ingest.write_shard = slow
 if sys.argv.pop(1) == "sync":
     dask.config.set(scheduler="sync")
 from gracelstm_xr.cli import main
+from gracelstm_xr.cli.parser import build_parser
 sys.exit(main(sys.argv[1:]))
 """
     out = tmp_path / "out.zarr"
@@ -291,9 +339,14 @@ def test_fit_and_fill_from_the_shell(
     )
     fit = ["fit", str(store), str(model), "--config", str(small), "--epochs", "1"]
     assert main([*fit, "--quiet"]) == 0
-    assert "RMS error on satellite" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "RMS error on satellite" in told
+    assert "satellite B from A\n  x: network " in told
+    assert told.endswith(f"\nmodel in {model}\n")
     out = tmp_path / "out.nc"
     assert main(["fill", str(store), str(model), str(out), "--quiet"]) == 0
+    told = capsys.readouterr().out
+    assert "  A: nothing was missing\n  B: " in told
     with xr.open_dataset(out) as back:
         back = back.transpose("satellite", "time", ...)
         filled = back["lin_accl_filled"].values
@@ -334,3 +387,19 @@ def test_simulate_prints_how_close_it_is(
     # 230 km at 7.6 km/s
     assert float(lag.split()[2]) == pytest.approx(230 / 7.62, abs=0.5)
     assert any("real data" in line for line in lines)
+
+
+def test_bash_completes_commands_options_and_paths(tmp_path: Path) -> None:
+    shtab = pytest.importorskip("shtab")
+    script = tmp_path / "complete.sh"
+    script.write_text(shtab.complete(build_parser(), shell="bash"))
+    ask = """
+    source complete.sh
+    complete_after() { COMP_WORDS=(gracelstm "$@"); COMP_CWORD=$#; COMPREPLY=()
+        _shtab_gracelstm; echo "${COMPREPLY[@]}"; }
+    complete_after fi; complete_after ingest --shard; complete_after fit com
+    """
+    done = subprocess.run(
+        ["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split("\n")[:3] == ["fit fill", "--shard-days", "complete.sh"]

@@ -12,6 +12,7 @@ import pytest
 import xarray as xr
 
 import gracelstm_xr as gx
+from gracelstm_xr import l1b
 from gracelstm_xr.cli import main
 from gracelstm_xr.version import __version__
 
@@ -56,11 +57,28 @@ def test_transplant(store: Path, tmp_path: Path) -> None:
     assert float(np.isfinite(back).mean()) > 0.9
 
 
-def test_fill_by_a_baseline(store: Path, tmp_path: Path) -> None:
-    assert run("fill", store, tmp_path / "a.zarr", "--method", "linear") == 0
-    values = gx.open_store(tmp_path / "a.zarr")["lin_accl_filled"]
-    # between the gaps at both ends of the day
-    assert bool(np.isfinite(values.isel(time=slice(400, 80_000))).all())
+def test_fill_by_a_baseline_and_export_what_it_made(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    span = ("--start", "2008-01-01T09:00", "--stop", "2008-01-01T11:00")
+    series = gx.open_store(store)["lin_accl"].sel(time=slice(*span[1::2]))
+    missing = series.isel(time=slice(7200)).isnull().sum("time")
+    days = []
+    for name in ("a.zarr", "a.nc"):
+        assert run("fill", store, tmp_path / name, "--method", "linear", *span) == 0
+        told = capsys.readouterr().out
+        for letter, counts in zip("AB", missing.transpose(..., "axis"), strict=True):
+            assert counts.all()
+            by_method = f"interpolation {' '.join(map(str, counts.values))}"
+            assert f"{letter}: {by_method}\n" in told
+        folder = tmp_path / f"{name}.days"
+        assert run("export", tmp_path / name, folder, "--format", "l1b") == 0
+        days.append({path.name: l1b.read(path).columns for path in folder.iterdir()})
+    assert list(days[0]) == list(days[1]) != []
+    for name, columns in days[0].items():
+        assert name.startswith("ACT1B_2008-01-01")
+        for column, values in columns.items():
+            np.testing.assert_array_equal(values, days[1][name][column])
 
 
 @pytest.mark.parametrize("kind", ["overview", "gaps", "spectrum"])
@@ -74,15 +92,14 @@ def test_plot(store: Path, tmp_path: Path, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("status", "arguments", "words"),
     [
-        (["fill", "S", "out.zarr"], "neither or both of a model file and --method"),
-        (["fill", "S", "out.zarr", "--method", "magic"], "found method 'magic'"),
-        (["plot", "S", "out.jpg"], "the name of a figure in .png"),
-        (["plot", "S", "out.png", "--satellite", "C"], "found satellites A, B"),
-        (["resample", "S", "out.zarr", "--step", "never"], "never"),
-        (["transplant", "S", "out.zarr", "--donor", "X"], "found satellites A, B"),
-        (["clean", "S", "out.txt"], "no known suffix"),
+        (2, ["fill", "S", "out.zarr"], "neither or both of a model file and --method"),
+        (1, ["fill", "S", "out.zarr", "--method", "magic"], "found method 'magic'"),
+        (2, ["plot", "S", "out.jpg"], "the name of a figure in .png"),
+        (1, ["plot", "S", "out.png", "--satellite", "C"], "found satellites A, B"),
+        (1, ["transplant", "S", "out.zarr", "--donor", "X"], "found satellites A, B"),
+        (2, ["clean", "S", "out.txt"], "no known suffix"),
     ],
 )
 def test_wrong_use_is_one_line(
@@ -90,11 +107,12 @@ def test_wrong_use_is_one_line(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
+    status: int,
     arguments: list[str],
     words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert run(*[str(store) if a == "S" else a for a in arguments]) == 1
+    assert run(*[str(store) if a == "S" else a for a in arguments]) == status
     told = capsys.readouterr().err
     assert words in told
     assert told.count("\n") == 1

@@ -405,7 +405,9 @@ def test_stores_of_another_kind(shell: Shell, store: Path) -> None:
             ["export", name, "out", "--format", "l1b"],
             ["fit", name, "m.gracelstm"],
         ):
-            assert message in shell.error(*command)
+            netcdf = name == "other.nc" and command[0] == "export"
+            expected = "'lin_accl'" if netcdf else message
+            assert expected in shell.error(*command)
         with pytest.raises(StoreError) as caught:
             gx.open_store(name)
         assert message in str(caught.value)
@@ -470,14 +472,14 @@ def test_wrong_dates(shell: Shell, store: Path) -> None:
         ["export", store, "out", "--format", "netcdf"],
         ["fit", store, "m.gracelstm"],
     ):
-        assert expected in shell.error(*command, "--start", "soon")
+        assert expected in shell.usage(*command, "--start", "soon")
         assert "no data from 2009 to None" in shell.error(*command, "--start", "2009")
         line = shell.error(*command, "--start", "2008-01-02", "--stop", DAY)
         assert "start '2008-01-02' and stop '2008-01-01' found" in line
     ingest = ["ingest", "in", "out.zarr", "--quiet"]
-    assert expected in shell.error(*ingest, "--start", "soon")
+    assert expected in shell.usage(*ingest, "--start", "soon")
     wrong = "'2008-13-45' is not a date; expected"
-    assert wrong in shell.error(*ingest, "--start", "2008-13-45")
+    assert wrong in shell.usage(*ingest, "--start", "2008-13-45")
     assert "is not before stop" in shell.error(*ingest, "--start", "2009-01-01")
     assert "is not before stop" in shell.error(*ingest, "--stop", "2007")
     assert "unknown product 'FOO'" in shell.error(*ingest, "--products", "FOO")

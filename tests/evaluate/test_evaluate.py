@@ -168,6 +168,7 @@ def test_tables_hang_together(report: xr.Dataset) -> None:
             name = report["best_baseline"].sel(at | here).item()
             best = report["rms"].sel({"method": name, **at, **here})
             expected = float(fill_.sel(here) / best)
+            assert (report["share"].sel({"method": name, **at, **here}) == 1).all()
             assert float(report["ratio"].sel(at | here)) == pytest.approx(expected)
     skill = 1 - fill_ / report["rms"].sel({"method": "transplant", **at})
     np.testing.assert_allclose(report["skill"].sel({"method": "fill", **at}), skill)

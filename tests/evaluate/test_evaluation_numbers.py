@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 from scipy.interpolate import BSpline
 from scipy.signal import welch
 
@@ -13,7 +14,8 @@ from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap
 from gracelstm_xr.evaluate.parts import Part, join_parts, load_part, save_part
 from gracelstm_xr.evaluate.scores import regimes, tables
 from gracelstm_xr.evaluate.solver import absorbed
-from gracelstm_xr.evaluate.spectra import band_rms, noise_floor, spectra
+from gracelstm_xr.evaluate.spectra import band_rms, observation_noise, spectra
+from gracelstm_xr.evaluate.verdict import findings
 from gracelstm_xr.filling.benchmark import GapErrors
 
 DAY = 86_400.0
@@ -115,6 +117,14 @@ def test_density_of_white_errors_and_coherence() -> None:
     np.testing.assert_allclose(power.mean("frequency"), density[1:].mean(0), rtol=0.05)
     assert (found["coherence"] > 0.99).all()
     kim = found["kim_asd"].isel(frequency=-1)
+    part = long_gaps()
+    part.errors.errors["transplant"][100, 0] = np.nan
+    less = spectra({"B": part}, ["transplant", "fill"])["error_asd"].isel(satellite=0)
+    assert less.sel({"method": "transplant", "axis": "x"}).isnull().all()
+    others = {"method": "fill"}
+    xr.testing.assert_equal(
+        less.sel(others), found["error_asd"].isel(satellite=0).sel(others)
+    )
     assert float(kim.sel(axis="y")) == pytest.approx((1 + 0.1 / 0.05) ** 0.5 * 1e-9)
     assert float(kim.sel(axis="x")) == pytest.approx((1 + 0.005 / 0.05) ** 0.5 * 1e-10)
     kbr = np.interp([1e-3, 3e-3, 1e-2], found["frequency"], found["kbr_asd"])
@@ -126,9 +136,9 @@ def short() -> Part:
     return long_gaps(count=2, size=100)
 
 
-def test_noise_floor_is_that_of_the_design() -> None:
+def test_observation_noise_is_that_of_the_design() -> None:
     # science: 0.025 (x, z) and 0.79 nm s-2 (y) over 0.1-35 mHz; a little more below
-    x, y, z = noise_floor().values * 1e9
+    x, y, z = observation_noise().values * 1e9
     assert x == z
     assert 0.019 < x < 0.03
     assert 0.79 < y < 1.0
@@ -181,6 +191,15 @@ def test_methods_are_compared_where_both_have_an_estimate() -> None:
     errors["transplant"][hole] = np.nan
     found = tables({"B": part}, 0).isel(satellite=0, gap_length=0)
     whole = whole.isel(satellite=0, gap_length=0)
+    told = {f.axis: f for f in findings(tables({"B": part}, 0), "B")}
+    for axis in "xyz":
+        # what stands beside each other comes from the same samples
+        rms, baseline = told[axis].rms, told[axis].baseline_rms
+        assert rms / baseline == pytest.approx(float(found["ratio"].sel(axis=axis)))
+        assert rms < baseline
+        assert told[axis].outcome == "better"
+    at = {"method": "transplant"}
+    np.testing.assert_allclose(found["share"].sel(at), 2 / 3, atol=0.01)
     assert (found["rms"].sel({"method": "fill"}) > 10e-9).all()
     for name in ("ratio", "ratio_low", "ratio_high"):
         np.testing.assert_allclose(found[name], whole[name], atol=0.05)

@@ -53,7 +53,7 @@ def score() -> xr.Dataset:
                 1 - rms / rms[1],
                 {"units": "1", "reference": "transplant"},
             ),
-            "noise_floor": ("axis", [2.5e-11, 7.9e-10, 2.5e-11], metres),
+            "observation_noise": ("axis", [2.5e-11, 7.9e-10, 2.5e-11], metres),
             "coverage": (
                 ("level", *DIMS[1:]),
                 np.linspace(0.5, 1, 2 * 2 * 3 * 6).reshape(2, 2, 3, 6),
@@ -64,7 +64,11 @@ def score() -> xr.Dataset:
             ),
         },
         coords=coords,
-        attrs={"source": "simulated Level-1B files"},
+        attrs={
+            "source": "simulated Level-1B files",
+            "evaluation_start": "2008-01-05T00:00:00",
+            "evaluation_stop": "2008-01-06T12:00:00",
+        },
     )
     ds["error_asd"][3] = np.nan
     return ds
@@ -73,25 +77,43 @@ def score() -> xr.Dataset:
 def test_evaluation_draws_every_method(score: xr.Dataset) -> None:
     ax = xr.Dataset().grace.plot.evaluation(score, axis="y", satellite="B")
     lines = lines_by_label(ax)
-    assert list(lines) == [*NAMES, "noise floor"]
+    assert list(lines) == [*NAMES, "noise of an observation"]
     wanted = score["rms"].values[0, 1, 1] * 1e9
     np.testing.assert_allclose(lines["lstm"].get_ydata(), wanted)
-    assert lines["noise floor"].get_ydata()[0] == pytest.approx(0.79)
+    assert lines["noise of an observation"].get_ydata()[0] == pytest.approx(0.79)
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     ticks = [t.get_text() for t in ax.get_xticklabels()]
     assert ticks == ["10 s", "1 min", "10 min", "1 h", "3 h", "all"]
     assert ax.get_ylabel() == "y RMS error [nm s$^{-2}$]"
-    assert ax.get_title(loc="left") == "GRACE B, simulated data, axis y"
+    heading = "GRACE B, simulated data, 2008-01-05 to 2008-01-06, axis y"
+    assert ax.get_title(loc="left") == heading
     check_layout(ax.figure)
 
 
 def test_evaluation_draws_the_interval(score: xr.Dataset) -> None:
-    ax = plot.evaluation(score, methods=["transplant"])
-    (band,) = ax.collections
-    heights = band.get_paths()[0].vertices[:, 1]
     rms = 1e9 * score["rms"].values[1, 0, 0]
+    (bars,) = plot.evaluation(score, methods=["transplant"]).collections
+    ends = np.array([segment[:, 1] for segment in bars.get_segments()])
+    np.testing.assert_allclose(ends, np.stack([0.8 * rms, 1.3 * rms], axis=1))
+    named = score.assign_coords(method=["lstm", "fill", "linear", "act1b"])
+    (band,) = plot.evaluation(named, methods=["fill"]).collections
+    heights = band.get_paths()[0].vertices[:, 1]
     assert heights.min() == pytest.approx(0.8 * rms.min())
     assert heights.max() == pytest.approx(1.3 * rms.max())
+
+
+def test_no_more_than_seven_methods_unless_named(score: xr.Dataset) -> None:
+    names = ["hold", "cubic", "ar", "linear", "ridge", "transplant", "act1b", "tracked",
+             "lstm", "fill", "harmonic"]  # fmt: skip
+    same = [score.isel(method=[0])] * len(names)
+    many = xr.concat(same, dim="method", data_vars="all")
+    many = many.assign_coords(method=names)
+    many["rms"][names.index("tracked")] = np.nan
+    shown = ["linear", "ridge", "transplant", "act1b", "lstm", "fill", "harmonic"]
+    noise = "noise of an observation"
+    assert list(lines_by_label(plot.evaluation(many))) == [*shown, noise]
+    every = plot.evaluation(many.drop_sel(method="tracked"), methods=names[:7])
+    assert list(lines_by_label(every)) == [*names[:7], noise]
 
 
 def test_skill_is_linear_and_without_unit(score: xr.Dataset) -> None:
