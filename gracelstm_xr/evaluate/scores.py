@@ -10,6 +10,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from gracelstm_xr.arrays import Array, BoolArray
+from gracelstm_xr.baselines import base  # noqa: F401  registers the methods
 from gracelstm_xr.baselines.registry import METHODS
 from gracelstm_xr.evaluate.bootstrap import blocks_of, bootstrap, interval, ratio_of
 from gracelstm_xr.evaluate.coverage import sigma_tables
@@ -61,7 +62,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
     best = np.full(shape[1:], "", dtype="<U16")
     ratio = {name: np.full(shape[1:], np.nan) for name in ("", "_low", "_high")}
     reference = next((m for m in REFERENCES if m in methods), methods[0])
-    base = methods.index(reference)
+    first = methods.index(reference)
     for s, part in enumerate(parts.values()):
         for x, length in enumerate(lengths):
             here = part.errors.length == length
@@ -71,7 +72,7 @@ def tables(parts: Mapping[str, Part], seed: int) -> xr.Dataset:
             squares, counts = _blocks(errors, methods)
             draws = bootstrap(squares, counts, seed)
             share[:, s, :, x] = counts.sum(axis=0) / len(errors.t)
-            against = [paired(errors, m, methods[base], seed) for m in methods]
+            against = [paired(errors, m, methods[first], seed) for m in methods]
             skill, low, high = (1 - np.array(v) for v in zip(*against, strict=True))
             cells = (
                 *interval(draws),
