@@ -46,6 +46,8 @@ class Held:
     ----------
     errors : ndarray, shape (m, method)
         [m s-2]; NaN where there was no estimate.
+    judged : ndarray, shape (m, method)
+        Errors by which methods are compared [m s-2]: without what nobody can know.
     gap : ndarray of int64, shape (m,)
         Number of the gap.
     length : ndarray, shape (m,)
@@ -57,6 +59,7 @@ class Held:
     """
 
     errors: Array
+    judged: Array
     gap: IntArray
     length: Array
     found: Conditions
@@ -66,6 +69,7 @@ class Held:
         """Some of the samples."""
         return Held(
             self.errors[rows],
+            self.judged[rows],
             self.gap[rows],
             self.length[rows],
             self.found.take(rows),
@@ -74,7 +78,9 @@ class Held:
 
     def keep(self, methods: BoolArray) -> Held:
         """Some of the methods."""
-        return replace(self, errors=self.errors[:, methods])
+        return replace(
+            self, errors=self.errors[:, methods], judged=self.judged[:, methods]
+        )
 
 
 def choose(sums: Sums, *, without: BoolArray | None = None) -> Array:
@@ -150,12 +156,12 @@ class Sums:
         self.fresh = held.fresh[first]
         self.row = np.searchsorted(grid.lengths, self.length)
         self.grid = grid
-        finite = np.isfinite(held.errors)
+        finite = np.isfinite(held.judged)
         self.complete: BoolArray = np.array(
             [
                 finite[held.length == x].mean(axis=0) >= COMPLETE
                 if (held.length == x).any()
-                else np.zeros(held.errors.shape[1], dtype=bool)
+                else np.zeros(held.judged.shape[1], dtype=bool)
                 for x in grid.lengths
             ]
         )
@@ -163,7 +169,7 @@ class Sums:
         regime = (held.found.firing > 0.5).astype(np.int64)
         shape = (len(gaps), len(grid.distances), 2)
         cell = np.ravel_multi_index((place, column, regime), shape)
-        number = held.errors.shape[1]
+        number = held.judged.shape[1]
         self.count = np.zeros(shape)
         self.gram = np.full((*shape, number, number), np.nan)
         order = np.argsort(cell, kind="stable")
@@ -171,7 +177,7 @@ class Sums:
         for rows in np.split(order, cuts):
             at = np.unravel_index(cell[rows[0]], shape)
             usable = self.complete[self.row[at[0]]]
-            e = held.errors[rows][:, usable]
+            e = held.judged[rows][:, usable]
             e = e[np.isfinite(e).all(axis=1)]
             if len(e):
                 self.count[at] = len(e)

@@ -43,7 +43,7 @@ from gracelstm_xr.filling.prepare import (
     prepare,
     with_constants,
 )
-from gracelstm_xr.filling.present import covariates_of, with_values
+from gracelstm_xr.filling.present import covariates_of, living_span, with_values
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.channels import channel_names
 from gracelstm_xr.lstm.checkpoint import claim
@@ -85,6 +85,8 @@ def fit(
 
     The leading part of the time span trains, the next chooses methods and calibrates
     sigma, the last is left for `gracelstm_xr.evaluate`; an embargo lies between them.
+    Days at either end on which a recipient is dead are no part of it, and a warning
+    says so.
     What a satellite can be filled from follows from the data: its twin when there is
     one, orbit, attitude and thrusters where the products were read.
 
@@ -134,11 +136,10 @@ def fit(
     settings = Settings.from_keywords(hyperparameters)
     require_series(ds)
     ds = with_values(screened(ds, clean=clean))
-    first, step, size = gps_axis(ds)
-    settings = replace(settings, step=max(settings.step, step))
-    split = Split.of(first, first + size * step, settings)
-    settings = _fitting_window(settings, split)
+    settings = replace(settings, step=max(settings.step, gps_axis(ds)[1]))
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
+    split = Split.of(*living_span(ds, [p.recipient for p in pairs]), settings)
+    settings = _fitting_window(settings, split)
     with _folder(checkpoint) as folder, one_blas_thread():
         job = _Fit(ds, pairs, Plan.of(split), settings, network, folder, progress)
         return job.run(claimed=checkpoint is not None)

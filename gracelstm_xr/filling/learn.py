@@ -52,6 +52,9 @@ PER_GAP = 400
 FAR = 2.5
 #: Mean share at some length below which a method is not worth computing.
 MATTERS = 0.05
+#: Time over which errors without any data of the recipient are judged together [s]:
+#: a gravity solver estimates a line of the bias over it anew.
+ARC = 21_600.0
 
 
 def calibrate(errors: GapErrors) -> Calibration | None:
@@ -141,22 +144,58 @@ def _pool(
     grid: Grid,
 ) -> Pool:
     every = np.stack([errors.errors[name] for name in group], axis=2)
-    near = _contenders(every, length, found.firing > 0.5)
+    arc = _arcs(errors)
+    judged = _judged(every, arc, errors)
+    near = _contenders(judged, length, found.firing > 0.5)
     names = [name for name, use in zip(group, near, strict=True) if use]
-    every = every[..., near]
+    every, judged = every[..., near], judged[..., near]
     shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
     fresh = _fresh(errors.t, length)
+    first = np.unique(errors.gap, return_index=True)[1]
+    wider = widening(length[first], fresh[first], grid.lengths)
     witnesses = witnesses_of(group)
     checked = [found.checked(errors.errors, k, witnesses) for k in range(3)]
-    helds = [Held(every[:, k], errors.gap, length, checked[k], fresh) for k in range(3)]
+    helds = [
+        Held(every[:, k], judged[:, k], arc, length, checked[k], fresh)
+        for k in range(3)
+    ]
     kept = _shortlist([choose(Sums(held, grid)) for held in helds])
     scales = []
     for k, held in enumerate(helds):
-        shares[:, :, :, k, kept], scale = _axis(held.keep(kept), grid)
+        shares[:, :, :, k, kept], scale = _axis(held.keep(kept), grid, wider)
         scales.append(scale)
     used = shares.max(axis=(0, 1, 2, 3)) > 0
     methods = tuple(name for name, use in zip(names, used, strict=True) if use)
     return Pool(methods, witnesses, grid, shares[..., used], _spread(scales, grid))
+
+
+def _arcs(errors: GapErrors) -> IntArray:
+    """Number of every sample's gap; a gap without end counts as one per `ARC`."""
+    endless = np.isinf(errors.length)
+    arc = np.where(endless, np.floor(errors.t / ARC), -1.0).astype(np.int64)
+    both = np.stack([errors.gap, arc], axis=1)
+    return np.asarray(np.unique(both, axis=0, return_inverse=True)[1].ravel())
+
+
+def _judged(every: Array, arc: IntArray, errors: GapErrors) -> Array:
+    """Errors (m, 3, method) by which methods are compared.
+
+    Of gaps without end what a line per `ARC` leaves: no method can know how the bias
+    wanders when the recipient shows nothing, and whoever uses the series estimates it.
+    """
+    judged = every.copy()
+    endless = np.isinf(errors.length)
+    for number in np.unique(arc[endless]):
+        rows = np.flatnonzero(arc == number)
+        clock = (errors.t[rows] - errors.t[rows[0]]) / ARC
+        part = every[rows].reshape(len(rows), -1)
+        for column, error in enumerate(part.T):
+            known = np.isfinite(error)
+            if known.sum() > 2:
+                line = np.polynomial.polynomial.polyfit(clock[known], error[known], 1)
+                part[:, column] -= line[0] + line[1] * clock
+        judged[rows] = part.reshape(len(rows), *every.shape[1:])
+    return judged
 
 
 def _spread(scales: Sequence[Scale], grid: Grid) -> Spread:
@@ -203,10 +242,11 @@ def _fresh(t: Array, length: Array) -> Array:
     return result
 
 
-def _axis(held: Held, grid: Grid) -> tuple[Array, Scale]:
+def _axis(held: Held, grid: Grid, wider: Array) -> tuple[Array, Scale]:
     """Shares, sigma and its factors on one axis.
 
-    Sigma is corrected by gaps that none of the three was made from.
+    Sigma is corrected by gaps that none of the three was made from, and is ``wider``
+    where gaps were few.
     """
     sums = Sums(held, grid)
     shares = choose(sums)
@@ -223,8 +263,7 @@ def _axis(held: Held, grid: Grid) -> tuple[Array, Scale]:
         asked = held.take(mine)
         error = _blended(asked.errors, grid.at(others, asked.found))
         ratio[mine] = _relative(error, scale, asked.found, grid)
-    wider = corrections(ratio, held.gap, held.length, grid.lengths)
-    wider *= widening(sums.length, sums.fresh, grid.lengths)
+    wider = wider * corrections(ratio, held.gap, held.length, grid.lengths)
     return shares, (table * wider[:, None], factors)
 
 

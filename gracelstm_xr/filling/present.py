@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.compute.days import midnight
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES
-from gracelstm_xr.core.time import DAY
+from gracelstm_xr.core.time import DAY, gps_label
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.lstm.stretches import evenly
-from gracelstm_xr.physics.frames import INPUTS
+from gracelstm_xr.physics.frames import INPUTS, Pair, frame_inputs
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from gracelstm_xr.filling.model import FittedModel
 
-__all__ = ["as_fitted", "covariates_of", "with_values"]
+__all__ = ["as_fitted", "covariates_of", "living_span", "with_values"]
 
 #: Days that are looked at before the whole series.
 LOOKS = 5
@@ -54,6 +56,63 @@ def _has_values(array: xr.DataArray, day: int) -> bool:
     looks = evenly(range(0, array.sizes["time"], day), LOOKS)
     parts = [array.isel(time=slice(low, low + day)) for low in looks]
     return any(bool(np.isfinite(part).any()) for part in (*parts, array))
+
+
+def living_span(ds: xr.Dataset, satellites: Sequence[str]) -> tuple[float, float]:
+    """GPS seconds of the days in which recipients observe, and a warning of others.
+
+    Where an instrument is dead at an end of the data there is nothing to learn from,
+    and no gap to try a method on.
+
+    Parameters
+    ----------
+    ds : xarray.Dataset
+        Data model; read day by day from both ends until there is an observation.
+    satellites : sequence of str
+        The recipients.
+
+    Returns
+    -------
+    tuple of float
+        From the last of their first days to the first of their last ones; a satellite
+        that lived less than a third as long as another does not count. The whole span
+        where they did not live together.
+    """
+    first, step, size = gps_axis(ds)
+    whole = (first, first + size * step)
+    lives = {s: life for s in satellites if (life := _life(ds, s)) is not None}
+    longest = max((stop - start for start, stop in lives.values()), default=0.0)
+    long = {s: x for s, x in lives.items() if x[1] - x[0] >= longest / 3}
+    start = max((x[0] for x in long.values()), default=whole[0])
+    stop = min((x[1] for x in long.values()), default=whole[1])
+    if start >= stop or (start, stop) == whole:
+        return whole
+    dead = [s for s, x in long.items() if x != whole]
+    warnings.warn(
+        f"found no observation of satellite {', '.join(dead)} outside "
+        f"{gps_label(start)} to {gps_label(stop)}: fitted on this span",
+        GraceWarning,
+        stacklevel=4,
+    )
+    return start, stop
+
+
+def _life(ds: xr.Dataset, satellite: str) -> tuple[float, float] | None:
+    """Start of the first and end of the last GPS day with an observation [s]."""
+    first, step, size = gps_axis(ds)
+    series = frame_inputs(ds, Pair(satellite))["own.lin_accl"]
+    stop = first + size * step
+    midnights = np.arange(midnight(first), stop, DAY)
+
+    def observes(start: float) -> bool:
+        low, high = (round((x - first) / step) for x in (start, start + DAY))
+        return bool(np.isfinite(series[max(low, 0) : max(high, 0)]).any())
+
+    one = next((x for x in midnights if observes(x)), None)
+    if one is None:
+        return None
+    last = next(x for x in midnights[::-1] if observes(x))
+    return max(float(one), first), min(float(last) + DAY, stop)
 
 
 def as_fitted(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
