@@ -24,8 +24,6 @@ from gracelstm_xr.signal.interpolation import lagrange, linear, nodes_around
 
 #: Context of a day [s]: half the filter window, the lag, and a little of the orbit.
 HALO = 900.0
-#: The donor's mean is taken over so many days to either side [days].
-REACH = 10
 #: Spacing of the epochs at which the lag is solved [s].
 LAG_STEP = 20.0
 
@@ -76,15 +74,16 @@ class Chain:
         }
 
 
-class DayMeans(NamedTuple):
-    """Slowly varying mean of the donor and lag, at the middle of every GPS day.
+class DonorLevel(NamedTuple):
+    """Constant level of the donor, and its lag at the middle of every GPS day.
 
     Attributes
     ----------
     t : ndarray, shape (d,)
         GPS seconds.
-    offset : ndarray, shape (d, 3)
-        Mean of the donor's raw series within `REACH` days [m s-2].
+    offset : ndarray, shape (3,)
+        Mean of the donor's raw series over all days [m s-2]. One number: what the
+        mean force changes from week to week is carried to the recipient.
     lag : ndarray, shape (d,)
         Lag for epochs without orbits [s]; NaN for none.
     """
@@ -92,10 +91,6 @@ class DayMeans(NamedTuple):
     t: Array
     offset: Array
     lag: Array
-
-    def at(self, t: Array) -> Array:
-        """Offset at ``t`` [m s-2], shape (n, 3)."""
-        return np.stack([np.interp(t, self.t, c) for c in self.offset.T], axis=1)
 
 
 class Carried(NamedTuple):
@@ -127,18 +122,11 @@ class Carried(NamedTuple):
     revolution: float
 
 
-def day_means(t: Array, days: list[tuple[Array, Array]], lag: Array) -> DayMeans:
-    """Running means from sums and numbers of samples per day."""
-    total = np.stack([one for one, _ in days])
-    count = np.stack([one for _, one in days])
-    offset = np.zeros((len(t), 3))
-    for i, middle in enumerate(t):
-        near = np.abs(t - middle) <= (REACH + 0.5) * 86_400.0
-        number = count[near].sum(0)
-        mean = total[near].sum(0) / np.maximum(number, 1)
-        overall = total.sum(0) / np.maximum(count.sum(0), 1)
-        offset[i] = np.where(number > 0, mean, overall)
-    return DayMeans(t, offset, lag)
+def donor_level(t: Array, days: list[tuple[Array, Array]], lag: Array) -> DonorLevel:
+    """Level from sums and numbers of samples per day."""
+    total = np.sum([one for one, _ in days], axis=0)
+    count = np.sum([one for _, one in days], axis=0)
+    return DonorLevel(t, total / np.maximum(count, 1), lag)
 
 
 def carry(
@@ -147,7 +135,7 @@ def carry(
     index: slice | IntArray,
     chain: Chain,
     responses: Mapping[str, Array],
-    means: DayMeans,
+    level: DonorLevel,
     models: tuple[Array, Array] | None = None,
 ) -> Carried:
     """Carry the donor to the epochs ``t[index]``.
@@ -163,13 +151,13 @@ def carry(
     chain : Chain
     responses : mapping of str to ndarray, shape (6, 3)
         Thruster response per satellite [m s-2].
-    means : DayMeans
+    level : DonorLevel
     models : tuple of ndarray, shape (n, 3, components), optional
         Force model of recipient and donor in their own frames [m s-2].
     """
     when = t[index]
-    lag, revolution = _lag(t, arrays, when, means)
-    donor = allowed(arrays, "donor.") - means.at(t)
+    lag, revolution = _lag(t, arrays, when, level)
+    donor = allowed(arrays, "donor.") - level.offset
     spikes = _fired(t, arrays, "donor", chain, responses)
     stack = [donor - spikes, spikes]
     if models is not None:
@@ -233,17 +221,17 @@ def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> fl
 
 
 def _lag(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, means: DayMeans
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, level: DonorLevel
 ) -> tuple[Array, float]:
     """Lag at ``when`` [s], and the time of a revolution."""
     both = orbits(t, arrays, when[0], when[-1])
     if len(both) < 2:
-        return np.interp(when, means.t, means.lag), float("nan")
+        return np.interp(when, level.t, level.lag), float("nan")
     nodes = nodes_around(when, LAG_STEP)
     lag = linear(when, nodes, lag_to_twin(both[0], both[1], nodes))
     unknown = np.isnan(lag)
     if unknown.any():
-        lag[unknown] = np.interp(when[unknown], means.t, means.lag)
+        lag[unknown] = np.interp(when[unknown], level.t, level.lag)
     return lag, _revolution(both[0])
 
 

@@ -11,7 +11,7 @@ from gracelstm_xr.physics.frames import FACING
 from gracelstm_xr.preprocess import calibrate as calibration
 
 if TYPE_CHECKING:
-    from gracelstm_xr.baselines.carry import Chain, DayMeans
+    from gracelstm_xr.baselines.carry import Chain, DonorLevel
 
 #: Factors of the force model on the overlap: 1 give or take so much.
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
@@ -23,15 +23,14 @@ PUBLISHED_BIAS = (5e-8, 2e-7, 5e-8)
 RAW_BIAS = (1e-6, 3e-5, 1e-6)
 
 
-def nominal_prior(chain: Chain, means: DayMeans) -> Prior:
+def nominal_prior(chain: Chain, donor: DonorLevel) -> Prior:
     """Nominal scale and bias before any overlap.
 
     Parameters
     ----------
     chain : Chain
         Satellites, and components of the force model.
-    means : DayMeans
-        Of the donor.
+    donor : DonorLevel
 
     Returns
     -------
@@ -45,10 +44,10 @@ def nominal_prior(chain: Chain, means: DayMeans) -> Prior:
         both = (chain.recipient, chain.donor)
         own, twin = (np.array(calibration.SCALE[s]) for s in both)
         scale[:, 0], scale[:, 1:] = twin / own, 1 / own[:, None]
-        middle = means.t[len(means.t) // 2 : len(means.t) // 2 + 1]
+        middle = donor.t[len(donor.t) // 2 : len(donor.t) // 2 + 1]
         bias = [calibration.published_bias(s, middle)[0] for s in both]
         # true = bias + scale * raw, on both satellites at the same place
-        force = FACING * (twin * means.at(middle)[0] + bias[1])
+        force = FACING * (twin * donor.offset + bias[1])
         level, level_sigma = (force - bias[0]) / own, np.array(PUBLISHED_BIAS)
     return Prior(
         scale=scale,

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.carry import REACH, Carried
+from gracelstm_xr.baselines.carry import Carried
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION, Drift
 
 __all__ = ["Prior", "Solution", "bin_table", "solve"]
@@ -26,6 +26,8 @@ NANO = 1e-9
 BINS = round(86_400.0 / BIN)
 #: Independent samples are this many times fewer than samples.
 CORRELATION = 6.0
+#: Coefficients of a day are fitted to so many days to either side [days].
+REACH = 10
 #: Days of data that the coefficients of the whole span are worth to those of one day.
 PULL = 3.0
 #: Error of a single firing as a share of its acceleration, squared, at most.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.carry import HALO, Chain, carry, day_lag, day_means
+from gracelstm_xr.baselines.carry import HALO, Chain, carry, day_lag, donor_level
 from gracelstm_xr.baselines.nominal import MODEL_SIGMA, nominal_prior
 from gracelstm_xr.baselines.overlap import bin_table, solve
 from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
@@ -29,7 +29,7 @@ from gracelstm_xr.physics.thrusterfit import day_sums
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gracelstm_xr.baselines.carry import Chain, DayMeans
+    from gracelstm_xr.baselines.carry import Chain, DonorLevel
     from gracelstm_xr.baselines.overlap import Solution
     from gracelstm_xr.physics.frames import Pair
     from gracelstm_xr.physics.thrusterfit import Response
@@ -191,7 +191,7 @@ def _inputs(ds: xr.Dataset, pair: Pair) -> dict[str, Any]:
 
 
 def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
-    """Thruster responses and running means of the whole span, as one Delayed."""
+    """Thruster responses and the donor's level, of the whole span, as one Delayed."""
     import dask
 
     wanted = ["lin_accl", "position", "velocity"]
@@ -237,8 +237,8 @@ def _first_day(
 
 def _first(
     days: list[list[dict[str, Any]]], midnight: float, chain: Chain
-) -> tuple[dict[str, Array], DayMeans]:
-    """Responses per satellite [m s-2], and the donor's running mean and lag."""
+) -> tuple[dict[str, Array], DonorLevel]:
+    """Responses per satellite [m s-2], and the donor's level and lag."""
     table = [day for group in days for day in group]
     responses: dict[str, Response] = {}
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
@@ -257,7 +257,7 @@ def _first(
         lag[:] = np.nan if found is None else found.seconds
     sums = [(day["total"], day["count"]) for day in table]
     values = {name: r.value for name, r in responses.items()}
-    return values, day_means(middle, sums, lag)
+    return values, donor_level(middle, sums, lag)
 
 
 def _solution(
@@ -273,7 +273,7 @@ def _solution(
 
 def _overlap_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DayMeans], options: Mapping[str, Any],
+    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
     index = thinned(t, STEP)
     index = index[(index >= keep.start) & (index < keep.stop)]
@@ -304,14 +304,14 @@ def _models(
 
 def _solved(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
-    known: tuple[dict[str, Array], DayMeans],
+    known: tuple[dict[str, Array], DonorLevel],
 ) -> Solution:  # fmt: skip
     return solve(days, midnight, nominal_prior(chain, known[1]))
 
 
 def _series_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DayMeans], solution: Solution,
+    known: tuple[dict[str, Array], DonorLevel], solution: Solution,
     options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
     """Transplant of one day and its parts."""

@@ -46,7 +46,7 @@ def with_values(ds: xr.Dataset) -> xr.Dataset:
         f"found no value of {', '.join(empty)} in these data: fitted without, as if "
         "their products had not been opened",
         GraceWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
     return ds.drop_vars(empty)
 
@@ -92,7 +92,7 @@ def living_span(ds: xr.Dataset, satellites: Sequence[str]) -> tuple[float, float
         f"found no observation of satellite {', '.join(dead)} outside "
         f"{gps_label(start)} to {gps_label(stop)}: fitted on this span",
         GraceWarning,
-        stacklevel=4,
+        stacklevel=3,
     )
     return start, stop
 
