@@ -116,6 +116,22 @@ def test_sigma_grows_away_from_the_overlap(
     assert (rms(error(found, truth)[-DAY:]) < [2e-8, 2e-7, 4e-8]).all()
 
 
+def test_the_mean_force_reaches_a_dead_recipient(
+    whole: xr.Dataset, truth: xr.Dataset
+) -> None:
+    """Drag that grows by 30 nm s-2 a day along both tracks."""
+    rise = 3e-8 * np.arange(5 * DAY) / DAY
+    added = np.zeros((2, 5 * DAY, 3))
+    added[0, :, 0], added[1, :, 0] = rise / 0.9595, -rise / 0.9465  # scales of TN-02
+    dims = ("satellite", "time", "axis")
+    more = xr.DataArray(added, dims=dims).transpose(*whole["lin_accl"].dims)
+    ds = whole.assign(lin_accl=whole["lin_accl"] + more)
+    found = transplant(hidden(ds, "B", slice(2 * DAY, None))).compute()
+    wrong = error(found, truth)[:, 0] - added[1, :, 0]
+    # it grows by 95 nm s-2 while B is dead
+    assert np.sqrt(np.nanmean(wrong[-DAY:] ** 2)) < 2e-8
+
+
 def test_no_overlap_at_all(whole: xr.Dataset, truth: xr.Dataset) -> None:
     found = transplant(hidden(whole, "B", slice(None))).compute()
     wrong, sigma = error(found, truth), found["lin_accl_transplant_sigma"].values

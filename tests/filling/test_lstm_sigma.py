@@ -417,3 +417,31 @@ def test_grid_interpolates_in_logarithms() -> None:
     assert grid.at(table, at)[0] == pytest.approx(0.75 * 1.5 + 0.25 * 5.5)
     out = Conditions(np.array([1e9]), np.array([1e-3]), np.array([0.0]))
     assert grid.at(table, out)[0] == table[0, 1, 0]
+
+
+def test_without_any_data_methods_are_judged_without_the_wandering_bias() -> None:
+    """Sigma of a gap without end is that of the whole error all the same."""
+    rng = np.random.default_rng(31)
+    short = made(30, {"drifts": 0.5, "level": 2.0})
+    t = 1e6 + np.linspace(0.0, 3 * 86_400.0, 900)
+    wander = 2e-8 * np.cos(2 * np.pi * t / 345_600.0)[:, None]
+    size = (len(t), 3)
+    endless = {
+        "drifts": wander + 0.5e-9 * rng.normal(size=size),
+        "level": 2e-9 * rng.normal(size=size),
+    }
+    everything = np.full(len(t), np.inf)
+    errors = GapErrors(
+        np.concatenate([short.t, t]),
+        np.concatenate([short.length, everything]),
+        np.concatenate([short.distance, everything]),
+        np.concatenate([short.gap, np.full(len(t), short.gap.max() + 1)]),
+        {n: np.concatenate([short.errors[n], endless[n]]) for n in endless},
+    )
+    found = calibrate(errors)
+    assert found is not None
+    far = np.full(1, FARTHEST)
+    one = Conditions(2 * far, far, np.zeros(1))
+    share = found.pools[0].grid.at(found.pools[0].shares[:, :, :, 0], one)[0]
+    assert dict(zip(found.pools[0].methods, share, strict=True))["drifts"] > 0.9
+    assert 1e-8 < found.pools[0].spread.at(one, 0)[0] < 4e-8

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.filling.fill import fill
-from gracelstm_xr.filling.present import as_fitted, with_values
+from gracelstm_xr.filling.present import as_fitted, living_span, with_values
 
 if TYPE_CHECKING:
     from gracelstm_xr.filling.model import FittedModel
@@ -100,3 +101,22 @@ def test_samples_too_far_apart_are_refused(
         fill(twin.isel(time=slice(None, None, 7)), model)
     with pytest.warns(GraceWarning, match="fitted on samples 1 s apart"):
         fill(twin.isel(time=slice(None, None, 5)), model)
+
+
+def test_days_on_which_a_recipient_is_dead_are_not_fitted(
+    twin_lazy: xr.Dataset,
+) -> None:
+    day = "2008-01-04"
+    time = twin_lazy["time"]
+    dead = (twin_lazy["satellite"] == "B") & (time >= np.datetime64(day + "T06", "ns"))
+    ds = twin_lazy.assign(lin_accl=twin_lazy["lin_accl"].where(~dead))
+    first, step, size = gps_axis(ds)
+    with pytest.warns(GraceWarning, match=r"of satellite B outside .* to 2008-01-05"):
+        assert living_span(ds, ["A", "B"]) == (first, first + 4 * DAY)
+    for satellites in (["A"], []):
+        assert living_span(ds, satellites) == (first, first + size * step)
+    # a satellite of one day in five does not decide
+    one = ds.assign(lin_accl=ds["lin_accl"].where(~dead | (time < time[DAY])))
+    short = (one["satellite"] == "B") & (time >= time[DAY])
+    one = one.assign(lin_accl=one["lin_accl"].where(~short))
+    assert living_span(one, ["A", "B"]) == (first, first + size * step)
