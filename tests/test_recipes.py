@@ -79,7 +79,7 @@ def recipe(name: str, *args: object) -> str:
         [sys.executable, ROOT / "recipes" / name, *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=500,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]

@@ -27,7 +27,8 @@ DAY = 86_400
 CHILD = """
 import resource, sys, signal
 import dask, numpy as np, xarray as xr, dask.array as da
-from gracelstm_xr.export.l1b import to_l1b, to_netcdf
+from gracelstm_xr.export.l1b import to_l1b
+from gracelstm_xr.export.netcdf import to_netcdf
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.core.index import regular_coords
 dask.config.set(num_workers=2)
