@@ -79,7 +79,7 @@ def recipe(name: str, *args: object) -> str:
         [sys.executable, ROOT / "recipes" / name, *map(str, args)],
         capture_output=True,
         text=True,
-        timeout=500,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-2000:]
@@ -116,6 +116,7 @@ def test_slurm_here_and_its_job(two_days, tmp_path):
 @pytest.mark.distributed
 @pytest.mark.lstm
 @pytest.mark.slow
+@pytest.mark.timeout(2000)  # four fits, beside another test on two cores
 def test_search_on_a_worker_and_on(tmp_path):
     """Trials of another process are kept: a second call tries what is missing."""
     study = tmp_path / "search.log"
