@@ -95,7 +95,7 @@ def writing(path: PathLike, *, replace: bool = False) -> Iterator[Path]:
         Somebody else has made a file of that name meanwhile.
     """
     final = Path(os.path.realpath(path))
-    _look_through(final.parent, os.getpid(), int(time.monotonic() // QUIET))
+    _clear(final.parent)
     work = final.with_name(_unfinished(final.name))
     try:
         yield work
@@ -160,6 +160,11 @@ def _unfinished(name: str) -> str:
 def _run(pid: int) -> str:
     """Tell this process from an earlier one of the same number."""
     return f"{started(pid)}-{uuid.uuid4().hex[:8]}"
+
+
+def _clear(folder: Path) -> None:
+    """Remove what killed runs left in a folder, unless it was just looked at."""
+    _look_through(folder, os.getpid(), int(time.monotonic() // QUIET))
 
 
 @functools.lru_cache(maxsize=1024)
@@ -232,7 +237,7 @@ def check_output(
     check_sources([path], sources)
     place = Path(os.path.realpath(path))
     # also where a run was killed when all was done
-    _look_through(place.parent, os.getpid(), int(time.monotonic() // QUIET))
+    _clear(place.parent)
     if not os.path.lexists(path) or (place.is_dir() and not any(place.iterdir())):
         return
     kind = kind_of(place)

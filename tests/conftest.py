@@ -17,6 +17,7 @@ import pytest
 
 if TYPE_CHECKING:
     import xarray as xr
+    from crashing import Forks
     from s3server import S3Server
 
     from gracelstm_xr.filling.model import FittedModel
@@ -130,6 +131,32 @@ def twin_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
             options = {"days": 5, "layout": "files", "seed": 3}
             simulate_archive(folder, gaps=TWIN_GAPS, **options)
         return folder
+
+
+@pytest.fixture(scope="session")
+def small_store(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five minutes of A in steps of 1e-13; B and the flags are empty: no files.
+
+    To be copied before it is changed.
+    """
+    from gracelstm_xr.store.write import to_zarr
+
+    path = tmp_path_factory.mktemp("damaged") / "a.zarr"
+    ds = make_grid(size=300, gaps={"A": [(10, 20)], "B": [(0, 300)]})[
+        ["lin_accl", "acc_qualflg"]
+    ]
+    to_zarr(ds, path, quantise="1e-13")
+    return path
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """A process whose children write, and die where they are told to."""
+    from crashing import Forks
+
+    server = Forks(tmp_path_factory.mktemp("server") / "errors.txt")
+    yield server
+    server.close()
 
 
 @pytest.fixture(scope="session")

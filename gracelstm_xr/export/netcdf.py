@@ -182,17 +182,17 @@ def _globals(ds: xr.Dataset, axis: RegularAxis | None) -> dict[str, Any]:
     said = ds.attrs if axis is None else attributes_now(ds, axis)
     attrs = append_history({**defaults, **said}, "written as netCDF")
     now = f"{utc_now():%Y-%m-%dT%H:%M:%SZ}"
-    attrs_ = {**_ACDD, **attrs, "date_modified": now}
-    attrs_ |= {"date_created": attrs.get("date_created", now)}
+    entries = {**_ACDD, **attrs, "date_modified": now}
+    entries |= {"date_created": attrs.get("date_created", now)}
     if axis is None:
-        attrs_["summary"] = ds.attrs.get("summary", f"{attrs_['title']}.")
-        attrs_.setdefault("id", _identifier("result", letters, str(attrs_["title"])))
+        entries["summary"] = ds.attrs.get("summary", f"{entries['title']}.")
+        entries.setdefault("id", _identifier("result", letters, str(entries["title"])))
     else:
         cover = coverage_attributes(axis.start, axis.stop, axis.step)
         span = f"{cover['time_coverage_start']}_{cover['time_coverage_end']}"
-        attrs_ = {**_SERIES, **attrs_, **cover}
-        attrs_.setdefault("id", _identifier("series", letters, span))
-    return {**attrs_, "Conventions": CONVENTIONS}
+        entries = {**_SERIES, **entries, **cover}
+        entries.setdefault("id", _identifier("series", letters, span))
+    return {**entries, "Conventions": CONVENTIONS}
 
 
 def _identifier(kind: str, letters: tuple[str, ...], what: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +17,6 @@ from archives import tree
 from crashing import Forks
 
 import gracelstm_xr as gx
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    server = Forks(tmp_path_factory.mktemp("server") / "errors.txt")
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

@@ -5,36 +5,23 @@ from __future__ import annotations
 import random
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 import xarray as xr
 from fuzzing import Watch, damaged, flipped, other_json, short_and_long
 
 from gracelstm_xr.store.read import open_store
-from gracelstm_xr.store.write import to_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
-
-
-@pytest.fixture(scope="module")
-def original(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five minutes of A in steps of 1e-13; B and the flags are empty: no files."""
-    path = tmp_path_factory.mktemp("damaged") / "a.zarr"
-    ds = make_grid(size=300, gaps={"A": [(10, 20)], "B": [(0, 300)]})[
-        ["lin_accl", "acc_qualflg"]
-    ]
-    to_zarr(ds, path, quantise="1e-13")
-    return path
 
 
 class Damaged:
     """A copy of a store in which one file at a time is another."""
 
-    def __init__(self, original: Path, folder: Path) -> None:
-        self.store = Path(shutil.copytree(original, folder / "a.zarr"))
+    def __init__(self, small_store: Path, folder: Path) -> None:
+        self.store = Path(shutil.copytree(small_store, folder / "a.zarr"))
         self.files = [p for p in sorted(self.store.rglob("*")) if p.is_file()]
-        self.truth = open_store(original).load()
+        self.truth = open_store(small_store).load()
 
     def check(self, watch: Watch, number: int, path: Path, content: bytes) -> None:
         """Read the store with one file changed, and put the file back."""
@@ -57,9 +44,9 @@ class Damaged:
 
 
 @short_and_long
-def test_stores(original: Path, tmp_path: Path, long: bool) -> None:
+def test_stores(small_store: Path, tmp_path: Path, long: bool) -> None:
     """Metadata more than values, which checksums guard."""
-    store = Damaged(original, tmp_path)
+    store = Damaged(small_store, tmp_path)
     watch = Watch("stores", 60, 4_000, long=long, named=str(store.store))
     for number, rng in watch.inputs():
         path = rng.choice(store.files)
@@ -71,8 +58,8 @@ def test_stores(original: Path, tmp_path: Path, long: bool) -> None:
 
 
 @short_and_long
-def test_flipped_bits_of_a_store(original: Path, tmp_path: Path, long: bool) -> None:
-    store = Damaged(original, tmp_path)
+def test_flipped_bits_of_a_store(small_store: Path, tmp_path: Path, long: bool) -> None:
+    store = Damaged(small_store, tmp_path)
     watch = Watch("bits of a store", 40, 3_000, long=long, named=str(store.store))
     for number, rng in watch.inputs():
         path = a_file(store.files, rng)

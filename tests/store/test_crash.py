@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,13 +57,6 @@ class Case:
             "root": str(store.parent),
             "no_exchange": self.no_exchange,
         }
-
-
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    server = Forks(tmp_path_factory.mktemp("server") / "errors.txt")
-    yield server
-    server.close()
 
 
 @pytest.fixture(scope="module")

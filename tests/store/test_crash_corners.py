@@ -44,13 +44,6 @@ def files(tmp_path: Path) -> Path:
     return fill_folder(tmp_path / "in", DAYS[:2], "A", ("ACC1B",))
 
 
-@pytest.fixture(scope="module")
-def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
-    server = Forks(tmp_path_factory.mktemp("server") / "errors.txt")
-    yield server
-    server.close()
-
-
 def test_many_names_of_one_store(
     files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import xarray as xr
@@ -18,25 +17,13 @@ from gracelstm_xr.cli import main
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.store.location import META
 from gracelstm_xr.store.read import open_store
-from gracelstm_xr.store.write import to_zarr
 
 pytestmark = pytest.mark.filterwarnings("ignore::zarr.errors.ZarrUserWarning")
 
 
-@pytest.fixture(scope="module")
-def original(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Five minutes of A in steps of 1e-13; B and the flags are empty: no files."""
-    path = tmp_path_factory.mktemp("damaged") / "a.zarr"
-    ds = make_grid(size=300, gaps={"A": [(10, 20)], "B": [(0, 300)]})[
-        ["lin_accl", "acc_qualflg"]
-    ]
-    to_zarr(ds, path, quantise="1e-13")
-    return path
-
-
 @pytest.fixture
-def store(original: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(original, tmp_path / "a.zarr"))
+def store(small_store: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(small_store, tmp_path / "a.zarr"))
 
 
 def write_v2(store: Path) -> None:
@@ -77,12 +64,14 @@ def test_damages(store: Path, damage: Callable[[Path], None]) -> None:
         open_store(store)
 
 
-def test_a_store_from_before_the_forms(original: Path, store: Path) -> None:
+def test_a_store_from_before_the_forms(small_store: Path, store: Path) -> None:
     group = zarr.open_group(store, mode="r+")
     meta = dict(group.attrs[META])
     del meta["arrays"]
     group.attrs[META] = meta
-    xr.testing.assert_identical(open_store(store).load(), open_store(original).load())
+    xr.testing.assert_identical(
+        open_store(store).load(), open_store(small_store).load()
+    )
 
 
 def test_nothing_steers_the_terminal(
