@@ -131,7 +131,7 @@ def fit(arguments: Namespace) -> None:
     _check_file(arguments.model)
     _check_free(arguments, arguments.model, "model")
     options = read_config(arguments.config) if arguments.config else {}
-    for name in ("recipient", "epochs", "seed", "checkpoint"):
+    for name in ("recipient", "epochs", "gaps_per_length", "seed", "checkpoint"):
         if (value := getattr(arguments, name)) is not None:
             options[name] = value
     if not arguments.clean:

@@ -314,6 +314,13 @@ def _fit(commands: Any) -> None:
         help="folder to keep the state in; run the same again to go on",
     )
     _epochs(parser)
+    parser.add_argument(
+        "--gaps-per-length",
+        type=_positive,
+        metavar="N",
+        help="gaps of every length hidden after the training to choose methods and "
+        "sigma by (default 10); fewer are quicker and choose less surely",
+    )
     _seed(parser)
     parser.set_defaults(seed=None)  # else the default would override the file
     _no_clean(parser)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.core.gaps import edge_distance
 from gracelstm_xr.filling.hidden import GAP_LENGTHS, hidden_rounds, thinned
 from gracelstm_xr.physics.frames import Frame
@@ -133,6 +134,7 @@ def gap_benchmark(
     truth: Array | None = None,
     methods: set[str] | None = None,
     most: int | None = None,
+    label: str = "",
 ) -> GapErrors:
     """Hide gaps in a span, fill them with every method, and take the errors.
 
@@ -159,6 +161,8 @@ def gap_benchmark(
         Score these only; all of the recipient's by default.
     most : int, optional
         Keep at most so many samples of a gap, evenly spread.
+    label : str
+        Of a bar on standard error that counts rounds and gaps; none by default.
 
     Returns
     -------
@@ -166,15 +170,18 @@ def gap_benchmark(
         Every hidden sample; of gaps of 5,000 s and more one sample in 10 s.
     """
     rounds = rounds_of(frame, span, recipient, lengths=lengths, count=count, seed=seed)
-    return join_errors(
-        [
-            score_round(
-                frame, span, hidden, recipient, predict, settings,
-                truth=truth, methods=methods, most=most,
-            )
-            for hidden in rounds
-        ]
-    )  # fmt: skip
+    parts, gaps = [], np.cumsum([len(hidden) for hidden in rounds])
+    # rounds take about equally long, gaps do not
+    with Bar(label, len(rounds), unit="round", enabled=bool(label)) as bar:
+        for hidden, done in zip(rounds, gaps, strict=True):
+            parts.append(
+                score_round(
+                    frame, span, hidden, recipient, predict, settings,
+                    truth=truth, methods=methods, most=most,
+                )
+            )  # fmt: skip
+            bar.update(note=f"({done} of {gaps[-1]} gaps)")
+    return join_errors(parts)
 
 
 def rounds_of(

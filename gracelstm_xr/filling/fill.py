@@ -86,6 +86,15 @@ def fill(
     GraceError
         When the model knows none of the satellites, or not the method; when neither
         is given, or the data do not allow the method.
+
+    Examples
+    --------
+    >>> filled = ds.grace.fill(method="linear")
+    >>> series = filled[["lin_accl", "lin_accl_filled"]]
+    >>> {name: int(array.isnull().sum()) for name, array in series.items()}
+    {'lin_accl': 180, 'lin_accl_filled': 0}
+    >>> filled["lin_accl_fill_method"].attrs["flag_meanings"]
+    'observed lstm transplant interpolation harmonic none'
     """
     conventions.require_series(ds)
     satellites = [str(s) for s in np.atleast_1d(ds["satellite"].values)]

@@ -17,7 +17,6 @@ from gracelstm_xr.baselines.screen import screened
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.days import day_results
-from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.provenance import data_origin
@@ -45,6 +44,7 @@ from gracelstm_xr.filling.prepare import (
 )
 from gracelstm_xr.filling.present import covariates_of, living_span, with_values
 from gracelstm_xr.filling.recipient import Recipient
+from gracelstm_xr.lstm.callbacks import Callbacks, check_callbacks
 from gracelstm_xr.lstm.channels import channel_names
 from gracelstm_xr.lstm.checkpoint import claim
 from gracelstm_xr.lstm.dayframes import DayFrames
@@ -76,6 +76,7 @@ def fit(
     recipient: str | None = None,
     donor: str | None = None,
     network: Any = None,
+    callbacks: Callbacks | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
     clean: bool = True,
     progress: bool = False,
@@ -106,6 +107,13 @@ def fit(
         with input ``(None, None, channels)`` and output ``(None, None, 3)``, of which
         a copy with new weights is trained, or a function of the number of channels
         that returns one, since the tracks differ in channels.
+    callbacks : sequence of keras.callbacks.Callback or callable, optional
+        Called through the training of every network, one network after the other, with
+        ``loss``, ``val_loss``, ``learning_rate`` and ``seconds`` of an epoch. A
+        function of the name of a track (``"twin"``, ``"single"``) and the number of a
+        member that returns a list gives each network its own, so that log files do not
+        replace each other. What a callback keeps is no part of ``checkpoint``; on a
+        cluster, workers have copies.
     checkpoint : str or path-like, optional
         Folder for covariates and the state after every epoch. The same call with the
         same folder goes on where it was interrupted and gives the same model, bit for
@@ -131,9 +139,10 @@ def fit(
         When no satellite has enough observations in the training span.
     GraceError
         When ``checkpoint`` holds a fit of other data or settings, or ``network`` has
-        another shape.
+        another shape, or ``callbacks`` holds something else.
     """
     settings = Settings.from_keywords(hyperparameters)
+    check_callbacks(callbacks)
     require_series(ds)
     ds = with_values(screened(ds, clean=clean))
     settings = replace(settings, step=max(settings.step, gps_axis(ds)[1]))
@@ -141,7 +150,9 @@ def fit(
     split = Split.of(*living_span(ds, [p.recipient for p in pairs]), settings)
     settings = _fitting_window(settings, split)
     with _folder(checkpoint) as folder, one_blas_thread():
-        job = _Fit(ds, pairs, Plan.of(split), settings, network, folder, progress)
+        job = _Fit(
+            ds, pairs, Plan.of(split), settings, network, callbacks, folder, progress
+        )
         return job.run(claimed=checkpoint is not None)
 
 
@@ -164,6 +175,7 @@ class _Fit:
     plan: Plan
     settings: Settings
     network: Any
+    callbacks: Callbacks | None
     folder: Path
     progress: bool
 
@@ -218,6 +230,7 @@ class _Fit:
                 self.plan.validation,
                 self.settings,
                 self.network,
+                self.callbacks,
             )
             for name in reversed(names)
         ]
@@ -326,33 +339,34 @@ def _calibrated(ds: xr.Dataset, model: FittedModel, *, progress: bool) -> Fitted
     # not even as context may the test span help to choose
     first, step, _ = gps_axis(ds)
     seen = ds.isel(time=slice(0, round((model.split.test[0] - first) / step)))
-    with Bar(
-        "held-out gaps", len(model.recipients), unit="satellite", enabled=progress
-    ) as bar:
-        for name, recipient in model.recipients.items():
-            errors = score_span(
-                seen,
-                model,
-                recipient,
-                model.split.validation,
-                lengths=(*GAP_LENGTHS, EVERYTHING),
-                most=PER_GAP,
+    for number, (name, recipient) in enumerate(model.recipients.items(), start=1):
+        which = f"satellite {name} ({number} of {len(model.recipients)})"
+        errors = score_span(
+            seen,
+            model,
+            recipient,
+            model.split.validation,
+            lengths=(*GAP_LENGTHS, EVERYTHING),
+            count=model.settings.gaps_per_length,
+            most=PER_GAP,
+            label=f"held-out gaps of {which}" if progress else "",
+        )
+        label = f"choice and sigma of {which}" if progress else ""
+        calibration = calibrate(errors, label=label)
+        if calibration is None:
+            warnings.warn(
+                f"found no room for gaps in the validation span of satellite "
+                f"{name}, expected observations there: it will not be filled",
+                GraceWarning,
+                stacklevel=3,
             )
-            calibration = calibrate(errors)
-            if calibration is None:
-                warnings.warn(
-                    f"found no room for gaps in the validation span of satellite "
-                    f"{name}, expected observations there: it will not be filled",
-                    GraceWarning,
-                    stacklevel=3,
-                )
-                continue
-            scores.append(score_table({name: errors}))
-            ahead = forecast_calibration(ds, model, recipient)
-            recipients[name] = replace(
-                recipient.with_calibration(calibration), forecast=ahead
-            )
-            bar.update()
+            continue
+        scores.append(score_table({name: errors}))
+        label = f"forecasts of the past of {which}" if progress else ""
+        ahead = forecast_calibration(ds, model, recipient, label=label)
+        recipients[name] = replace(
+            recipient.with_calibration(calibration), forecast=ahead
+        )
     if not recipients:
         raise NotEnoughDataError(
             "found no observations in the validation span, expected enough to hide "
@@ -366,6 +380,8 @@ def score_span(
     model: FittedModel,
     recipient: Recipient,
     span: tuple[float, float],
+    *,
+    label: str = "",
     **options: Any,
 ) -> GapErrors:
     """Gap benchmark of one satellite over a span, at most two stretches of it.
@@ -378,6 +394,8 @@ def score_span(
         Of the model.
     span : tuple of float
         GPS seconds.
+    label : str
+        Of the bars that count gaps, one per stretch; none by default.
     **options
         Of `gracelstm_xr.filling.benchmark.gap_benchmark`.
     """
@@ -392,8 +410,9 @@ def score_span(
                 recipient,
                 model.predict,
                 model.settings,
+                label=label and f"{label}, stretch {number} of {len(pieces)}",
                 **options,
             )
-            for piece in pieces
+            for number, piece in enumerate(pieces, start=1)
         ]
     )

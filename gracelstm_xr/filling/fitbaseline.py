@@ -109,6 +109,13 @@ def fit_baseline(
         For an unknown method, or one that the data do not allow.
     NotEnoughDataError
         When no satellite has enough observations.
+
+    Examples
+    --------
+    >>> model = gx.fit_baseline(ds, method="linear")
+    >>> path = model.save("linear.gracelstm")
+    >>> list(gx.load_model(path).recipients)
+    ['A', 'B']
     """
     import dask
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.start import CONTEXT, SINGLE
 from gracelstm_xr.compute.blocks import gps_axis, gps_seconds
+from gracelstm_xr.compute.progress import track
 from gracelstm_xr.filling.ahead import (
     facing,
     look_ahead,
@@ -79,7 +80,7 @@ def hindcasts(
     arrays: Mapping[str, npt.NDArray[Any]],
     recipient: Recipient,
     model: FittedModel,
-    origins: Array,
+    origins: Iterable[float],
     reach: float,
 ) -> list[Sample]:
     """Forecast from each origin with what was known then.
@@ -93,7 +94,7 @@ def hindcasts(
     recipient : Recipient
     model : FittedModel
         Settings and network.
-    origins : ndarray
+    origins : iterable of float
         GPS seconds.
     reach : float
         Length of a forecast [s].
@@ -198,7 +199,7 @@ def placed(
 
 
 def forecast_calibration(
-    ds: xr.Dataset, model: FittedModel, recipient: Recipient
+    ds: xr.Dataset, model: FittedModel, recipient: Recipient, *, label: str = ""
 ) -> ForecastCalibration | None:
     """Learn from hindcasts on the validation span how to forecast.
 
@@ -209,6 +210,8 @@ def forecast_calibration(
         Settings, split and network.
     recipient : Recipient
         Of the model.
+    label : str
+        Of bars on standard error that count forecasts; none by default.
 
     Returns
     -------
@@ -226,7 +229,8 @@ def forecast_calibration(
     samples: list[Sample] = []
     for part, origins in placed(span, settings.hindcasts, reach, settings.seed):
         t, arrays = loaded_inputs(ds, recipient, part)
-        samples += hindcasts(t, arrays, recipient, model, origins, reach)
+        counted = track(origins, label, unit="forecast", enabled=bool(label))
+        samples += hindcasts(t, arrays, recipient, model, counted, reach)
     return learn(samples, settings.step)
 
 

@@ -13,6 +13,7 @@ from gracelstm_xr.baselines.base import (
     reads_donor,
     reads_series_only,
 )
+from gracelstm_xr.compute.progress import track
 from gracelstm_xr.filling.benchmark import FILL, GapErrors
 from gracelstm_xr.filling.choice import COMPLETE, LEAST, Held, Sums, choose
 from gracelstm_xr.filling.conditions import (
@@ -57,13 +58,15 @@ MATTERS = 0.05
 ARC = 21_600.0
 
 
-def calibrate(errors: GapErrors) -> Calibration | None:
+def calibrate(errors: GapErrors, *, label: str = "") -> Calibration | None:
     """Choose methods per axis, gap length, distance and regime; calibrate sigma.
 
     Parameters
     ----------
     errors : GapErrors
         On validation spans only; `PER_GAP` samples of a gap are enough.
+    label : str
+        Of a bar on standard error that counts pools of methods; none by default.
 
     Returns
     -------
@@ -77,7 +80,8 @@ def calibrate(errors: GapErrors) -> Calibration | None:
     grid = Grid(np.unique(length), np.array(DISTANCES))
     found = _conditions(errors, length)
     pools = []
-    for group in _groups(names):
+    groups = _groups(names)
+    for group in track(groups, label, unit="pool", enabled=bool(label)):
         rows = _informed(errors, group)
         part = errors.take(rows)
         pools.append(_pool(part, group, length[rows], found.take(rows), grid))

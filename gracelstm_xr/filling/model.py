@@ -39,7 +39,7 @@ FORMAT = MODEL
 #: Members of the zip beside the networks.
 TEXT, ARRAYS = "model.json", "arrays.npz"
 #: 1 had one network and no tracks; 2 and 3 a sigma that knew less of a gap.
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 #: Keys of model.json and their types.
 KEYS = {
     "format": str,

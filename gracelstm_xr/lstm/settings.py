@@ -62,6 +62,10 @@ class Settings:
     open_ends : float
         Part of the windows of the single track in which everything after a random
         step is hidden, so that the network also serves forecasts.
+    gaps_per_length : int
+        Gaps of every length hidden on the validation span to choose methods and sigma
+        by; up to four times as many where they fit. Fewer take less time after the
+        training, and say less surely which method is best.
     hindcasts : int
         Forecasts of the past per satellite, on the validation span, that `forecast`
         takes its choice of method and sigma from; 0 for none.
@@ -95,6 +99,7 @@ class Settings:
     shortest_gap: float = 20.0
     longest_gap: float = 3600.0
     open_ends: float = 0.2
+    gaps_per_length: int = 10
     hindcasts: int = 48
     train: float = 0.7
     validation: float = 0.15
@@ -230,7 +235,7 @@ def shows_hyperparameters(function: F) -> F:
 #: Settings that must be above zero.
 POSITIVE = (
     *("step", "window", "epochs", "windows_per_epoch", "batch_size", "ensemble"),
-    *("learning_rate", "huber", "shortest_gap"),
+    *("learning_rate", "huber", "shortest_gap", "gaps_per_length"),
 )
 
 

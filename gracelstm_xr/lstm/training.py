@@ -19,6 +19,7 @@ from gracelstm_xr.compute.cluster import active_client, run
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.lstm.callbacks import Callbacks, called_in
 from gracelstm_xr.lstm.checkpoint import read_state, write_state
 from gracelstm_xr.lstm.dayframes import DayFrames
 from gracelstm_xr.lstm.kerasfile import network_bytes
@@ -55,6 +56,8 @@ class Job:
     settings : Settings
     network : keras.Model, callable or None
         The user's own, see `gracelstm_xr.lstm.network.make_network`.
+    callbacks : sequence of keras.callbacks.Callback, callable or None
+        See `gracelstm_xr.lstm.callbacks`.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class Job:
     validation: Sequence[Stretch]
     settings: Settings
     network: Any = None
+    callbacks: Callbacks | None = None
 
     @property
     def name(self) -> str:
@@ -187,6 +191,8 @@ class _Training:
         self.state = read_state(self.path)
         self.source, self.held = job.source(member), job.held()
         self.network = self._built()
+        key = (job.name, member)
+        self.callbacks = called_in(self.network, job.callbacks, job.settings, key)
 
     def _built(self) -> Any:
         network = make_network(self._channels(), self.settings, self.job.network)
@@ -224,6 +230,14 @@ class _Training:
         """Train the epochs left."""
         done = len(self.state.rows) * self.settings.batches
         self.report(done, "")
+        if not self.state.done:
+            self._epochs()
+        if not self._annealed:
+            self.network.set_weights(self.state.best)
+        return Member(network_bytes(self.network), self._output(), self.state.rows)
+
+    def _epochs(self) -> None:
+        self.callbacks.on_train_begin()
         # the next epoch is masked while the network trains on this one
         with ThreadPoolExecutor(1) as pool:
             coming: Future[Epoch] | None = None
@@ -234,9 +248,7 @@ class _Training:
                 if number + 1 < self.settings.epochs:
                     coming = pool.submit(self.source.epoch, number + 1)
                 self._one_epoch(number, epoch)
-        if not self._annealed:
-            self.network.set_weights(self.state.best)
-        return Member(network_bytes(self.network), self._output(), self.state.rows)
+        self.callbacks.on_train_end(dict(self.state.rows[-1]))
 
     @property
     def _annealed(self) -> bool:
@@ -253,18 +265,23 @@ class _Training:
 
     def _one_epoch(self, number: int, epoch: Epoch) -> None:
         begun = time.perf_counter()
+        self.callbacks.on_epoch_begin(number)
         self.network.reset_metrics()
         loss = float("nan")
         for k in range(epoch.batches):
+            self.callbacks.on_train_batch_begin(k)
             # Keras returns the mean over the epoch so far
             loss = float(self.network.train_on_batch(*epoch.batch(k)))
+            self.callbacks.on_train_batch_end(k, {"loss": loss})
             self.report(
                 1, f"epoch {number + 1} of {self.settings.epochs}, loss {loss:.3f}"
             )
+        self.callbacks.on_test_begin()
         self.network.reset_metrics()
         check = float("nan")
         for k in range(self.held.batches):
             check = float(self.network.test_on_batch(*self.held.batch(k)))
+        self.callbacks.on_test_end({"loss": check})
         self._note(loss, check, time.perf_counter() - begun)
 
     def _note(self, loss: float, check: float, seconds: float) -> None:
@@ -283,9 +300,11 @@ class _Training:
         )
         if state.best_epoch == len(state.rows) - 1:
             state.best = self.network.get_weights()
+        self.callbacks.on_epoch_end(len(state.rows) - 1, dict(state.rows[-1]))
         waited = len(state.rows) - 1 - state.best_epoch
         tired = settings.patience is not None and waited >= settings.patience
-        state.done = tired or len(state.rows) == settings.epochs
+        complete = len(state.rows) == settings.epochs
+        state.done = tired or complete or bool(self.network.stop_training)
         state.variables = _values(self.network.variables)
         state.optimiser = _values(self.network.optimizer.variables)
         write_state(self.path, state)

@@ -124,6 +124,12 @@ def clean(
     GraceError
         Without ``lin_accl`` or any epoch, for an unknown reason in ``keep``, or a
         negative parameter.
+
+    Examples
+    --------
+    >>> marks = ds.grace.clean().grace.marks()
+    >>> int(marks["samples"].sum())
+    0
     """
     conventions.require_series(ds)
     limits = _Limits(limit, spike, outlier, stuck, shift, long_firing, widen)

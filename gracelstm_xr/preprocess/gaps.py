@@ -50,6 +50,12 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
     ------
     GraceError
         When the Dataset holds no ``lin_accl``.
+
+    Examples
+    --------
+    >>> gaps = ds.grace.gaps(min_length="10s")
+    >>> gaps["satellite"].values, gaps["length"].values
+    (array(['B'], dtype='<U1'), array([60.]))
     """
     require_series(ds, empty=True)
     shortest = duration(min_length, name="min_length", zero=True)

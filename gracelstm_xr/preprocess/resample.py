@@ -113,6 +113,11 @@ def resample(ds: xr.Dataset, step: Any, *, missing: float = 1e-3) -> xr.Dataset:
     GraceError
         When neither sampling is a multiple of the other, or there is no whole step of
         data.
+
+    Examples
+    --------
+    >>> ds.sizes["time"], ds.grace.resample("10s").sizes["time"]
+    (3600, 360)
     """
     axis = axis_of(ds)
     wanted = round(duration(step, name="step") * 1e9)

@@ -115,6 +115,12 @@ def to_zarr(
     of the files in the store. Any other is computed shard by shard; writing the same
     Dataset again after an interruption goes on with the shards that are missing, if
     Dask names its arrays alike, as it does for whatever is read from files.
+
+    Examples
+    --------
+    >>> ds.grace.to_zarr("grace.zarr")
+    >>> gx.open_store("grace.zarr")["lin_accl"].dims
+    ('satellite', 'time', 'axis')
     """
     if mode not in ("w-", "w", "a"):
         raise StoreError(f"mode is {mode!r}; expected 'w-', 'w' or 'a'")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -338,8 +339,12 @@ def test_fit_and_fill_from_the_shell(
         "hindcasts = 8\n"
     )
     fit = ["fit", str(store), str(model), "--config", str(small), "--epochs", "1"]
-    assert main([*fit, "--quiet"]) == 0
-    told = capsys.readouterr().out
+    assert main([*fit, "--gaps-per-length", "2"]) == 0
+    told, bars = capsys.readouterr()
+    for label in ("held-out gaps", "choice and sigma"):
+        assert f"{label} of satellite B (1 of 1)" in bars
+    hidden = re.search(r" (\d+)/\1 round, .*\((\d+) of \2 gaps\)", bars)
+    assert hidden is not None
     assert "RMS error on satellite" in told
     assert "satellite B from A\n  x: network " in told
     assert told.endswith(f"\nmodel in {model}\n")

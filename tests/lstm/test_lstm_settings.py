@@ -42,6 +42,7 @@ def test_an_unknown_name_is_answered_with_the_list() -> None:
         {"patience": 0},
         {"patience": 2.5},
         {"ensemble": 0},
+        {"gaps_per_length": 0},
         {"ensemble": True},
         {"open_ends": 1.0},
         {"dropout": -0.1},

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 from datasets import SMALL_FIT
 
 from gracelstm_xr.baselines.start import Track
-from gracelstm_xr.errors import NotEnoughDataError
+from gracelstm_xr.errors import GraceError, NotEnoughDataError
 from gracelstm_xr.filling import fit as fitting
 from gracelstm_xr.filling.fit import fit, load_frame
 from gracelstm_xr.filling.model import FittedModel
@@ -284,6 +285,47 @@ def test_the_last_epoch_is_kept_where_the_rate_has_fallen(job: Job) -> None:
     assert len(losses) == 4
     assert loss_of(made, job) == pytest.approx(losses[-1], rel=1e-5)
     assert min(losses) < losses[-1]
+
+
+def test_callbacks_see_every_epoch(job: Job, tmp_path: Path) -> None:
+    """What they log is the history, and a network is the same with and without."""
+    import keras
+
+    def logs(track: str, member: int) -> list[keras.callbacks.Callback]:
+        return [keras.callbacks.CSVLogger(str(tmp_path / f"{track}-{member}.csv"))]
+
+    logged = train_member(replace(job, callbacks=logs), 20)
+    (job.folder / "twin-20.npz").unlink()
+    plain = train_member(job, 20)
+    for a, b in zip(weights(logged.network), weights(plain.network), strict=True):
+        np.testing.assert_array_equal(a, b)
+    table = pd.read_csv(tmp_path / "twin-20.csv")
+    assert table["epoch"].tolist() == [0, 1]
+    for name in ("loss", "val_loss", "learning_rate", "seconds"):
+        assert table[name].tolist() == pytest.approx([r[name] for r in logged.rows])
+
+
+def test_a_callback_ends_the_training(job: Job) -> None:
+    import keras
+
+    class Enough(keras.callbacks.Callback):  # type: ignore[misc]
+        batches = 0
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            Enough.batches += 1
+
+        def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+            self.model.stop_training = True
+
+    made = train_member(replace(job, callbacks=[Enough()]), 21)
+    assert len(made.rows) == 1
+    assert Enough.batches == job.settings.batches
+
+
+@pytest.mark.parametrize("wrong", [["csv"], "csv", 3])
+def test_what_is_no_callback(make_grid: Any, wrong: Any) -> None:
+    with pytest.raises(GraceError, match="for callbacks, expected a list"):
+        fit(make_grid(size=1000), callbacks=wrong)
 
 
 def loss_of(member: Member, job: Job) -> float:
