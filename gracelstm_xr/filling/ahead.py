@@ -16,12 +16,15 @@ from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.channels import Channels, track_channels, window_batch
 from gracelstm_xr.lstm.predict import Predictor
 from gracelstm_xr.lstm.settings import Settings
-from gracelstm_xr.physics.frames import Frame, Pair, build_frame
+from gracelstm_xr.physics.frames import Frame, Pair, build_frame, loaded
+from gracelstm_xr.physics.geometry import orbits_until
+from gracelstm_xr.physics.states import StateNodes
 
 __all__ = [
     "Ahead",
     "facing",
     "look_ahead",
+    "orbits_ahead",
     "origin_frame",
     "process_term",
     "single_track",
@@ -41,6 +44,8 @@ NEAR, FACING = 1800.0, 20_000.0
 #: Half widths of the means over earlier revolutions [s]: thrusters and noise do not
 #: come again, what the orbit brings does.
 NARROW, WIDE = 20.0, 150.0
+#: Ends of the names of inputs that give orbits.
+ORBIT = ("position", "velocity")
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,7 @@ def origin_frame(
     step: float,
     *,
     past: Frame | None = None,
+    orbits: Mapping[str, StateNodes] | None = None,
 ) -> tuple[Frame, int]:
     """Frame at the working step whose own series ends at an origin.
 
@@ -107,6 +113,8 @@ def origin_frame(
     past : Frame, optional
         Working steps of the same data, the last observation among them, to take from
         what lies ten minutes and more before it.
+    orbits : mapping of str to StateNodes, optional
+        Of `orbits_ahead`, instead of those of the inputs.
 
     Returns
     -------
@@ -127,7 +135,9 @@ def origin_frame(
     }
     data["own.lin_accl"][last + 1 - first :] = np.nan
     keep = np.arange((last - first) % ratio, size, ratio)
-    frame = build_frame(grid, data, pair, keep=keep, beyond=size * native)
+    frame = build_frame(
+        grid, data, pair, keep=keep, beyond=size * native, orbits=orbits
+    )
     if past is not None:
         low, high = np.searchsorted(past.t, [t[last] - CONTEXT, t[last] - NEAR / 3])
         start = int(np.searchsorted(frame.t, past.t[high]))
@@ -135,6 +145,33 @@ def origin_frame(
             [past.take(slice(int(low), int(high))), frame.take(slice(start, None))]
         )
     return frame, len(frame) - steps
+
+
+def orbits_ahead(
+    t: Array,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    last: IntArray,
+    now: IntArray,
+    reach: float,
+) -> list[dict[str, StateNodes]]:
+    """Orbits around several origins, for the `origin_frame` with a past of each.
+
+    Parameters
+    ----------
+    t, arrays
+        As in `origin_frame`, with what comes after the origins.
+    last, now : ndarray of int64, shape (k,)
+        Positions of the last observation and of the last epoch that is known.
+    reach : float
+        Time wanted after the last observation [s].
+
+    Returns
+    -------
+    list of dict of str to StateNodes
+        As they were known then, propagated together.
+    """
+    states = loaded({k: v for k, v in arrays.items() if k.endswith(ORBIT)})
+    return orbits_until(t, states, t[last] - NEAR, t[now], t[last] + reach)
 
 
 def _padded(values: npt.NDArray[Any], size: int) -> Array:

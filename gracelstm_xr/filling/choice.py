@@ -9,6 +9,8 @@ its own uncertainty, and nodes borrow from neighbouring ones.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,8 @@ FEWEST_GAPS = 6
 #: Standard errors by which methods must differ to be told apart, and a blend be
 #: better than its first method.
 SURE = 2.0
+#: Values that differ by less than this part are equal.
+EQUAL = 1e-9
 
 
 @dataclass(frozen=True)
@@ -100,21 +104,21 @@ def choose(sums: Sums, *, without: BoolArray | None = None) -> Array:
         estimate.
     """
     lengths, distances = sums.grid.lengths, sums.grid.distances
+    away = np.log(sums.length / lengths[:, None])
+    near, wide = _kernel(away, LENGTH_WIDTH), _kernel(away, WIDE)
+    if without is not None:
+        near[:, without] = wide[:, without] = 0.0
     number = sums.complete.shape[1]
     shares = np.zeros((2, len(lengths), len(distances), number))
-    for row, length in enumerate(lengths):
-        away = np.log(sums.length / length)
-        near, wide = _kernel(away, LENGTH_WIDTH), _kernel(away, WIDE)
-        if without is not None:
-            near, wide = np.where(without, 0.0, near), np.where(without, 0.0, wide)
-        for column in range(len(distances)):
-            for regime in (0, 1):
-                usable = sums.worthwhile(row, column, regime)
-                seen = sums.at(column, regime, wide, usable)
-                if usable.any() and len(seen[0]):
-                    gram, gaps = seen
-                    shares[regime, row, column, usable] = _best(
-                        gram, near[gaps], wide[gaps], sums.fresh[gaps]
+    for column in range(len(distances)):
+        for regime in (0, 1):
+            usable = sums.worthwhile(column, regime)
+            enough = sums.enough(column, regime, wide)
+            for rows, regimes in ((enough, (regime,)), (~enough, (0, 1))):
+                if rows.any():
+                    moments = sums.around(column, regimes)
+                    shares[regime, rows, column] = _best(
+                        moments, near[rows], wide[rows], usable[rows]
                     )
     return _completed(shares, sums.grid)
 
@@ -167,128 +171,172 @@ class Sums:
         )
         column = grid.nearest(held.found.distance)
         regime = (held.found.firing > 0.5).astype(np.int64)
+        usable = self.complete[self.row[place]]
+        rows = np.flatnonzero((finite | ~usable).all(axis=1) & usable.any(axis=1))
         shape = (len(gaps), len(grid.distances), 2)
-        cell = np.ravel_multi_index((place, column, regime), shape)
-        number = held.judged.shape[1]
-        self.count = np.zeros(shape)
-        self.gram = np.full((*shape, number, number), np.nan)
-        order = np.argsort(cell, kind="stable")
-        cuts = np.flatnonzero(np.diff(cell[order])) + 1
-        for rows in np.split(order, cuts):
-            at = np.unravel_index(cell[rows[0]], shape)
-            usable = self.complete[self.row[at[0]]]
-            e = held.judged[rows][:, usable]
-            e = e[np.isfinite(e).all(axis=1)]
-            if len(e):
-                self.count[at] = len(e)
-                where = np.flatnonzero(usable)
-                self.gram[at][np.ix_(where, where)] = e.T @ e
+        cell = np.ravel_multi_index((place, column, regime), shape)[rows]
+        self.count = np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
+        self.gram = self._products(held.judged, rows, cell)
         self.scale = self._scale()
+        self._sums: dict[tuple[int, tuple[int, ...]], Moments] = {}
 
-    def worthwhile(self, row: int, column: int, regime: int) -> BoolArray:
-        """Methods with an estimate, and not far worse than the best, at a node."""
-        here = np.nan_to_num(self.gram[self.row == row, column])
-        sums = np.einsum("gmm->m", here[:, regime])
-        if not sums.any():
-            sums = np.einsum("grmm->m", here)
-        usable: BoolArray = self.complete[row]
-        best = sums[usable].min(initial=np.inf)
-        if not np.isfinite(best) or best <= 0:
-            return usable
-        close = np.asarray(sums <= HOPELESS * best, dtype=bool)
-        return np.asarray(usable & close)
+    def _products(self, errors: Array, rows: IntArray, cell: IntArray) -> Array:
+        """Sums of products of errors; 0 without samples, NaN for methods not in use."""
+        number = errors.shape[1]
+        rows, cell = rows[np.argsort(cell, kind="stable")], np.sort(cell)
+        first = np.flatnonzero(np.diff(cell, prepend=-1))
+        sums = np.zeros((self.count.size, number, number))
+        for a in range(number):
+            for b in range(a, number) if len(rows) else ():
+                product = errors[rows, a] * errors[rows, b]
+                sums[cell[first], a, b] = np.add.reduceat(product, first)
+                sums[cell[first], b, a] = sums[cell[first], a, b]
+        gram = sums.reshape(*self.count.shape, number, number)
+        usable = self.complete[self.row]
+        both = usable[:, :, None] & usable[:, None, :]
+        gram[(self.count > 0)[..., None, None] & ~both[:, None, None]] = np.nan
+        return gram
+
+    @cached_property
+    def _powers(self) -> Array:
+        """Sums of squares by length, distance, regime and method."""
+        power = np.nan_to_num(np.einsum("gdrmm->gdrm", self.gram))
+        size = len(self.grid.lengths)
+        return np.stack([power[self.row == row].sum(axis=0) for row in range(size)])
+
+    def worthwhile(self, column: int, regime: int) -> BoolArray:
+        """Methods with an estimate, and not far worse than the best, by length."""
+        powers = self._powers[:, column]
+        seen = powers[:, regime].any(axis=1, keepdims=True)
+        powers = np.where(seen, powers[:, regime], powers.sum(axis=1))
+        best = np.where(self.complete, powers, np.inf).min(axis=1, keepdims=True)
+        close = (powers <= HOPELESS * best) | (best <= 0)
+        return np.asarray(self.complete & close)
 
     def _scale(self) -> Array:
         """Mean square of the best method in gaps of the same length, per gap."""
         result = np.ones(len(self.length))
         for row in np.unique(self.row):
             same = self.row == row
-            powers = np.einsum("gdrmm->m", np.nan_to_num(self.gram[same]))
+            powers = self._powers[row].sum(axis=(0, 1))
             powers = powers[self.complete[row]] / max(self.count[same].sum(), 1)
             result[same] = powers[powers > 0].min(initial=np.inf)
         return np.where(np.isfinite(result), result, 1.0)
 
-    def at(
-        self, column: int, regime: int, near: Array, usable: BoolArray
-    ) -> tuple[Array, IntArray]:
-        """Mean second moments per gap around a node, and which gaps these are."""
-        low, high = max(column - 1, 0), column + 2
-        distances = np.log(self.grid.distances)
-        kernel = _kernel((distances - distances[column])[low:high], DISTANCE_WIDTH)
-        gaps = np.flatnonzero(near > LEAST)
-        count = self.count[gaps, low:high]
-        here = count[:, column - low]
-        both = np.zeros(2)
-        both[regime] = 1.0
-        if ((here @ both > 0) & (near[gaps] > 0.1)).sum() < FEWEST_GAPS:
-            both[:] = 1.0
-        share = kernel[:, None] * both
-        gram = self.gram[gaps, low:high][..., usable, :][..., usable]
-        gram = np.where((count == 0)[..., None, None], 0.0, gram)
-        total = np.einsum("dr,gdrab->gab", share, gram)
-        size = (count * share).sum(axis=(1, 2))
-        known = np.isfinite(total).all(axis=(1, 2)) & (size > 0)
-        # a node without samples at its own distance has nothing to say
-        if not (known & (here @ both > 0)).any():
-            return total[:0], gaps[:0]
-        gaps = gaps[known]
-        scale = size[known] * self.scale[gaps]
-        return total[known] / scale[:, None, None], gaps
+    def enough(self, column: int, regime: int, near: Array) -> BoolArray:
+        """Lengths around which enough gaps have samples of a regime at a distance."""
+        seen = (self.count[:, column, regime] > 0) & (near > 0.1)
+        return np.asarray(seen.sum(axis=1) >= FEWEST_GAPS)
+
+    def around(self, column: int, regimes: tuple[int, ...]) -> Moments:
+        """Mean second moments per gap around a distance."""
+        if (column, regimes) not in self._sums:
+            distances = np.log(self.grid.distances)
+            beside = slice(max(column - 1, 0), column + 2)
+            kernel = _kernel(distances[beside] - distances[column], DISTANCE_WIDTH)
+            gram = self.gram[:, beside][:, :, regimes]
+            size = kernel @ self.count[:, beside][:, :, regimes].sum(axis=2).T
+            total = np.einsum("d,gdrab->gab", kernel, gram)
+            total[size == 0] = np.nan
+            scale = np.where(size > 0, size, 1.0) * self.scale
+            self._sums[column, regimes] = Moments(
+                total / scale[:, None, None],
+                np.asarray(self.count[:, column][:, regimes].any(axis=1)),
+                self.fresh,
+            )
+        return self._sums[column, regimes]
 
 
-def _best(gram: Array, near: Array, wide: Array, fresh: Array) -> Array:
-    """Shares of the best method and a partner, from per-gap second moments.
+class Moments(NamedTuple):
+    """Mean products (gap, a, b) of the errors of two methods around a distance.
+
+    And whether a gap has samples at it, and the part of it that is independent.
+    """
+
+    gram: Array
+    here: BoolArray
+    fresh: Array
+
+
+def _best(moments: Moments, near: Array, wide: Array, usable: BoolArray) -> Array:
+    """Shares (row, method) of the best method and a partner.
 
     Among methods that the gaps around a node cannot tell from the best one, the one
-    that is best over a wider range of lengths is taken.
+    that is best over a wider range of lengths is taken. ``near`` and ``wide`` are
+    weights (row, gap); a node without samples at its own distance has no shares.
     """
-    number = gram.shape[1]
-    shares = np.zeros(number)
-    power = np.einsum("gaa->ga", gram)
-    if near.sum() < 0.5:
-        near = wide
-    mean, broad = near @ power / near.sum(), wide @ power / wide.sum()
-    first = int(np.argmin(mean))
-    worse, error = _paired(power - power[:, [first]], near, fresh)
-    base = int(np.argmin(np.where(worse <= SURE * error, broad, np.inf)))
-    best, share, gain = base, 0.0, 0.0
-    for other in range(number):
-        if other == base:
-            continue
-        part, better = _share(gram, near, fresh, base, other)
-        if better > gain:
-            best, share, gain = other, part, better
-    shares[base] = 1.0
-    if gain > 0:
-        shares[base], shares[best] = 1 - share, share
+    power = np.einsum("gaa->ga", moments.gram)
+    lacking = usable.astype(np.float64) @ np.isnan(power).T
+    known = (wide > LEAST) & (lacking == 0)
+    speaks = (known & moments.here).any(axis=1) & usable.any(axis=1)
+    shares = np.zeros(usable.shape)
+    if not speaks.any():
+        return shares
+    known, usable = known[speaks], usable[speaks]
+    near, wide = (np.where(known, x[speaks], 0.0) for x in (near, wide))
+    near = np.where(near.sum(axis=1, keepdims=True) < 0.5, wide, near)
+    gram, power = np.nan_to_num(moments.gram), np.nan_to_num(power)
+    mean = np.where(usable, near @ power / near.sum(axis=1)[:, None], np.inf)
+    broad = np.where(usable, wide @ power / wide.sum(axis=1)[:, None], np.inf)
+    first = power.T[_least(mean)]
+    worse, error = _paired(power - first[..., None], near, moments.fresh)
+    base = _least(np.where(worse <= SURE * error, broad, np.inf))
+    share, gain = _partners(gram, power, near, known, moments.fresh, base)
+    gain = np.where(usable, gain, 0.0)
+    most = gain.max(axis=1)
+    partner = _least(-gain)
+    row = np.arange(len(base))
+    part = np.where(most > 0, share[row, partner], 0.0)
+    result = np.zeros(usable.shape)
+    result[row, partner] = part
+    result[row, base] = 1 - part
+    shares[speaks] = result
     return shares
 
 
-def _share(
-    gram: Array, weight: Array, fresh: Array, base: int, other: int
-) -> tuple[float, float]:
-    """Share of ``other`` beside ``base``, and how much it surely gains (or 0)."""
-    across = gram[:, base, base] - gram[:, base, other]
-    square = gram[:, base, base] - 2 * gram[:, base, other] + gram[:, other, other]
-    up, down = float(weight @ across), float(weight @ square)
-    if down <= 0 or up <= 0 or len(weight) < 2:
-        return 0.0, 0.0
-    share = min(up / down, 1.0)
+def _partners(
+    gram: Array,
+    power: Array,
+    weight: Array,
+    known: BoolArray,
+    fresh: Array,
+    base: IntArray,
+) -> tuple[Array, Array]:
+    """Share of every method beside ``base``, and how much it surely gains (or 0)."""
+    across = power.T[base][..., None] - gram.swapaxes(0, 1)[base]
+    square = across + power - gram.swapaxes(0, 1)[base]
+    up, down = _weighted(across, weight), _weighted(square, weight)
+    of_use = (up > 0) & (down > 0) & (known.sum(axis=1) > 1)[:, None]
+    up, down = np.where(of_use, up, 1.0), np.where(of_use, down, 1.0)
+    share = np.minimum(up / down, 1.0)
     # one gap left out at a time; gaps that overlap count as fewer
-    left = (up - weight * across) / np.maximum(down - weight * square, 1e-12 * down)
-    spread = ((left - share) ** 2 / fresh).sum()
-    share *= max(0.0, 1 - spread / share**2)
-    gain = 2 * share * across - share**2 * square
-    mean, error = _paired(gain[:, None], weight, fresh)
-    return share, float(mean[0]) if mean[0] > SURE * error[0] else 0.0
+    part = weight[..., None]
+    left = up[:, None] - part * across
+    left /= np.maximum(down[:, None] - part * square, 1e-12 * down[:, None])
+    spread = _weighted((left - share[:, None]) ** 2, known / fresh)
+    share = share * np.maximum(0.0, 1 - spread / share**2)
+    gains = 2 * share[:, None] * across - share[:, None] ** 2 * square
+    mean, error = _paired(gains, weight, fresh)
+    return share, np.where(of_use & (mean > SURE * error), mean, 0.0)
+
+
+def _least(values: Array) -> IntArray:
+    """Column of the least value per row: the first of those equal but for rounding."""
+    least = values.min(axis=1, keepdims=True)
+    return np.asarray((values <= least + EQUAL * np.abs(least)).argmax(axis=1))
+
+
+def _weighted(values: Array, weight: Array) -> Array:
+    """Sums over gaps, shape (row, k), of values (row, gap, k)."""
+    return np.asarray((weight[:, None] @ values)[:, 0])
 
 
 def _paired(values: Array, weight: Array, fresh: Array) -> tuple[Array, Array]:
-    """Mean over gaps and its standard error, shape (k,) each, of values (gap, k)."""
-    total = weight.sum()
-    mean = weight @ values / total
-    spread = (weight**2 / fresh) @ (values - mean) ** 2
-    return np.asarray(mean), np.asarray(np.sqrt(spread) / total)
+    """Mean over gaps and its standard error, (row, k) each, of values (row, gap, k)."""
+    total = weight.sum(axis=1, keepdims=True)
+    mean = _weighted(values, weight) / total
+    spread = _weighted((values - mean[:, None]) ** 2, weight**2 / fresh)
+    return mean, np.asarray(np.sqrt(spread) / total)
 
 
 def _kernel(x: Array, width: float) -> Array:

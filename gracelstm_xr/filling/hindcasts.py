@@ -14,6 +14,7 @@ from gracelstm_xr.compute.progress import track
 from gracelstm_xr.filling.ahead import (
     facing,
     look_ahead,
+    orbits_ahead,
     origin_frame,
     process_term,
     single_track,
@@ -114,24 +115,28 @@ def hindcasts(
     complete = np.zeros(len(t), dtype=bool)
     complete[whole] = _complete(own[whole], recipient)
     known = np.flatnonzero(complete)
+    if not len(known):
+        return []
     pair = facing(t, arrays, recipient.pair)
     alone = {k: v for k, v in arrays.items() if not of_twin_only(k)}
     behind = build_frame(t, alone, pair, keep=np.arange(len(t))[whole])
     predict = model.predict if SINGLE in model.networks else None
+    now = np.searchsorted(t, origins, side="right")
+    before = np.searchsorted(known, now) - 1
+    last = known[before]
+    usable = (before >= 0) & (t[last] - t[0] >= FEWEST)
+    usable &= last + ratio * steps < len(t)
+    now, last = now[usable], last[usable]
+    orbits = orbits_ahead(t, arrays, last, now - 1, reach + step)
     result: list[Sample] = []
-    for origin in origins:
-        now = int(np.searchsorted(t, origin, side="right"))
-        before = int(np.searchsorted(known, now)) - 1
-        if before < 0 or t[known[before]] - t[0] < FEWEST:
-            continue
-        last = int(known[before])
-        at = last + ratio * np.arange(1, steps + 1)
-        if at[-1] >= len(t):
-            continue
-        past = {name: values[:now] for name, values in arrays.items()}
-        frame, cut = origin_frame(t[:now], past, pair, last, steps, step, past=behind)
+    for end, final, orbit in zip(now.tolist(), last.tolist(), orbits, strict=True):
+        past = {name: values[:end] for name, values in arrays.items()}
+        frame, cut = origin_frame(
+            t[:end], past, pair, final, steps, step, past=behind, orbits=orbit
+        )
         ahead = look_ahead(frame, cut, recipient, predict, settings)
-        result.append(Sample(float(t[last]), ahead, own[at], calm[at]))
+        at = final + ratio * np.arange(1, steps + 1)
+        result.append(Sample(float(t[final]), ahead, own[at], calm[at]))
     return result
 
 

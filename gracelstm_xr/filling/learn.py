@@ -288,11 +288,12 @@ def _scale(
         name: np.ones((len(grid.lengths), len(covariate.nodes)))
         for name, covariate in COVARIATES.items()
     }
-    for name in found.covariates():
-        ratio = _relative(error, (table, factors), found, grid)
-        factors[name] = factor_table(ratio, gap, length, found, grid, name)
-    if not found.covariates():
+    if not found.covariates() or not (table > 0).all():
         return table, factors
+    even = error / np.exp(grid.at(np.log(table), found))
+    for name in found.covariates():
+        factors[name] = factor_table(np.abs(even), gap, length, found, grid, name)
+        even /= factor_at(grid, {name: factors[name]}, found)
     even = error / factor_at(grid, factors, found)
     return sigma_table(even, gap, length, found, grid), factors
 

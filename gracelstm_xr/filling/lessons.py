@@ -164,9 +164,9 @@ def _solve(samples: Sequence[Sample], share: Array, names: Sequence[str]) -> Arr
         known = np.isfinite(y) & s.calm[:, None]
         y = np.where(known, y, 0.0) - x @ prior
         for k in range(3):
-            weighted = share * known[:, k, None]
-            gram[:, k] += np.einsum("hl,hp,hq->lpq", weighted, x[:, k], x[:, k])
-            moment[:, k] += np.einsum("hl,hp,h->lp", weighted, x[:, k], y[:, k])
+            weighted = share.T[:, None] * (known[:, k, None] * x[:, k]).T
+            gram[:, k] += weighted @ x[:, k]
+            moment[:, k] += weighted @ y[:, k]
     result = np.zeros((size, len(TERMS), 3))
     where = [TERMS.index(n) for n in used]
     for row in range(size):

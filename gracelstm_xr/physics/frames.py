@@ -21,7 +21,7 @@ from gracelstm_xr.physics.attitude import rotate
 from gracelstm_xr.physics.firings import filtered_on_time
 from gracelstm_xr.physics.geometry import Geometry, build_geometry
 from gracelstm_xr.physics.lag import LONGEST_LAG
-from gracelstm_xr.physics.states import PROPAGATED
+from gracelstm_xr.physics.states import PROPAGATED, StateNodes
 from gracelstm_xr.signal.interpolation import lagrange
 
 if TYPE_CHECKING:
@@ -216,6 +216,7 @@ def build_frame(
     *,
     keep: slice | IntArray | None = None,
     beyond: float = PROPAGATED,
+    orbits: Mapping[str, StateNodes] | None = None,
 ) -> Frame:
     """Covariates from raw variables of recipient and donor.
 
@@ -231,6 +232,8 @@ def build_frame(
         A sample has the same value in whatever company.
     beyond : float
         How far orbits are propagated past their last epoch [s], at least 3 h.
+    orbits : mapping of str to StateNodes, optional
+        Instead of those that the inputs give, see `geometry.orbits_until`.
 
     Returns
     -------
@@ -240,7 +243,7 @@ def build_frame(
     """
     samples = slice(0, len(t)) if keep is None else keep
     data = loaded(inputs)
-    geometry = build_geometry(t, data, pair, samples, beyond=beyond)
+    geometry = build_geometry(t, data, pair, samples, beyond=beyond, orbits=orbits)
     return assemble(t, data, pair, geometry, samples)
 
 

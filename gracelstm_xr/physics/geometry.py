@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 #: Steps of the nodes [s]: positions and angles of the orbit (interpolated to 1 mm and
 #: 1e-9 rad), lag and nominal attitude (1e-8 s, 1e-6 rad), Sun (1e-8 rad).
 ORBIT_STEP, LAG_STEP, SUN_STEP = 10.0, 30.0, 600.0
-#: Bits of `Geometry.flags`: what stood in for a missing product.
+#: Orbits are wanted this long before and after samples [s], for the lag.
+MARGIN = LONGEST_LAG + 2 * LAG_STEP
 #: What an orbit gives.
 ORBITAL = (
     "latitude",
@@ -46,6 +47,7 @@ ORBITAL = (
     "local_solar_time",
     "shadow",
 )
+#: Bits of `Geometry.flags`: what stood in for a missing product.
 FLAGS = {
     "orbit_propagated": 1,
     "orbit_from_twin": 2,
@@ -115,6 +117,7 @@ def build_geometry(
     keep: slice | IntArray,
     *,
     beyond: float = PROPAGATED,
+    orbits: Mapping[str, StateNodes] | None = None,
 ) -> Geometry:
     """Geometry of a recipient from positions, velocities and quaternions.
 
@@ -131,6 +134,8 @@ def build_geometry(
         Samples wanted, in increasing order; the others are context.
     beyond : float
         How far orbits are propagated past their last epoch [s], at least 3 h.
+    orbits : mapping of str to StateNodes, optional
+        Those of ``own`` and ``donor`` instead of the positions, from `orbits_until`.
 
     Returns
     -------
@@ -139,7 +144,8 @@ def build_geometry(
     """
     query = t[keep]
     builder = _Builder(query)
-    own, donor = (_nodes(t, query, data, role, beyond) for role in ("own", "donor"))
+    given = _from_grid(t, data) if orbits is None else orbits
+    own, donor = (_nodes(given.get(role), query, beyond) for role in ("own", "donor"))
     builder.orbits(own, donor, pair)
     builder.lags(pair)
     builder.sunlight()
@@ -165,15 +171,43 @@ def _unknown(data: Mapping[str, Array], pair: Pair, query: Array) -> dict[str, A
     return {name: np.full(shape.get(name, len(query)), np.nan) for name in names}
 
 
-def _nodes(
-    t: Array, query: Array, data: Mapping[str, Array], role: str, beyond: float
-) -> StateNodes | None:
-    position, velocity = data.get(f"{role}.position"), data.get(f"{role}.velocity")
-    if position is None or velocity is None:
+def orbits_until(
+    t: Array, data: Mapping[str, Array], since: Array, known: Array, until: Array
+) -> list[dict[str, StateNodes]]:
+    """Orbits as they were known at some times, for the `build_geometry` of each.
+
+    Parameters
+    ----------
+    t, data
+        As in `build_geometry`.
+    since, known, until : ndarray, shape (k,)
+        GPS seconds: epochs from the first to the second are known, samples are wanted
+        until the third.
+    """
+    result: list[dict[str, StateNodes]] = [{} for _ in known]
+    for role, nodes in _from_grid(t, data).items():
+        every = nodes.continued(since, known, until + MARGIN)
+        for orbits, orbit in zip(result, every, strict=True):
+            orbits[role] = orbit
+    return result
+
+
+def _from_grid(t: Array, data: Mapping[str, Array]) -> dict[str, StateNodes]:
+    """Orbits of the roles that have positions and velocities."""
+    return {
+        role: StateNodes.from_grid(
+            t, data[f"{role}.position"], data[f"{role}.velocity"]
+        )
+        for role in ("own", "donor")
+        if f"{role}.position" in data and f"{role}.velocity" in data
+    }
+
+
+def _nodes(orbit: StateNodes | None, query: Array, beyond: float) -> StateNodes | None:
+    """Orbit without holes around the samples; None without any epoch."""
+    if orbit is None:
         return None
-    nodes = StateNodes.from_grid(t, position, velocity)
-    margin = LONGEST_LAG + 2 * LAG_STEP
-    nodes = nodes.filled(query[0] - margin, query[-1] + margin, beyond=beyond)
+    nodes = orbit.filled(query[0] - MARGIN, query[-1] + MARGIN, beyond=beyond)
     return nodes if len(nodes.t) else None
 
 

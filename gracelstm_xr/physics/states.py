@@ -145,14 +145,60 @@ class StateNodes:
         weight = _weight(before, after)[:, None]
         blended = [_blend(weight, a, b) for a, b in zip(ahead, back, strict=True)]
         finite = np.isfinite(blended[0]).all(axis=1)
-        t = np.concatenate([self.t, times[finite]])
-        order = np.argsort(t, kind="stable")
+        return self._with(times[finite], blended[0][finite], blended[1][finite])
+
+    def continued(self, since: Array, known: Array, until: Array) -> list[StateNodes]:
+        """Orbits as they were known at some times, each propagated on.
+
+        Parameters
+        ----------
+        since, known, until : ndarray, shape (k,)
+            GPS seconds: epochs from the first to the second are known, states are
+            wanted until the third.
+
+        Returns
+        -------
+        list of StateNodes
+            As `filled` makes them from those epochs alone, but for holes before the
+            last one; all at once takes hardly longer than one.
+        """
+        first = np.searchsorted(self.t, since)
+        stop = np.searchsorted(self.t, known, side="right")
+        stop = np.maximum(first, stop)
+        wanted = [
+            _minutes(self.t[b - 1], np.inf, -np.inf, end, np.inf)
+            if b > a
+            else self.t[:0]
+            for a, b, end in zip(first, stop, until, strict=True)
+        ]
+        number = [len(times) for times in wanted]
+        times = np.concatenate([self.t[:0], *wanted])
+        every = np.ones(len(times), dtype=bool)
+        track = self._propagated(np.repeat(stop - 1, number), times, every, 1.0)
+        cuts = np.cumsum(number)[:-1]
+        return [
+            self._part(slice(a, b))._with(*later)
+            for a, b, *later in zip(
+                first, stop, wanted, *(np.split(x, cuts) for x in track), strict=True
+            )
+        ]
+
+    def _part(self, part: slice) -> StateNodes:
+        """Some of the nodes."""
+        marks = None if self.propagated is None else self.propagated[part]
+        return StateNodes(self.t[part], self.position[part], self.velocity[part], marks)
+
+    def _with(self, t: Array, position: Array, velocity: Array) -> StateNodes:
+        """The nodes and propagated ones in the order of time."""
         old = np.zeros(len(self.t), dtype=bool)
+        marks = old if self.propagated is None else self.propagated
+        every = np.concatenate([self.t, t])
+        order = np.argsort(every, kind="stable")
         return StateNodes(
-            t[order],
-            np.concatenate([self.position, blended[0][finite]])[order],
-            np.concatenate([self.velocity, blended[1][finite]])[order],
-            np.concatenate([old, np.ones(int(finite.sum()), dtype=bool)])[order],
+            every[order],
+            np.concatenate([self.position, position])[order],
+            np.concatenate([self.velocity, velocity])[order],
+            np.concatenate([marks, np.ones(len(t), dtype=bool)])[order],
         )
 
     def _propagated(

@@ -112,3 +112,22 @@ def test_a_single_epoch_is_an_orbit() -> None:
     empty = StateNodes(np.zeros(0), np.zeros((0, 3)), np.zeros((0, 3)))
     assert len(empty.filled(0.0, 1e4).t) == 0
     assert np.isnan(empty.at(np.arange(3.0))[0]).all()
+
+
+def test_several_orbits_go_on_as_each_alone() -> None:
+    t = np.arange(0.0, 20_000.0, 60.0)
+    t = t[(t < 7000) | (t > 7500)]
+    whole = nodes(t)
+    known = EPOCH + np.array([-1.0, 6010.0, 7200.0, 15_000.0])
+    until = known + 10_000.0
+    first, *others = whole.continued(known - 3000.0, known, until)
+    assert len(first.t) == 0
+    for orbit, end, last in zip(others, known[1:], until[1:], strict=True):
+        part = t[(EPOCH + t <= end) & (EPOCH + t >= end - 3000.0)]
+        alone = nodes(part).filled(end - 3000.0, last, beyond=1e5)
+        query = np.arange(end - 2900.0, last, 7.3)
+        for mine, other in zip(orbit.at(query), alone.at(query), strict=True):
+            np.testing.assert_array_equal(mine, other)
+        assert orbit.propagated is not None
+        np.testing.assert_array_equal(orbit.propagated, orbit.t > EPOCH + part[-1])
+        assert orbit.t[-1] >= last
