@@ -200,7 +200,7 @@ def facing(t: Array, arrays: Mapping[str, npt.NDArray[Any]], pair: Pair) -> Pair
     alone = {k: np.asarray(v)[part] for k, v in arrays.items() if k.startswith("own.")}
     attitude = alone["own.quaternion"]
     known = np.flatnonzero(np.isfinite(attitude).all(axis=1))[::30]
-    one = Pair(pair.recipient)
+    one = Pair(pair.recipient, extras=pair.extras)
     seen = build_frame(t[part], alone, one, keep=known).sun
     alone["own.quaternion"] = np.full_like(attitude, np.nan)
     guess = build_frame(t[part], alone, one, keep=known).sun

@@ -29,6 +29,7 @@ from gracelstm_xr.filling.benchmark import (
     join_scores,
     score_table,
 )
+from gracelstm_xr.filling.extras import check_extras, with_extras
 from gracelstm_xr.filling.hidden import EVERYTHING, GAP_LENGTHS, stretches
 from gracelstm_xr.filling.hindcasts import forecast_calibration
 from gracelstm_xr.filling.learn import PER_GAP, calibrate
@@ -57,6 +58,7 @@ from gracelstm_xr.physics.features import satellite_pairs
 from gracelstm_xr.physics.frames import (
     HALO,
     INPUTS,
+    Extra,
     Frame,
     Pair,
     build_frame,
@@ -139,11 +141,13 @@ def fit(
         When no satellite has enough observations in the training span.
     GraceError
         When ``checkpoint`` holds a fit of other data or settings, or ``network`` has
-        another shape, or ``callbacks`` holds something else.
+        another shape, or ``callbacks`` holds something else; when a feature is neither
+        a group nor a variable over time.
     """
     settings = Settings.from_keywords(hyperparameters)
     check_callbacks(callbacks)
     require_series(ds)
+    check_extras(ds, settings.features)
     ds = with_values(screened(ds, clean=clean))
     settings = replace(settings, step=max(settings.step, gps_axis(ds)[1]))
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
@@ -184,10 +188,11 @@ class _Fit:
         facts = day_facts(
             self.ds, self.pairs, self.plan, self.settings, progress=self.progress
         )
+        pairs = with_extras(self.ds, self.pairs, self.plan, self.settings.features)
         if claimed:
-            claim(self.folder, self._facts(facts))
+            claim(self.folder, self._facts(facts, pairs[0].extras))
         frames = DayFrames(self.folder / "days", self.settings.step)
-        pairs = [with_constants(self.ds, p, self.plan, facts) for p in self.pairs]
+        pairs = [with_constants(self.ds, p, self.plan, facts) for p in pairs]
         days = self.plan.days(self.settings)
         frames.build(self.ds, pairs, days, progress=self.progress)
         prepared = [prepare(frames, p, self.plan, self.settings) for p in pairs]
@@ -243,7 +248,9 @@ class _Fit:
         ]
         return networks, xr.concat(histories, dim="track", join="outer")
 
-    def _facts(self, facts: list[DayFacts]) -> dict[str, Any]:
+    def _facts(
+        self, facts: list[DayFacts], extras: tuple[Extra, ...]
+    ) -> dict[str, Any]:
         """What the result depends on."""
         return {
             "data": {
@@ -251,6 +258,7 @@ class _Fit:
                 "variables": sorted(set(INPUTS) & set(map(str, self.ds.variables))),
                 "satellites": [[p.recipient, p.donor] for p in self.pairs],
                 "series": digest(facts),
+                "extras": [[e.name, e.mean, e.scale] for e in extras],
             },
             "settings": self.settings.to_dict(),
             "network": describe_network(self.network),

@@ -13,6 +13,7 @@ from gracelstm_xr.compute.days import midnight
 from gracelstm_xr.core.datamodel import LABELS, VARIABLES
 from gracelstm_xr.core.time import DAY, gps_label
 from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.filling.extras import check_extras
 from gracelstm_xr.lstm.stretches import evenly
 from gracelstm_xr.physics.frames import INPUTS, Pair, frame_inputs
 
@@ -133,10 +134,11 @@ def as_fitted(ds: xr.Dataset, model: FittedModel) -> xr.Dataset:
     Raises
     ------
     GraceError
-        When the samples are too far apart for the model, or its step is no multiple
-        of theirs.
+        When the samples are too far apart for the model, its step is no multiple of
+        theirs, or a variable of the user that it was fitted with is not there.
     """
     _check_step(ds, model)
+    check_extras(ds, model.settings.features)
     if "inputs" not in model.info:  # made before this was kept
         return ds
     wanted = model.info["inputs"].split()

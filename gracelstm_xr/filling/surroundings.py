@@ -118,6 +118,8 @@ class Surroundings:
             names |= {"latitude_argument": (), "shadow": (), "sun": (3,)}
         if "own.thruster_on_time" in self.inputs:
             names["own_thrust"] = (6,)
+        if self.pair.extras:
+            names["extras"] = (len(self.pair.extras),)
         if all(orbits) or self.pair.lag is not None:
             names["lag"] = ()
             if self.pair.donor is not None and "donor.lin_accl" in self.inputs:

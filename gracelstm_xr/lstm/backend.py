@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import re
 import sys
@@ -57,6 +58,24 @@ def _load() -> Any:
             "or torch; everything else works without"
         ) from error
     return keras
+
+
+@contextlib.contextmanager
+def without_advice() -> Iterator[None]:
+    """Let TensorFlow train several networks without its advice against retracing.
+
+    Every network is traced once, which is what it warns of.
+    """
+    logger = logging.getLogger("tensorflow")
+
+    def keep(record: logging.LogRecord) -> bool:
+        return "retracing" not in record.getMessage()
+
+    logger.addFilter(keep)
+    try:
+        yield
+    finally:
+        logger.removeFilter(keep)
 
 
 @contextlib.contextmanager

@@ -49,7 +49,8 @@ def channel_names(frame: Frame, features: tuple[str, ...] = FEATURES) -> list[st
     ----------
     frame : Frame
     features : tuple of str
-        Groups wanted, of `gracelstm_xr.physics.frames.FEATURES`.
+        Groups wanted, of `gracelstm_xr.physics.frames.FEATURES`, and variables of the
+        user.
     """
     return [name for names, _ in _groups(frame, features) for name in names]
 
@@ -102,6 +103,8 @@ def _groups(
             groups.append((names, _own_thrust if role == "own" else _donor_thrust))
     if "time" in features:
         groups.append((["sin_day", "cos_day"], _time))
+    if frame.extras is not None:
+        groups.append(([name for name in features if name not in FEATURES], _extras))
     return groups
 
 
@@ -140,6 +143,10 @@ def _donor_thrust(frame: Frame, _: Array) -> Array:
 def _time(frame: Frame, _: Array) -> Array:
     day = 2 * np.pi * (frame.t % 86_400.0) / 86_400.0
     return np.stack([np.sin(day), np.cos(day)], axis=1)
+
+
+def _extras(frame: Frame, _: Array) -> Array:
+    return np.asarray(np.clip(np.asarray(frame.extras), -20, 20))
 
 
 def _moved(values: Array, shift: int) -> Array:

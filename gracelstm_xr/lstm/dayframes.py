@@ -69,13 +69,14 @@ class DayFrames:
             for d in days
             if not all(self._path(p.recipient, d).exists() for p in pairs)
         }
+        extras = pairs[0].extras if pairs else ()
         # every variable of a satellite once, though it serves in two roles
         inputs = {
             f"{satellite}.{key.removeprefix('own.')}": array
             for satellite in dict.fromkeys(
                 s for p in pairs for s in (p.recipient, p.donor) if s is not None
             )
-            for key, array in frame_inputs(ds, Pair(satellite)).items()
+            for key, array in frame_inputs(ds, Pair(satellite, extras=extras)).items()
         }
         tasks = day_results(
             _frames_of_day, inputs, ds, pairs, self.step, halo=HALO, only=missing

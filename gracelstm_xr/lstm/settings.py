@@ -37,7 +37,8 @@ class Settings:
         LSTM units per direction, one number per layer. As a keyword also one number,
         and ``layers`` how often it is meant.
     features : tuple of str
-        Groups of covariates shown to the network, of `FEATURES`.
+        Covariates shown to the network: groups of `FEATURES`, and variables of the
+        Dataset over time, or satellite and time, by name; ``fill`` then needs these.
     epochs, windows_per_epoch, batch_size : int
         Length of the training. An archive of any length takes as many windows.
     patience : int or None
@@ -151,10 +152,10 @@ class Settings:
                     f"found {name}={getattr(self, name)!r}, expected one of "
                     f"{', '.join(allowed)}: correct the hyperparameter"
                 )
-        if not set(self.features) <= set(FEATURES):
+        if len(set(self.features)) < len(self.features):
             raise ValueError(
-                f"found features={self.features!r}, expected some of "
-                f"{', '.join(FEATURES)}: correct the hyperparameter"
+                f"found features={self.features!r}, expected every name once: correct "
+                "the hyperparameter"
             )
         if not self.units or min(self.units) < 1:
             raise ValueError(

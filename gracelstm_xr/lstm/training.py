@@ -19,6 +19,7 @@ from gracelstm_xr.compute.cluster import active_client, run
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.lstm.backend import without_advice
 from gracelstm_xr.lstm.callbacks import Callbacks, called_in
 from gracelstm_xr.lstm.checkpoint import read_state, write_state
 from gracelstm_xr.lstm.dayframes import DayFrames
@@ -146,7 +147,7 @@ def train_member(job: Job, member: int, *, report: Report | None = None) -> Memb
             f"found no folder {str(job.folder)!r} on this machine, expected the one "
             "that training uses: give checkpoint= a folder that all workers share"
         )
-    with _one_at_a_time, one_blas_thread():
+    with _one_at_a_time, one_blas_thread(), without_advice():
         return _Training(job, member, report).run()
 
 

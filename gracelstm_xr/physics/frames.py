@@ -40,6 +40,23 @@ FACING = np.array([-1.0, -1.0, 1.0])
 
 
 @dataclass(frozen=True)
+class Extra:
+    """A user's variable as a covariate.
+
+    Attributes
+    ----------
+    name : str
+        Of the variable, over time or satellite and time.
+    mean, scale : float
+        Mean and standard deviation on the training span, in its unit.
+    """
+
+    name: str
+    mean: float = 0.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class Pair:
     """Who is filled, from whom, and the constants that describe the two.
 
@@ -55,12 +72,15 @@ class Pair:
         without data.
     lag : float or None
         Constant lag to the twin [s] where no orbit gives it per epoch.
+    extras : tuple of Extra
+        Variables of the user, in the order of their channels.
     """
 
     recipient: str
     donor: str | None = None
     donor_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
     lag: float | None = None
+    extras: tuple[Extra, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +110,8 @@ class Frame:
     firing : ndarray, shape (n,), or None
         Time to the nearest firing of either satellite [s], the donor's at the lag;
         infinite where there is none within ten minutes.
+    extras : ndarray, shape (n, k), or None
+        Variables of the user, their mean removed, in standard deviations.
     """
 
     t: Array
@@ -102,6 +124,7 @@ class Frame:
     own_thrust: Array | None = None
     donor_thrust: Array | None = None
     firing: Array | None = None
+    extras: Array | None = None
 
     def __len__(self) -> int:
         """Number of samples."""
@@ -190,7 +213,7 @@ def frame_inputs(ds: xr.Dataset, pair: Pair) -> dict[str, xr.DataArray]:
         f"{role}.{name}": _of_satellite(ds[name], satellite).transpose("time", ...)
         for role, satellite in roles.items()
         if satellite is not None
-        for name in INPUTS
+        for name in (*INPUTS, *(e.name for e in pair.extras if role == "own"))
         if name in ds
     }
 
@@ -306,6 +329,8 @@ def assemble(
         latitude_argument=geometry.latitude_argument,
         shadow=geometry.shadow,
     )
+    if pair.extras:
+        frame = replace(frame, extras=_extras(data, pair.extras, keep))
     if geometry.shadow is not None and geometry.sun is not None:
         frame = replace(frame, sun=geometry.shadow[:, None] * geometry.sun)
     if "own.thruster_on_time" in data:
@@ -325,6 +350,16 @@ def assemble(
         return frame
     raw = _unbiased(data["donor.lin_accl"], np.array(pair.donor_offset))
     return replace(frame, donor=_rotated(lagrange(raw, t, inner + lag), geometry))
+
+
+def _extras(
+    data: Mapping[str, Array], extras: Sequence[Extra], keep: slice | IntArray
+) -> Array:
+    """Variables of the user in standard deviations, shape (n, k); NaN where absent."""
+    none = np.full(next(iter(data.values())).shape[0], np.nan)
+    columns = [data.get(f"own.{e.name}", none)[keep] for e in extras]
+    mean, scale = (np.array([getattr(e, x) for e in extras]) for x in ("mean", "scale"))
+    return np.asarray((np.stack(columns, axis=1) - mean) / scale)
 
 
 def _firing(t: Array, on_time: Array, when: Array) -> Array:

@@ -47,7 +47,7 @@ def test_an_unknown_name_is_answered_with_the_list() -> None:
         {"open_ends": 1.0},
         {"dropout": -0.1},
         {"longest_gap": 10.0},
-        {"features": ("donor", "moon")},
+        {"features": ("donor", "donor")},
         {"features": 3},
         {"units": ("8",)},
         {"units": (8, 4), "layers": 3},
