@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,8 +81,10 @@ def hindcasts(
     arrays: Mapping[str, npt.NDArray[Any]],
     recipient: Recipient,
     model: FittedModel,
-    origins: Iterable[float],
+    origins: Array,
     reach: float,
+    *,
+    label: str = "",
 ) -> list[Sample]:
     """Forecast from each origin with what was known then.
 
@@ -95,10 +97,12 @@ def hindcasts(
     recipient : Recipient
     model : FittedModel
         Settings and network.
-    origins : iterable of float
+    origins : ndarray
         GPS seconds.
     reach : float
         Length of a forecast [s].
+    label : str
+        Of a bar on standard error that counts forecasts; none by default.
 
     Returns
     -------
@@ -129,7 +133,8 @@ def hindcasts(
     now, last = now[usable], last[usable]
     orbits = orbits_ahead(t, arrays, last, now - 1, reach + step)
     result: list[Sample] = []
-    for end, final, orbit in zip(now.tolist(), last.tolist(), orbits, strict=True):
+    starts = list(zip(now.tolist(), last.tolist(), orbits, strict=True))
+    for end, final, orbit in track(starts, label, unit="forecast", enabled=bool(label)):
         past = {name: values[:end] for name, values in arrays.items()}
         frame, cut = origin_frame(
             t[:end], past, pair, final, steps, step, past=behind, orbits=orbit
@@ -234,8 +239,7 @@ def forecast_calibration(
     samples: list[Sample] = []
     for part, origins in placed(span, settings.hindcasts, reach, settings.seed):
         t, arrays = loaded_inputs(ds, recipient, part)
-        counted = track(origins, label, unit="forecast", enabled=bool(label))
-        samples += hindcasts(t, arrays, recipient, model, counted, reach)
+        samples += hindcasts(t, arrays, recipient, model, origins, reach, label=label)
     return learn(samples, settings.step)
 
 
