@@ -103,3 +103,14 @@ def test_parts_that_cannot_be_used(
         call()
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("verb", ["fill", "fit", "clean", "transplant", "features"])
+@pytest.mark.parametrize("dim", ["satellite", "axis", "everything"])
+def test_nothing_to_work_on(make_grid: Any, dim: str, verb: str) -> None:
+    empty = xr.Dataset()
+    if dim != "everything":
+        empty = make_grid(size=60).isel({dim: slice(0, 0)})
+    options = {"fill": {"method": "linear"}, "fit": {"epochs": 1}}.get(verb, {})
+    with pytest.raises(GraceError, match=r"found no|no variable|expected some of"):
+        getattr(empty.grace, verb)(**options)

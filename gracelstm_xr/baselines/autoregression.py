@@ -87,7 +87,10 @@ def _fit_axis(frames: list[tuple[Frame, BoolArray]], axis: int) -> Array:
             for low in range(first, past, LONGEST):
                 segment = values[low : min(low + LONGEST, past)]
                 segments.append(segment - segment.mean())
-    return burg(segments, highest=HIGHEST)
+    phi = burg(segments, highest=HIGHEST)
+    if len(phi) == 0 and any(len(s) > 2 * HIGHEST for s in segments):
+        return np.zeros(1)  # no memory, as of a constant: the mean is the estimate
+    return phi
 
 
 def burg(segments: list[Array], *, highest: int) -> Array:

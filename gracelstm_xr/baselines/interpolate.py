@@ -101,6 +101,7 @@ def _method(kind: str, rank: int) -> Method:
         rank=rank,
         kind=Interpolation,
         fit=lambda frames: Interpolation(kind),
+        learns=False,
     )
 
 

@@ -58,6 +58,8 @@ class Method:
         What it reads beside the series itself where it is there.
     needs : {"latitude_argument", "donor"} or None
         Attribute of a frame that it cannot do without.
+    learns : bool
+        Whether its numbers come from training samples.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Method:
     fit: Callable[[list[tuple[Frame, BoolArray]]], Baseline]
     reads: frozenset[Literal["orbit", "donor"]] = frozenset()
     needs: Literal["latitude_argument", "donor"] | None = None
+    learns: bool = True
 
 
 #: Registered baselines by name.

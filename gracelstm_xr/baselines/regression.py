@@ -42,6 +42,8 @@ FEWEST_VISIBLE = 360
 CORRELATION = 20.0
 #: Spread [nm s-2] added to the bias, which is free to be anything.
 FREE_BIAS = 100.0
+#: Least that a fit leaves [nm s-2], below the noise of any accelerometer.
+QUIETEST = 1e-3
 
 
 @dataclass(frozen=True)
@@ -359,9 +361,10 @@ class RegressionFit:
         gram, moment = self.pooled.gram, self.pooled.moment
         if p := gram.shape[1]:
             size_of = np.trace(gram, axis1=1, axis2=2)[:, None, None] / p
-            damped = gram + 1e-6 * size_of * np.eye(p)
+            damped = gram + 1e-6 * np.maximum(size_of, QUIETEST**2) * np.eye(p)
             mean[2:] = np.linalg.solve(damped, moment[:, :, None])[:, :, 0].T
-        variance = self.misfit / self.pooled.count
+        # without noise nothing would hold a covariate that does not vary
+        variance = np.maximum(self.misfit / self.pooled.count, QUIETEST**2)
         spread = ((local - mean) ** 2).mean(axis=0)
         spread[0] += FREE_BIAS**2
         floor = 1e-4 * variance[None, :] + 1e-8

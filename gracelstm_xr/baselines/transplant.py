@@ -127,6 +127,7 @@ def transplant(
     attribute ``lag_source`` says so. Without any overlap, scale and bias are nominal:
     GRACE TN-02 for A and B, no bias for C and D, with errors to match.
     """
+    conventions.require_series(ds)
     pair = _chosen(ds, donor, recipient)
     ds = screened(ds, clean=clean)
     chain = _chain(ds, pair, thrusters, attitude, force_model)

@@ -443,7 +443,7 @@ def require(name: str, names: Iterable[Hashable], *, remedy: str) -> None:
 def require_series(
     ds: xr.Dataset, name: str = "lin_accl", *, empty: bool = False
 ) -> None:
-    """Raise when a Dataset lacks a series, its time or its axes, or any epoch.
+    """Raise when a Dataset lacks a series, its time or its axes, or is empty.
 
     Parameters
     ----------
@@ -451,7 +451,7 @@ def require_series(
     name : str
         Variable of the data model.
     empty : bool, default False
-        Whether a series without epochs is fine.
+        Whether a series without epochs, satellites or axes is fine.
 
     Raises
     ------
@@ -467,7 +467,9 @@ def require_series(
             f"{' and '.join(expected)} too: select with a list, as in "
             f"ds.isel({lost[0]}=[0])"
         )
-    if not empty and ds.sizes["time"] == 0:
+    words = {"satellite": "satellite", "time": "epoch", "axis": "axis"}
+    if not empty and (none := [w for d, w in words.items() if ds.sizes.get(d) == 0]):
         raise GraceError(
-            "found no epoch, expected at least one: the selection is outside the data"
+            f"found no {none[0]}, expected at least one: the selection is outside the "
+            "data"
         )

@@ -6,6 +6,7 @@ hidden from held-out days. `fill` hangs its blocks behind them and stays lazy.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,7 +29,7 @@ from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.provenance import data_origin
-from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.errors import GraceError, GraceWarning, NotEnoughDataError
 from gracelstm_xr.filling.benchmark import (
     GapErrors,
     gap_benchmark,
@@ -45,6 +46,7 @@ from gracelstm_xr.filling.constantlag import (
 from gracelstm_xr.filling.hidden import stretches
 from gracelstm_xr.filling.learn import PER_GAP, calibrate
 from gracelstm_xr.filling.model import FittedModel
+from gracelstm_xr.filling.pools import Calibration
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.settings import Settings, Split
@@ -123,7 +125,7 @@ def fit_baseline(
     ds = screened(ds, clean=clean)
     tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
     made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
-    models = [model for model in made if model.recipients]
+    models = [model for model in made if len(model.scores)]
     if not models:
         raise NotEnoughDataError(
             "found no satellite with enough observations, expected at least "
@@ -289,11 +291,22 @@ def _fitted(
 ) -> Recipient | None:
     """Baseline from the training span; None without data there."""
     frame = Frame.join([day for group in days for day in group])
-    training = (frame.t >= train[0]) & (frame.t < train[1])
-    counts = (np.isfinite(frame.own) & training[:, None]).sum(axis=0)
-    if counts.max() < FEWEST_SAMPLES:
+    observed = np.isfinite(frame.own)
+    learns = METHODS[method].learns
+    training = (frame.t >= train[0]) & ((frame.t < train[1]) | (not learns))
+    counts = (observed & training[:, None]).sum(axis=0)
+    fewest = FEWEST_SAMPLES if learns else 1
+    if counts.max() < fewest:
+        if observed.any():
+            warnings.warn(
+                f"found {counts.max()} samples of satellite {pair.recipient} to fit "
+                f"{method} to, expected {fewest} of {settings.step:g} s: its gaps stay "
+                "open; use more data, or a method that needs no fit, as 'linear'",
+                GraceWarning,
+                stacklevel=2,
+            )
         return None
-    x, y, z = (bool(c >= FEWEST_SAMPLES) for c in counts)
+    x, y, z = (bool(c >= fewest) for c in counts)
     with one_blas_thread():
         fitted = default_baselines([(frame, training)], names=[method])
     return Recipient(pair, fitted, (), (x, y, z))
@@ -341,10 +354,19 @@ def _finished(
     table = join_errors([e for e in errors if e is not None and len(e.t)])
     calibration = calibrate(table)
     recipients, scores = {}, xr.Dataset()
-    if recipient is not None and calibration is not None:
+    if recipient is not None:
         name = recipient.pair.recipient
+        if calibration is not None:
+            scores = score_table({name: table})
+        else:
+            calibration = Calibration((), {})
+            warnings.warn(
+                f"found no room to hide gaps in the series of satellite {name}, "
+                f"expected some hours: filled by {method}, sigma is not known (NaN)",
+                GraceWarning,
+                stacklevel=2,
+            )
         recipients = {name: recipient.with_calibration(calibration)}
-        scores = score_table({name: table})
     return FittedModel(
         settings=settings,
         split=split,

@@ -110,6 +110,8 @@ def hidden_rounds(
         side by side, and below 200 s; fewer where it has none.
     seed : int
     """
+    if len(t) < 2:
+        return
     step = float(t[1] - t[0])
     allowed = _allowed(t, observed, span, step)
     closed = _allowed(t, _closed(observed, round(HOLE / step)), span, step)

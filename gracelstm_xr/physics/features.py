@@ -69,6 +69,7 @@ def satellite_pairs(
     ValueError
         When a named satellite is not in the Dataset.
     """
+    conventions.require("satellite", ds.variables, remedy="open Level-1B data first")
     letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     for name in (recipient, donor):
         if name is not None and name not in letters:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 import gracelstm_xr as gx
 from gracelstm_xr.baselines.base import BASELINES
 from gracelstm_xr.baselines.registry import METHOD_CODES
-from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.errors import GraceError, GraceWarning, NotEnoughDataError
 
 NAMES = ["lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method"]
 #: Gaps of B in the first two days of the twin that lie between data.
@@ -230,3 +231,36 @@ def test_satellites_that_change_places(tmp_path: Path) -> None:
     error = found["lin_accl_filled"].values - truth[1, gap]
     # x and y turn with the satellites, the lag changes by 12 s in this gap
     assert np.sqrt(np.mean(error[:, 0] ** 2)) < 0.2 * truth[1, gap, 0].std()
+
+
+def minutes(make_grid: Callable[..., xr.Dataset]) -> xr.Dataset:
+    return make_grid(size=300, gaps={"B": [(100, 130)]})
+
+
+@pytest.mark.parametrize("method", ["hold", "linear", "cubic", "polynomial"])
+def test_minutes_are_filled_without_sigma(
+    make_grid: Callable[..., xr.Dataset], method: str
+) -> None:
+    ds = minutes(make_grid)
+    with pytest.warns(GraceWarning, match="no room to hide gaps in the .* satellite B"):
+        made = ds.grace.fill(method=method)[NAMES].sel(satellite="B").compute()
+    gap = made.isel(time=slice(100, 130))
+    assert np.isfinite(gap["lin_accl_filled"]).all()
+    assert np.isnan(gap[NAMES[1]]).all()
+    assert (gap[NAMES[2]] == METHOD_CODES[method]).all()
+
+
+def test_minutes_are_too_few_to_learn_from(
+    make_grid: Callable[..., xr.Dataset],
+) -> None:
+    ds = minutes(make_grid)
+    lazy = ds.grace.fill(method="ar")["lin_accl_filled"].sel(satellite="B")
+    with pytest.warns(GraceWarning, match="found 18 samples of satellite B to fit"):
+        assert np.isnan(lazy.isel(time=slice(100, 130)).compute()).all()
+    with (
+        pytest.warns(GraceWarning, match="no room to hide gaps"),
+        pytest.raises(NotEnoughDataError, match="no satellite"),
+    ):
+        gx.fit_baseline(ds, method="linear")
+    one = ds.isel(time=[0]).grace.fill(method="linear")["lin_accl_filled"]
+    np.testing.assert_array_equal(one.compute(), ds["lin_accl"].isel(time=[0]))
