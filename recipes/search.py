@@ -37,6 +37,7 @@ SMALL: dict[str, Any] = {
     "recipient": "B",
     "epochs": 1,
     "windows_per_epoch": 32,
+    "gaps_per_length": 2,
     "hindcasts": 0,
 }
 

@@ -34,8 +34,9 @@ ENVIRONMENT = {
 #: Lines of the notebooks that cost time, and what a trial run takes instead.
 TRIAL = {
     '"epochs": 4, "windows_per_epoch": 128, "hindcasts": 12': (
-        '"epochs": 1, "windows_per_epoch": 64, "hindcasts": 8'
+        '"epochs": 1, "windows_per_epoch": 64, "hindcasts": 8, "gaps_per_length": 2'
     ),
+    '"windows_per_epoch": 64}': '"windows_per_epoch": 64, "gaps_per_length": 2}',
     "EPOCHS = 5 ": "EPOCHS = 1 ",
 }
 
@@ -49,7 +50,7 @@ def execute(path: Path, folder: Path, *, trial: bool = False) -> Any:
     folder : Path
         Working directory. Simulated archives are kept in ``cache`` beside it.
     trial : bool, optional
-        Train for one epoch.
+        Train for one epoch, hide few gaps.
 
     Returns
     -------

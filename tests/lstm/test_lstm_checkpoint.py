@@ -33,6 +33,8 @@ OPTIONS: dict[str, Any] = {
     "units": 4,
     "window": 24,
     "embargo": 600.0,
+    "gaps_per_length": 2,
+    "hindcasts": 8,
     "seed": 3,
 }
 #: Fits in a process of its own; says each epoch. After some it is killed at once, or

@@ -25,6 +25,8 @@ OPTIONS: dict[str, Any] = {
     "windows_per_epoch": 32,
     "window": 24,
     "embargo": 600.0,
+    "gaps_per_length": 2,
+    "hindcasts": 8,
 }
 
 
