@@ -29,6 +29,7 @@ from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.provenance import data_origin
+from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, GraceWarning, NotEnoughDataError
 from gracelstm_xr.filling.benchmark import (
     GapErrors,
@@ -47,6 +48,7 @@ from gracelstm_xr.filling.hidden import stretches
 from gracelstm_xr.filling.learn import PER_GAP, calibrate
 from gracelstm_xr.filling.model import FittedModel
 from gracelstm_xr.filling.pools import Calibration
+from gracelstm_xr.filling.present import living_span
 from gracelstm_xr.filling.recipient import Recipient
 from gracelstm_xr.lstm.channels import Windows
 from gracelstm_xr.lstm.settings import Settings, Split
@@ -85,7 +87,8 @@ def fit_baseline(
     """Fit one baseline; no network is trained.
 
     The leading three quarters of the span give the coefficients, gaps hidden in the
-    rest give sigma.
+    rest give sigma; days at either end on which a recipient shows nothing are no part
+    of it.
 
     Parameters
     ----------
@@ -123,7 +126,11 @@ def fit_baseline(
 
     require_series(ds)
     ds = screened(ds, clean=clean)
-    tasks = baseline_models(ds, method, recipient=recipient, donor=donor)
+    pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
+    tasks = baseline_models(
+        ds, method, recipient=recipient, donor=donor,
+        span=living_span(ds, [pair.recipient for pair in pairs]),
+    )  # fmt: skip
     made: tuple[FittedModel, ...] = dask.compute(*tasks.values())
     models = [model for model in made if len(model.scores)]
     if not models:
@@ -143,6 +150,7 @@ def baseline_models(
     *,
     recipient: str | None = None,
     donor: str | None = None,
+    span: tuple[float, float] | None = None,
 ) -> dict[str, Any]:
     """Fits of one baseline as tasks, by satellite.
 
@@ -150,6 +158,8 @@ def baseline_models(
     ----------
     ds, method, recipient, donor
         As in `fit_baseline`; ``ds`` screened.
+    span : tuple of float, optional
+        GPS seconds to learn from; all by default.
 
     Returns
     -------
@@ -168,9 +178,16 @@ def baseline_models(
         pairs = [Pair(pair.recipient) for pair in pairs]
     _check_needs(ds, method, pairs)
     recipients = {pair.recipient for pair in pairs}
+    if span is None:
+        first, step, size = gps_axis(ds)
+        span = (first, first + size * step)
     return {
         pair.recipient: _task(
-            ds, pair, method, [n for n in {pair.donor} - recipients if n is not None]
+            ds,
+            pair,
+            method,
+            [n for n in {pair.donor} - recipients if n is not None],
+            span,
         )
         for pair in pairs
     }
@@ -199,13 +216,19 @@ def inputs_of(ds: xr.Dataset, pair: Pair, method: str | None) -> dict[str, Any]:
     return inputs
 
 
-def _task(ds: xr.Dataset, pair: Pair, method: str, others: list[str]) -> Any:
+def _task(
+    ds: xr.Dataset,
+    pair: Pair,
+    method: str,
+    others: list[str],
+    whole: tuple[float, float],
+) -> Any:
     """Fit of one recipient, which tells what was left out of it and of ``others``."""
     import dask
 
     first, step, size = gps_axis(ds)
     settings = Settings(step=max(Settings().step, step))
-    split = _split(first, first + size * step, settings.step)
+    split = _split(*whole, settings.step)
     inputs = inputs_of(ds, pair, method)
     known = _constants_task(ds, pair, split)
     thin = day_results(_thin_day, inputs, ds, known, settings.step, halo=HALO)
@@ -361,8 +384,10 @@ def _finished(
         else:
             calibration = Calibration((), {})
             warnings.warn(
-                f"found no room to hide gaps in the series of satellite {name}, "
-                f"expected some hours: filled by {method}, sigma is not known (NaN)",
+                f"found no room to hide gaps in the series of satellite {name} from "
+                f"{gps_label(split.validation[0])} on, expected some hours: filled by "
+                f"{method}, sigma is not known (NaN); for one, fit_baseline() on data "
+                "in which it observes, and fill with that",
                 GraceWarning,
                 stacklevel=2,
             )

@@ -14,6 +14,7 @@ from gracelstm_xr.baselines.base import BASELINES
 from gracelstm_xr.baselines.registry import METHOD_CODES
 from gracelstm_xr.errors import GraceError, GraceWarning, NotEnoughDataError
 
+DAY = 86_400
 NAMES = ["lin_accl_filled", "lin_accl_filled_sigma", "lin_accl_fill_method"]
 #: Gaps of B in the first two days of the twin that lie between data.
 INNER = [(36_000, 37_800), (85_200, 87_900), (97_200, 97_240)]
@@ -128,6 +129,27 @@ def test_a_dead_satellite_stays_empty(twin: xr.Dataset, method: str) -> None:
     if method in ("hold", "ar", "previous_orbit"):
         a = lazy.sel(satellite="A").isel(time=slice(36_600, 36_900))
         assert np.isfinite(a["lin_accl_filled"]).all()
+
+
+def test_dead_at_the_end(make_grid: Callable[..., xr.Dataset]) -> None:
+    """Nothing can be hidden where it is dead: filled all the same, and said."""
+    died = 2 * DAY + 40_000
+    ds = make_grid(size=4 * DAY, gaps={"B": [(died, 4 * DAY)]}, orbit=True)
+    own = ds["lin_accl"].sel(satellite="B").values
+    dead = ds.isel(time=slice(died, 4 * DAY - 100))["time"]
+    part = {"satellite": "B", "time": dead}
+    with pytest.warns(GraceWarning, match="for one, fit_baseline"):
+        plain = ds.grace.fill(method="transplant").sel(satellite=["B"]).compute()
+    assert np.isfinite(plain["lin_accl_filled"].sel(part)).all()
+    assert np.isnan(plain["lin_accl_filled_sigma"]).all()
+    seen = np.isfinite(own)
+    np.testing.assert_array_equal(plain["lin_accl_filled"].values[0][seen], own[seen])
+    with pytest.warns(GraceWarning, match="no observation of satellite B outside"):
+        model = gx.fit_baseline(ds, method="transplant", recipient="B")
+    known = ds.grace.fill(model).sel(part).compute()
+    assert (known["lin_accl_filled_sigma"] > 0).all()
+    away = known["lin_accl_filled"] - plain["lin_accl_filled"].sel(part)
+    assert float(np.abs(away).max()) < 1e-8
 
 
 def test_no_twin_no_orbit(twin: xr.Dataset) -> None:
