@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 __all__ = [
     "ArchiveError",
     "GraceError",
@@ -15,18 +13,17 @@ __all__ = [
     "visible",
 ]
 
-#: What steers a terminal, or turns the direction of writing; not the end of a line.
-_CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-
 
 def visible(text: str) -> str:
-    r"""Return a text with its control characters spelled out, as in ``\x1b``.
+    r"""Return a text whose unprintable characters are spelled out, as in ``\x1b``.
 
-    What a file says of itself reaches messages, and a terminal obeys what it is sent.
+    What a file says of itself reaches messages, and a terminal obeys what it is sent:
+    it is steered, or turns the direction of writing. Ends of lines and tabs stay.
     """
-    return _CONTROL.sub(lambda c: c.group().encode("unicode_escape").decode(), text)
+    return "".join(
+        c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 class GraceError(ValueError):
