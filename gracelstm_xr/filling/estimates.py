@@ -79,7 +79,8 @@ def track_estimates(
     part = slice(low, past)
     made = track_channels(track, thin, start, seen, part)
     smooth = track.regression.predict(frame.take(index), start.coefficients)
-    for kind in sorted({STARTED, LEARNT} & kinds):
+    # the start first: a network that adds nothing is not chosen before it
+    for kind in (k for k in (STARTED, LEARNT) if k in kinds):
         residual = np.zeros((len(thin), 3))
         residual[part] = made.residual * made.visible
         if kind == LEARNT:

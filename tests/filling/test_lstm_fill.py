@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ from datasets import SMALL_FIT
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.filling.fill import fill
-from gracelstm_xr.filling.fit import fit
+from gracelstm_xr.filling.fit import fit, score_span
+from gracelstm_xr.filling.learn import calibrate
 from gracelstm_xr.filling.model import FittedModel
 
 pytestmark = pytest.mark.lstm
@@ -36,6 +38,24 @@ def test_is_lazy(model: FittedModel, twin_lazy: xr.Dataset) -> None:
     assert "lstm" in found["lin_accl_fill_method"].attrs["flag_meanings"]
     assert found.attrs["history"].startswith(twin_lazy.attrs.get("history", ""))
     assert "gaps filled" in found.attrs["history"]
+
+
+def test_a_network_that_adds_nothing_is_not_named(
+    model: FittedModel, twin: xr.Dataset
+) -> None:
+    """Its estimate is that of its start, which takes part instead."""
+    networks = {t: replace(n, gain=(0.0, 0.0, 0.0)) for t, n in model.networks.items()}
+    idle = replace(model, networks=networks)
+    recipient = replace(model.recipients["B"], calibration=None)
+    errors = score_span(
+        twin, idle, recipient, model.split.validation,
+        lengths=(1800.0, 5640.0), count=2, most=100,
+        methods={"tracked", "lstm", "tracked_single", "lstm_single"},
+    )  # fmt: skip
+    np.testing.assert_array_equal(errors.errors["lstm"], errors.errors["tracked"])
+    calibration = calibrate(errors)
+    assert calibration is not None
+    assert calibration.methods <= {"tracked", "tracked_single"}
 
 
 def test_observations_stay_bit_for_bit(filled: xr.Dataset) -> None:
