@@ -30,7 +30,7 @@ from gracelstm_xr.core.time import (
     join_axes,
 )
 from gracelstm_xr.core.timearray import AxisTransform, RegularTimeVariable, warn_if_long
-from gracelstm_xr.core.timelabels import positions_of_label
+from gracelstm_xr.core.timelabels import carries_zone, positions_of_label
 from gracelstm_xr.errors import GraceError
 
 
@@ -156,11 +156,22 @@ class RegularTimeIndex(CoordinateTransformIndex, metaclass=AlignsWithPandas):
             f"not all values found in index {self.name!r}: {axis.start} to {axis.stop} "
             f"(exclusive) every {axis.step_ns / 1e9:g} s; try method='nearest'"
         )
+        zone = carries_zone(labels[self.name])
+        if zone:
+            message = (
+                f"found a label of {self.name!r} with a time zone, expected GPS time, "
+                "which has none: give the label without, counted on GPS time (ahead of "
+                "UTC by the leap seconds since 1980)"
+            )
         few = plain_index(axis.values(slice(3)), self.name, self.dim)
         try:
             few.sel(labels, method, tolerance)
         except KeyError as error:
             raise KeyError(message) from error
+        except TypeError as error:
+            if zone:
+                raise TypeError(message) from error
+            raise
         raise KeyError(message)
 
     def join(self, other: Any, how: str = "inner") -> Any:

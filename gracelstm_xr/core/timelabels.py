@@ -84,6 +84,19 @@ def _of_many(axis: RegularAxis, values: Any, method: str | None, tolerance: Any)
     return None if np.any(positions < 0) else positions[()]
 
 
+def carries_zone(label: Any) -> bool:
+    """Whether a label of `positions_of_label` names a time zone."""
+    if isinstance(label, slice):
+        return carries_zone(label.start) or carries_zone(label.stop)
+    if isinstance(label, dt.time):
+        return label.tzinfo is not None
+    try:
+        index = pd.DatetimeIndex(np.ravel(np.asarray(label, dtype=object)))
+    except (ValueError, TypeError):
+        return False
+    return index.tz is not None
+
+
 def _instants(values: Any) -> npt.NDArray[np.datetime64] | None:
     """Times without zone in ns, the shape of `values`; None if they are not."""
     if isinstance(values, list) and any(isinstance(v, list) for v in values):

@@ -106,6 +106,20 @@ def compare(call: Callable[[xr.Dataset], Any]) -> None:
         same(found, expected)
 
 
+@pytest.mark.parametrize(
+    "label",
+    [
+        "2008-02-29T07:20:00+00:00",
+        ["2008-02-29T07:20:00Z"],
+        pd.Timestamp("2008-02-29 07:20", tz="UTC"),
+        slice(pd.Timestamp("2008-02-29", tz="UTC"), None),
+    ],
+)
+def test_a_label_with_a_zone_is_told_what_is_wrong(label: Any) -> None:
+    with pytest.raises((KeyError, TypeError), match="with a time zone, expected GPS"):
+        regular().sel(time=label)
+
+
 # --- labels ----------------------------------------------------------------------
 
 POINTS = np.array([["2008-02-28", "2008-02-29T12:10"]], "datetime64[s]")
