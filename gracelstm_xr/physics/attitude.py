@@ -8,6 +8,7 @@ import numpy as np
 
 from gracelstm_xr.arrays import Array
 from gracelstm_xr.physics.earth import cross, precession
+from gracelstm_xr.physics.plausible import plausible_attitude
 
 #: Longest distance between two attitudes that is interpolated [s].
 MAX_ATTITUDE_STEP = 60.0
@@ -90,8 +91,8 @@ class Attitude(NamedTuple):
         """Epochs of a grid that are not NaN; none without a grid."""
         if quaternion is None:
             return cls(np.zeros(0), np.zeros((0, 4)))
-        finite = np.isfinite(quaternion).all(axis=1)
-        return cls(t[finite], quaternion[finite])
+        known = plausible_attitude(quaternion)
+        return cls(t[known], quaternion[known])
 
     def at(self, query: Array) -> Array:
         """Attitude at ``query``, linear between epochs at most 60 s apart.

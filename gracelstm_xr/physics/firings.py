@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.arrays import Array
+from gracelstm_xr.physics.plausible import plausible_on_time
 from gracelstm_xr.signal.interpolation import step_of
 from gracelstm_xr.signal.lowpass import crn_filter
 
@@ -34,8 +35,9 @@ def pair_on_time(on_time: npt.NDArray[Any]) -> Array:
     ndarray, shape (n, 6)
         Thrusters k and k + 6 fire together: their mean.
     """
-    values = np.asarray(on_time, dtype=np.float64)
-    result: Array = np.nan_to_num((values[:, :6] + values[:, 6:12]) / 2)
+    values = np.asarray(on_time[:, :12], dtype=np.float64)
+    values = np.where(plausible_on_time(values), values, np.nan)
+    result: Array = np.nan_to_num((values[:, :6] + values[:, 6:]) / 2)
     return result
 
 
@@ -76,7 +78,8 @@ def _spread(
 
     In order of the firings, so that a sum does not depend on where ``t`` begins.
     """
-    some = np.flatnonzero((on_time[:, :12] > 0).any(axis=1))
+    attitude = on_time[:, :12]
+    some = np.flatnonzero(((attitude > 0) | (attitude < 0)).any(axis=1))
     pairs = pair_on_time(on_time[some])
     row, pair = np.nonzero(pairs)
     kernel = _kernel(step_of(t) if len(t) > 1 else 1.0)

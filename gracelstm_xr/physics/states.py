@@ -9,6 +9,7 @@ import numpy as np
 
 from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.physics.earth import gravity, to_inertial
+from gracelstm_xr.physics.plausible import plausible_orbit
 
 #: Longest distance between two orbit epochs that is interpolated [s].
 MAX_NODE_STEP = 180.0
@@ -40,10 +41,8 @@ class StateNodes:
     @classmethod
     def from_grid(cls, t: Array, position: Array, velocity: Array) -> StateNodes:
         """Nodes from Earth-fixed states on a grid where most epochs may be NaN."""
-        finite = np.isfinite(position).all(axis=1) & np.isfinite(velocity).all(axis=1)
-        return cls(
-            t[finite], *to_inertial(t[finite], position[finite], velocity[finite])
-        )
+        known = plausible_orbit(position, velocity)
+        return cls(t[known], *to_inertial(t[known], position[known], velocity[known]))
 
     def shifted(self, lag: float) -> StateNodes:
         """Nodes of a satellite that is now where this one is ``lag`` s later."""
