@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from gracelstm_xr.arrays import IntArray
 from gracelstm_xr.baselines.screen import screened
 from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import gps_axis
+from gracelstm_xr.compute.cluster import active_client, run
 from gracelstm_xr.compute.days import day_results
 from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require_series
@@ -27,6 +29,8 @@ from gracelstm_xr.filling.benchmark import (
     gap_benchmark,
     join_errors,
     join_scores,
+    rounds_of,
+    score_round,
     score_table,
 )
 from gracelstm_xr.filling.extras import check_extras, with_extras
@@ -313,6 +317,15 @@ def load_frame(ds: xr.Dataset, pair: Pair, span: tuple[float, float]) -> Frame:
     """
     import dask
 
+    tasks, bounds = _frame_tasks(ds, pair, span)
+    # a few days at a time: raw variables take more room than a frame
+    return _joined([dask.compute(task)[0] for task in tasks], bounds)
+
+
+def _frame_tasks(
+    ds: xr.Dataset, pair: Pair, span: tuple[float, float]
+) -> tuple[list[Any], tuple[float, float]]:
+    """Frames of the days of a stretch with context, and where it begins and ends."""
     first, step, size = gps_axis(ds)
     low = max(span[0] - CONTEXT, first)
     high = min(span[1] + CONTEXT, first + size * step)
@@ -324,10 +337,12 @@ def load_frame(ds: xr.Dataset, pair: Pair, span: tuple[float, float]) -> Frame:
         halo=HALO,
         only=days_of([(low, high)]),
     )
-    # a few days at a time: raw variables take more room than a frame
-    days = [frame for task in tasks for frame in dask.compute(task)[0]]
-    whole = Frame.join(days)
-    a, b = (int(i) for i in np.searchsorted(whole.t, (low, high)))
+    return tasks, (low, high)
+
+
+def _joined(groups: list[list[Frame]], bounds: tuple[float, float]) -> Frame:
+    whole = Frame.join([day for days in groups for day in days])
+    a, b = (int(i) for i in np.searchsorted(whole.t, bounds))
     return whole.take(slice(a, b))
 
 
@@ -410,17 +425,77 @@ def score_span(
     if model.only is not None:
         options.setdefault("methods", set(recipient.baselines))
     pieces = stretches(span, lengths=options.get("lengths", GAP_LENGTHS), most=2)
+    score = _score_here if active_client() is None else _score_on_workers
     return join_errors(
         [
-            gap_benchmark(
-                load_frame(ds, recipient.pair, piece),
-                piece,
-                recipient,
-                model.predict,
-                model.settings,
+            score(
+                *(ds, model, recipient, piece),
                 label=label and f"{label}, stretch {number} of {len(pieces)}",
                 **options,
             )
             for number, piece in enumerate(pieces, start=1)
         ]
     )
+
+
+def _score_here(
+    ds: xr.Dataset,
+    model: FittedModel,
+    recipient: Recipient,
+    span: tuple[float, float],
+    **options: Any,
+) -> GapErrors:
+    frame = load_frame(ds, recipient.pair, span)
+    return gap_benchmark(
+        frame, span, recipient, model.predict, model.settings, **options
+    )
+
+
+def _score_on_workers(
+    ds: xr.Dataset,
+    model: FittedModel,
+    recipient: Recipient,
+    span: tuple[float, float],
+    *,
+    label: str,
+    lengths: Sequence[float] = GAP_LENGTHS,
+    count: int = 10,
+    seed: int = 0,
+    **options: Any,
+) -> GapErrors:
+    """Same numbers, with a task per round on the active cluster."""
+    import dask
+
+    tasks, bounds = _frame_tasks(ds, recipient.pair, span)
+    frame = dask.delayed(_joined, pure=False)(tasks, bounds).persist()
+    node = dask.delayed((model, recipient), pure=False, traverse=False)
+    places = dask.delayed(_rounds, pure=False)
+    (rounds,) = dask.compute(places(frame, node, span, lengths, count, seed))
+    score = dask.delayed(_round, pure=False)
+    work = [score(frame, node, span, hidden, options) for hidden in rounds]
+    return join_errors(run(work, label=label, unit="round", progress=bool(label)))
+
+
+def _rounds(
+    frame: Frame,
+    fitted: tuple[FittedModel, Recipient],
+    span: tuple[float, float],
+    lengths: Sequence[float],
+    count: int,
+    seed: int,
+) -> list[IntArray]:
+    return rounds_of(frame, span, fitted[1], lengths=lengths, count=count, seed=seed)
+
+
+def _round(
+    frame: Frame,
+    fitted: tuple[FittedModel, Recipient],
+    span: tuple[float, float],
+    hidden: IntArray,
+    options: Mapping[str, Any],
+) -> GapErrors:
+    model, recipient = fitted
+    with one_blas_thread():
+        return score_round(
+            frame, span, hidden, recipient, model.predict, model.settings, **options
+        )

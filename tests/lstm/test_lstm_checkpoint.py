@@ -33,8 +33,6 @@ OPTIONS: dict[str, Any] = {
     "units": 4,
     "window": 24,
     "embargo": 600.0,
-    "gaps_per_length": 2,
-    "hindcasts": 8,
     "seed": 3,
 }
 #: Fits in a process of its own; says each epoch. After some it is killed at once, or
@@ -320,3 +318,28 @@ def test_training_elsewhere_needs_the_folder(
     job = Job(tmp_path / "gone", {}, [], [], None)  # type: ignore[arg-type]
     with pytest.raises(GraceError, match="checkpoint= a folder that all workers share"):
         train_member(job, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_held_out_gaps_on_workers_are_the_same(
+    cluster: str, ds: xr.Dataset, whole: FittedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from distributed import Client
+
+    from gracelstm_xr.filling import fit as fitting
+
+    options = {"lengths": (60.0, 900.0), "count": 3, "most": 50}
+    what = (ds, whole, whole.recipients["B"], whole.split.validation)
+    here = fitting.score_span(*what, **options)
+    # nothing is scored in this process any more
+    monkeypatch.delattr(fitting, "gap_benchmark")
+    with Client(cluster) as client:
+        client.wait_for_workers(1, timeout=60)
+        there = fitting.score_span(*what, **options)
+    assert len(here.t) > 100
+    assert set(here.errors) == set(there.errors)
+    for name, errors in here.errors.items():
+        np.testing.assert_array_equal(errors, there.errors[name])
+    for name, values in here.arrays().items():
+        np.testing.assert_array_equal(values, there.arrays()[name])
