@@ -160,7 +160,9 @@ def through_dask(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
     }
 
 
-def counted(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
+def counted(
+    ds: xr.Dataset, model: FittedModel, *, method: str | None = None
+) -> dict[str, float]:
     """Fill B: days that were filled, windows predicted, and seconds it took."""
     from gracelstm_xr.filling import recipient
     from gracelstm_xr.lstm import trained
@@ -180,7 +182,7 @@ def counted(ds: xr.Dataset, model: FittedModel) -> dict[str, float]:
     recipient.Recipient.fill = filled  # type: ignore[method-assign]
     trained.TrainedNetwork.predict = predicted  # type: ignore[method-assign]
     try:
-        lazy = fill(ds, model)[FILLED].sel(satellite="B")
+        lazy = fill(ds, model, method=method)[FILLED].sel(satellite="B")
         begun = time.perf_counter()
         lazy.sum().compute(scheduler="threads", num_workers=2)
         spent = time.perf_counter() - begun
