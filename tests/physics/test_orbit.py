@@ -81,11 +81,13 @@ def test_a_fixed_point_moves_east_in_the_inertial_frame() -> None:
 
 def test_grid_with_holes_gives_the_same_nodes() -> None:
     t = np.arange(0.0, 100.0)
-    fixed = np.random.default_rng(0).normal(size=(100, 3)) + 7e6
-    sparse = np.where((t % 10 == 0)[:, None], fixed, np.nan)
-    found = StateNodes.from_grid(t, sparse, fixed)
+    position, velocity = (
+        np.random.default_rng(0).normal(size=(100, 3)) + mean for mean in (4e6, 4.4e3)
+    )
+    sparse = np.where((t % 10 == 0)[:, None], position, np.nan)
+    found = StateNodes.from_grid(t, sparse, velocity)
     np.testing.assert_array_equal(found.t, t[::10])
-    expected, _ = earth.to_inertial(t[::10], fixed[::10], fixed[::10])
+    expected, _ = earth.to_inertial(t[::10], position[::10], velocity[::10])
     np.testing.assert_array_equal(found.position, expected)
 
 
