@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -457,45 +457,38 @@ def _score_on_workers(
     recipient: Recipient,
     span: tuple[float, float],
     *,
-    label: str,
-    lengths: Sequence[float] = GAP_LENGTHS,
-    count: int = 10,
-    seed: int = 0,
-    **options: Any,
+    label: str = "",
+    methods: set[str] | None = None,
+    most: int | None = None,
+    **places: Any,
 ) -> GapErrors:
     """Same numbers, with a task per round on the active cluster."""
     import dask
 
     tasks, bounds = _frame_tasks(ds, recipient.pair, span)
     frame = dask.delayed(_joined, pure=False)(tasks, bounds).persist()
-    node = dask.delayed((model, recipient), pure=False, traverse=False)
-    places = dask.delayed(_rounds, pure=False)
-    (rounds,) = dask.compute(places(frame, node, span, lengths, count, seed))
-    score = dask.delayed(_round, pure=False)
-    work = [score(frame, node, span, hidden, options) for hidden in rounds]
+    fitted, whom = (
+        dask.delayed(x, pure=False, traverse=False) for x in (model, recipient)
+    )
+    find, score = (dask.delayed(f, pure=False) for f in (rounds_of, _round))
+    (rounds,) = dask.compute(find(frame, span, whom, **places))
+    work = [
+        score(frame, span, hidden, whom, fitted, methods, most) for hidden in rounds
+    ]
     return join_errors(run(work, label=label, unit="round", progress=bool(label)))
-
-
-def _rounds(
-    frame: Frame,
-    fitted: tuple[FittedModel, Recipient],
-    span: tuple[float, float],
-    lengths: Sequence[float],
-    count: int,
-    seed: int,
-) -> list[IntArray]:
-    return rounds_of(frame, span, fitted[1], lengths=lengths, count=count, seed=seed)
 
 
 def _round(
     frame: Frame,
-    fitted: tuple[FittedModel, Recipient],
     span: tuple[float, float],
     hidden: IntArray,
-    options: Mapping[str, Any],
+    recipient: Recipient,
+    model: FittedModel,
+    methods: set[str] | None,
+    most: int | None,
 ) -> GapErrors:
-    model, recipient = fitted
     with one_blas_thread():
         return score_round(
-            frame, span, hidden, recipient, model.predict, model.settings, **options
-        )
+            frame, span, hidden, recipient, model.predict, model.settings,
+            methods=methods, most=most,
+        )  # fmt: skip
