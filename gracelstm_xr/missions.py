@@ -6,6 +6,7 @@ or a new letter, is a row here.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -49,6 +50,10 @@ class Mission:
         Of the names of these files.
     release : str
         The one assumed where nothing says which.
+    tarballs : str
+        Names of its daily tarballs, with places for ``date`` and ``release``.
+    collection : str
+        What PO.DAAC calls its Level-1B data, without the release.
     """
 
     name: str
@@ -59,6 +64,8 @@ class Mission:
     format: Literal["binary", "text"]
     extension: str
     release: str
+    tarballs: str
+    collection: str
 
     @property
     def key(self) -> str:
@@ -70,9 +77,35 @@ class Mission:
         """Letters of the satellites and of the pair."""
         return self.satellites + self.pair
 
+    def tarball(self, date: dt.date, release: str) -> str:
+        """Name of the tarball of a day."""
+        return self.tarballs.format(date=date, release=release)
 
-GRACE = Mission("GRACE", "AB", "X", 475.0, "grace", "binary", "dat", "02")
-GRACE_FO = Mission("GRACE-FO", "CD", "Y", 590.0, "gracefo", "text", "txt", "04")
+
+GRACE = Mission(
+    "GRACE",
+    "AB",
+    "X",
+    475.0,
+    "grace",
+    "binary",
+    "dat",
+    "02",
+    tarballs="grace_1B_{date}_{release}.tar.gz",
+    collection="GRACE_L1B_GRAV_JPL",
+)
+GRACE_FO = Mission(
+    "GRACE-FO",
+    "CD",
+    "Y",
+    590.0,
+    "gracefo",
+    "text",
+    "txt",
+    "04",
+    tarballs="gracefo_1B_{date}_RL{release}.ascii.noLRI.tgz",
+    collection="GRACEFO_L1B_ASCII_GRAV_JPL",
+)
 
 MISSIONS = (GRACE, GRACE_FO)
 """All missions, in order of time."""

@@ -6,7 +6,7 @@
 Credentials and endpoint come from the environment or from ~/.aws, as for any other
 program that talks to S3; gs:// and abfs:// work alike with gcsfs and adlfs. Without
 arguments two simulated days go into memory://, which is no bucket but takes the same
-way. Needs: pip install gracelstm-xr[s3]
+way. Needs: pip install s3fs
 """
 
 from __future__ import annotations

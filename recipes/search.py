@@ -1,6 +1,6 @@
 """Search hyperparameters: Optuna proposes, Dask workers train, held-out gaps decide.
 
-    pip install "gracelstm-xr[tune]"
+    pip install optuna
     python recipes/search.py STORE MODEL --trials 16 --study search.log --workers 4
     python recipes/search.py                        (a small simulated archive)
 

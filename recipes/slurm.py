@@ -7,7 +7,7 @@ Run it on a login node or in a small job of its own: this process only hands out
 Jobs end with their wall time; workers leave some minutes before, hand on what they were
 asked to do, and new jobs take their place. When this process itself is stopped, run the
 same again: finished shards are kept. An ARCHIVE that does not exist is simulated, two
-days of it. Needs: pip install gracelstm-xr[hpc]
+days of it. Needs: pip install dask-jobqueue
 """
 
 from __future__ import annotations

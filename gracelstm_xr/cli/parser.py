@@ -24,7 +24,7 @@ def build_parser() -> Parser:
         "--debug", action="store_true", help="show where an error comes from"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for add in (_demo, _simulate, _ingest, _info, _gaps, _plot):
+    for add in (_demo, _simulate, _download, _ingest, _info, _gaps, _plot):
         add(commands)
     for add in (_clean, _resample, _transplant):
         add(commands)
@@ -220,6 +220,37 @@ def _simulate(commands: Any) -> None:
         parser.add_argument(option, type=float, metavar=unit, help=text)
     _seed(parser)
     _overwrite(parser)
+
+
+def _download(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "download",
+        "Fetch the daily Level-1B tarballs of a mission from a data centre.",
+        module="download",
+    )
+    parser.set_defaults(resumes=True)
+    parser.add_argument("out", metavar="OUT", help="folder for the tarballs")
+    parser.add_argument(
+        "--mission", choices=[m.key for m in MISSIONS], required=True, help="which"
+    )
+    for option, text in (("--start", "first GPS date"), ("--stop", "last GPS date")):
+        parser.add_argument(option, type=_date, required=True, metavar="D", help=text)
+    parser.add_argument(
+        "--release",
+        metavar="RR",
+        help="two digits (default "
+        + ", ".join(f"{m.release} for {m.name}" for m in MISSIONS)
+        + ")",
+    )
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument(
+        "--centre",
+        choices=("gfz", "podaac"),
+        default="gfz",
+        help="default gfz, which asks for no login",
+    )
+    place.add_argument("--url", help="another folder that has the tarballs")
 
 
 def _ingest(commands: Any) -> None:

@@ -174,7 +174,7 @@ def check_place(url: str) -> None:
 
 def _missing(url: str, error: ImportError) -> str:
     if url.rpartition("::")[2].startswith(("s3://", "s3a://")):
-        return "the package s3fs is needed; pip install gracelstm-xr[s3]"
+        return "the package s3fs is needed; pip install s3fs"
     return _text(error)
 
 

@@ -31,9 +31,7 @@ Columns = dict[str, npt.NDArray[Any]]
 
 def archive_name(scenario: Scenario, date: dt.date) -> str:
     """Name of the daily tarball."""
-    if scenario.mission == "grace":
-        return f"grace_1B_{date}_{scenario.constants.release}.tar.gz"
-    return f"gracefo_1B_{date}_RL{scenario.constants.release}.ascii.noLRI.tgz"
+    return mission_named(scenario.mission).tarball(date, scenario.constants.release)
 
 
 def member_name(scenario: Scenario, product: str, date: dt.date, k: int) -> str:

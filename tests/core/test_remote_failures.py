@@ -255,7 +255,7 @@ def test_one_line_when_there_is_no_way_in(
         environment["AWS_ENDPOINT_URL"] = "http://127.0.0.1:9"
     else:
         code = f"import sys; sys.modules['s3fs'] = None; {code}"
-        told = "pip install gracelstm-xr[s3]"
+        told = "pip install s3fs"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env=environment,
