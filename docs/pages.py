@@ -124,11 +124,11 @@ def _usage(command: argparse.ArgumentParser) -> str:
 
 
 def _spelling(action: argparse.Action) -> str:
+    value = str(action.metavar or "|".join(action.choices or ()) or action.dest)
+    value = value.replace("|", r"\|")  # else it would end a cell of the table
     if not action.option_strings:
-        return str(action.metavar or action.dest)
-    value = action.metavar or "|".join(action.choices or ())
-    takes = action.nargs != 0 and f" {value}" if value else ""
-    return ", ".join(action.option_strings) + (takes or "").replace("|", r"\|")
+        return value
+    return ", ".join(action.option_strings) + (f" {value}" if action.nargs != 0 else "")
 
 
 def _meaning(action: argparse.Action) -> str:
@@ -138,7 +138,9 @@ def _meaning(action: argparse.Action) -> str:
 #: Code of the figures of the gallery by name; `ds` and `filled` are simulated.
 FIGURES = {
     "overview": 'filled.grace.plot.overview(satellite="B", start=DAY, stop=DAY)',
-    "series": 'filled.grace.plot.series(axis="x", satellite="B", start=GAP, stop=END)',
+    "series": (
+        'filled.grace.plot.series(\n    axis="x", satellite="B", start=GAP, stop=END\n)'
+    ),
     "gaps": "ds.grace.plot.gaps()",
     "calendar": "ds.grace.plot.calendar()",
     "latitude_time": 'ds.grace.plot.latitude_time(axis="x", satellite="A")',
