@@ -23,6 +23,7 @@ from gracelstm_xr.compute.blocks import (
     per_satellite,
     stack_satellites,
 )
+from gracelstm_xr.core.gaps import tell_of_step
 from gracelstm_xr.errors import GraceWarning
 from gracelstm_xr.preprocess.outliers import (
     IMPOSSIBLE,
@@ -42,7 +43,8 @@ def screened(ds: xr.Dataset, *, clean: bool = True) -> xr.Dataset:
     """Dataset whose impossible accelerations are missing.
 
     Of data in memory a warning tells at once what is left out. Other data stay lazy
-    and carry their marks as `MARKS`, for the work that reads them to tell.
+    and carry their marks as `MARKS`, for the work that reads them to tell. Samples that
+    come regularly, but farther apart than those of the axis, are told of likewise.
 
     Parameters
     ----------
@@ -72,13 +74,14 @@ def screened(ds: xr.Dataset, *, clean: bool = True) -> xr.Dataset:
             _block,
             {"values": one["lin_accl"].transpose("time", "axis")},
             one,
+            letter,
             halo=IMPOSSIBLE_HALO,
             outputs={
                 "values": ((one.sizes["axis"],), accl.dtype),
                 "marks": ((), np.uint8),
             },
         )
-        for _, one in per_satellite(ds)
+        for letter, one in per_satellite(ds)
     ]
     arrays = stack_satellites(ds, parts)
     dims, values = arrays["values"]
@@ -95,6 +98,7 @@ def _screened_now(ds: xr.Dataset) -> xr.Dataset:
     t = gps_seconds(ds, slice(None))
     for number, (letter, one) in enumerate(per_satellite(ds)):
         own = one["lin_accl"].transpose("time", "axis").values
+        _tell_of_step(letter, t, own)
         marks = impossible(t, np.asarray(own, dtype=np.float64))
         if not marks.any():
             continue
@@ -110,14 +114,21 @@ def _screened_now(ds: xr.Dataset) -> xr.Dataset:
 
 
 def _block(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, letter: str
 ) -> dict[str, npt.NDArray[Any]]:
     own = np.asarray(arrays["values"])
+    _tell_of_step(letter, t, own)
     marks = impossible(t, own.astype(np.float64, copy=False))[keep]
     values = own[keep]
     if marks.any():
         values = np.where(_left_out(marks, own.shape[1]), np.nan, values)
     return {"values": values, "marks": marks}
+
+
+def _tell_of_step(letter: str, t: Array, own: npt.NDArray[Any]) -> None:
+    missing = ~np.isfinite(own).any(axis=1)
+    whose = f" of satellite {letter}" if letter else ""
+    tell_of_step(missing, float(np.diff(t[:2]).sum()), whose)
 
 
 def _left_out(marks: npt.NDArray[np.uint8], axes: int) -> npt.NDArray[np.bool_]:

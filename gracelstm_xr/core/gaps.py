@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.arrays import BoolArray, IntArray
+from gracelstm_xr.errors import GraceWarning
 
 if TYPE_CHECKING:
     import xarray as xr
+
+#: Share of equal distances from which samples count as regular, and the fewest that
+#: tell.
+REGULAR, ENOUGH = 0.9, 10
 
 
 def runs(mask: BoolArray) -> IntArray:
@@ -125,6 +131,34 @@ def is_missing(
     if not ever:
         return np.ones(pattern.shape, dtype=bool)
     return np.asarray((pattern & pattern.dtype.type(ever)) != ever)
+
+
+def tell_of_step(missing: BoolArray, step: float, whose: str = "") -> None:
+    """Warn when samples come regularly, but farther apart than those of the axis.
+
+    Parameters
+    ----------
+    missing : ndarray of bool, shape (n,)
+    step : float
+        Of the axis [s].
+    whose : str
+        Says of which satellite the samples are.
+    """
+    # a median of two steps or more needs gaps between half of the samples; where
+    # there are fewer the positions, eight bytes each, are not made
+    if 3 * np.count_nonzero(missing) < len(missing):
+        return
+    apart = np.diff(np.flatnonzero(~missing))
+    if len(apart) < ENOUGH or (every := int(np.median(apart))) < 2:
+        return
+    if np.mean(apart == every) > REGULAR:
+        warnings.warn(
+            f"found samples{whose} every {every * step:g} s on an axis of {step:g} s: "
+            f"these are no gaps; take every {every}th sample, as in "
+            f"ds.isel(time=slice(first, None, {every}))",
+            GraceWarning,
+            stacklevel=3,
+        )
 
 
 def place_gaps(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from typing import Any
 
 import dask
@@ -13,13 +12,15 @@ import xarray as xr
 from gracelstm_xr.arrays import BoolArray
 from gracelstm_xr.compute.blocks import as_dask
 from gracelstm_xr.core.conventions import require_series
-from gracelstm_xr.core.gaps import axis_pattern, is_missing, runs, usable
+from gracelstm_xr.core.gaps import (
+    axis_pattern,
+    is_missing,
+    runs,
+    tell_of_step,
+    usable,
+)
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.labels import duration
-from gracelstm_xr.errors import GraceWarning
-
-#: Share of equal distances from which samples count as regular.
-REGULAR = 0.9
 
 
 def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
@@ -67,7 +68,7 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
     rows: list[tuple[Any, int, int]] = []
     for name in accl["satellite"].values:
         missing = missing_samples(accl.sel(satellite=name))
-        _warn_of_step(str(name), missing, float(step))
+        tell_of_step(missing, float(step), f" of satellite {name}")
         rows += [(name, int(a), int(b)) for a, b in runs(missing)]
     keep = [row for row in rows if (row[2] - row[1]) * step >= shortest]
     first = np.array([row[1] for row in keep], dtype=np.int64)
@@ -90,25 +91,6 @@ def find_gaps(ds: xr.Dataset, *, min_length: Any = "1s") -> xr.Dataset:
         },
         attrs={"minimum_length": f"{shortest:g} s", "sampling": f"{step:g} s"},
     )
-
-
-def _warn_of_step(satellite: str, missing: BoolArray, step: float) -> None:
-    """Say when samples come regularly, but farther apart than those of the axis."""
-    # a median of two steps or more needs gaps between half of the samples; where
-    # there are fewer the positions, eight bytes each, are not made
-    if 3 * np.count_nonzero(missing) < len(missing):
-        return
-    apart = np.diff(np.flatnonzero(~missing))
-    if not len(apart) or (every := int(np.median(apart))) < 2:
-        return
-    if np.mean(apart == every) > REGULAR:
-        warnings.warn(
-            f"found samples of satellite {satellite} every {every * step:g} s on an "
-            f"axis of {step:g} s: these are no gaps; take every {every}th sample, as "
-            f"in ds.isel(time=slice(first, None, {every}))",
-            GraceWarning,
-            stacklevel=3,
-        )
 
 
 def missing_samples(accl: xr.DataArray) -> BoolArray:

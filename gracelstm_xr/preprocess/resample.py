@@ -13,7 +13,7 @@ import xarray as xr
 from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
-from gracelstm_xr.core.gaps import runs, usable
+from gracelstm_xr.core.gaps import runs, tell_of_step, usable
 from gracelstm_xr.core.index import axis_of, regular_coords
 from gracelstm_xr.core.labels import duration
 from gracelstm_xr.core.time import EPOCH, RegularAxis
@@ -257,6 +257,7 @@ def _coarse_block(
     if rule == "band":
         taps = filters.anti_alias(grid.step, grid.ratio)
         flat = values.reshape(len(values), -1).astype(np.float64)
+        tell_of_step(np.asarray(~np.isfinite(flat).any(axis=1)), grid.step)
         done = filters.low_pass(flat, taps, first, grid.ratio, missing=missing)
         done = done.reshape(len(done), *values.shape[1:])
         return {"values": done[wanted].astype(values.dtype)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,13 @@ import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gracelstm_xr.core.gaps import edge_distance, log_uniform_gaps, place_gaps, runs
+from gracelstm_xr.core.gaps import (
+    edge_distance,
+    log_uniform_gaps,
+    place_gaps,
+    runs,
+    tell_of_step,
+)
 from gracelstm_xr.errors import GraceError, GraceWarning
 from gracelstm_xr.preprocess.gaps import find_gaps
 
@@ -139,12 +146,40 @@ def test_log_uniform_gaps_of_one_seed_are_equal() -> None:
     assert (made[0] != made[2]).any()
 
 
-def test_samples_farther_apart_than_the_axis_are_said(make_grid: Any) -> None:
-    ds = make_grid(size=3600)
+@pytest.fixture
+def apart(make_grid: Any) -> xr.Dataset:
+    """An hour of data every 10 s on an axis of 1 s."""
+    ds: xr.Dataset = make_grid(size=3600)
     every = np.arange(3600) % 10 == 4
     ds["lin_accl"] = ds["lin_accl"].where(xr.DataArray(every, dims="time"))
+    return ds
+
+
+def test_samples_farther_apart_than_the_axis_are_said(apart: xr.Dataset) -> None:
+    ds = apart
     with pytest.warns(GraceWarning, match=r"satellite [AB] every 10 s on an axis of 1"):
         ds.grace.gaps()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert ds.isel(time=slice(4, None, 10)).grace.gaps().sizes["gap"] == 0
+
+
+@pytest.mark.parametrize("verb", ["fill", "transplant", "resample"])
+@pytest.mark.parametrize("lazy", [False, True], ids=["memory", "lazy"])
+def test_every_verb_says_it(apart: xr.Dataset, verb: str, lazy: bool) -> None:
+    ds = apart.chunk(time=1800) if lazy else apart
+    call: dict[str, Callable[[], xr.Dataset]] = {
+        "fill": lambda: ds.grace.fill(method="linear"),
+        "transplant": lambda: ds.grace.transplant(donor="A", recipient="B"),
+        "resample": lambda: ds.grace.resample("10s"),
+    }
+    with pytest.warns(GraceWarning, match=r"every 10 s on an axis of 1 s"):
+        call[verb]().compute(scheduler="sync")
+
+
+def test_few_samples_tell_of_no_step() -> None:
+    missing = np.ones(3600, dtype=bool)
+    missing[[100, 107]] = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tell_of_step(missing, 1.0)

@@ -327,5 +327,7 @@ class TestAnchors:
         np.testing.assert_array_equal(part["day"], every["day"][1:])
         np.testing.assert_array_equal(part["swing"], every["swing"][1:])
         np.testing.assert_array_equal(part["noise"], every["noise"][1:])
+        first = anchors(truth.isel(time=slice(0, 86_400)))
+        np.testing.assert_array_equal(first["swing"], every["swing"][:1])
         with pytest.raises(GraceError, match="a whole GPS day"):
             anchors(truth.isel(time=slice(0, 80_000)))
