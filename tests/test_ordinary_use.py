@@ -48,6 +48,41 @@ def test_append_to_zarr(store: xr.Dataset, tmp_path: Path) -> None:
     np.testing.assert_array_equal(back["time"], store["time"])
 
 
+@pytest.mark.filterwarnings("ignore:.*Zarr.*")
+def test_a_variable_more_in_a_plain_store(store: xr.Dataset, tmp_path: Path) -> None:
+    store.to_zarr(tmp_path / "b.zarr")
+    more = store[["lin_accl"]].rename(lin_accl="mine")
+    more.to_zarr(tmp_path / "b.zarr", mode="a")
+    back = xr.open_zarr(tmp_path / "b.zarr")
+    np.testing.assert_array_equal(back["mine"], store["lin_accl"])
+    np.testing.assert_array_equal(back["time"], store["time"])
+
+
+def test_other_calendars(store: xr.Dataset, file: Path) -> None:
+    for ds in (store, xr.open_dataset(file)):
+        other = ds.isel(time=slice(0, 60)).convert_calendar("noleap")
+        assert str(other["time"].values[0]).startswith("2008-01-01")
+        np.testing.assert_array_equal(
+            other["lin_accl"], ds["lin_accl"].isel(time=slice(0, 60))
+        )
+
+
+@pytest.mark.parametrize("verb", ["fill", "fit", "clean", "gaps", "transplant"])
+@pytest.mark.parametrize(
+    "change",
+    [{"time": "t"}, {"axis": "component"}, {"satellite": "sat"}, {"lin_accl": "acc"}],
+    ids=lambda change: next(iter(change)),
+)
+def test_other_names_are_refused(
+    make_grid: Any, change: dict[str, str], verb: str
+) -> None:
+    ds = make_grid(size=600, gaps={"B": [(100, 200)]}).rename(change)
+    options = {"fill": {"method": "linear"}, "fit": {"epochs": 1}}.get(verb, {})
+    with pytest.raises(GraceError, match="found") as error:
+        getattr(ds.grace, verb)(**options)
+    assert "\n" not in str(error.value)
+
+
 def test_times_as_numbers(file: Path) -> None:
     raw = xr.open_dataset(file, decode_times=False)
     assert raw["time"].dtype == np.int64

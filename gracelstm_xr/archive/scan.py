@@ -151,7 +151,7 @@ def count_records(
         ``records``, ``duplicate_epochs``, ``out_of_order_epochs``,
         ``overlap_records`` (outside their day), ``truncated_files``,
         ``missing_records``, ``flagged_records``, ``foreign_records`` (of another
-        satellite), ``mismatched_files`` (named otherwise than their header says),
+        satellite), ``mismatched_files`` (not what their header says),
         ``absent_files`` (predicted members that are not there) and
         ``unreadable_files``.
 

@@ -37,7 +37,7 @@ def read_config(path: str) -> dict[str, Any]:
         )
     try:
         options = _parsed(Path(path).read_text(encoding="utf-8"), kind)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         text = " ".join(str(error).split())
         raise GraceError(
             f"found {path!r} that cannot be read as {kind[1:]} ({text}), expected "

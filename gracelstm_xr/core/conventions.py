@@ -467,6 +467,12 @@ def require_series(
             f"{' and '.join(expected)} too: select with a list, as in "
             f"ds.isel({lost[0]}=[0])"
         )
+    if other := [dim for dim in dims if dim not in VARIABLES[name].dims]:
+        raise GraceError(
+            f"found {name} over {', '.join(dims)}, expected "
+            f"{', '.join(VARIABLES[name].dims)}: rename or select {other[0]!r}, as in "
+            f"ds.rename({other[0]}='satellite')"
+        )
     words = {"satellite": "satellite", "time": "epoch", "axis": "axis"}
     if not empty and (none := [w for d, w in words.items() if ds.sizes.get(d) == 0]):
         raise GraceError(

@@ -73,7 +73,7 @@ def _counted(ds: xr.Dataset) -> list[str]:
         "missing_records": "announced records missing",
         "truncated_files": "files cut short",
         "foreign_records": "records of another satellite",
-        "mismatched_files": "files named otherwise than their header says",
+        "mismatched_files": "files that are not what their header says",
         "absent_files": "files absent from their tarball",
         "unreadable_files": "files unreadable",
     }

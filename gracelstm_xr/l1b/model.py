@@ -288,7 +288,7 @@ class ReadReport:
     foreign
         Records of another satellite than the header's, left out.
     mismatches
-        Where name and header contradict each other, one clause each.
+        Where name, size and header contradict each other, one clause each.
     """
 
     records: int

@@ -123,7 +123,7 @@ def read_bytes(
         columns, truncated, lost = _decode(data, header, product, names, source)
         columns, foreign = _own_records(columns, header, source)
         report, problems = _report(header, product, columns, truncated, lost)
-    mismatches = _mismatches(header, source)
+    mismatches = (*_mismatches(header, source), *_size_mismatch(header, len(data)))
     report = replace(report, foreign=foreign, mismatches=mismatches)
     if foreign:
         problems.append(f"{foreign} records of another satellite left out")
@@ -207,6 +207,15 @@ def _mismatches(header: Header, source: Source) -> tuple[str, ...]:
         for key, text in said.items()
         if text and text != named[key]
     )
+
+
+def _size_mismatch(header: Header, size: int) -> Iterator[str]:
+    """Where no number of records is announced, the size tells what is missing."""
+    if header.records is None and header.file_size not in (None, size):
+        yield (
+            f"the header announces {header.file_size} bytes and no number of records, "
+            f"{size} bytes found"
+        )
 
 
 def _reorder(product: Product, header: Header, source: Source) -> Product:

@@ -58,7 +58,16 @@ def test_members_of_another_day_or_release(
         put(tmp_path / "in", tmp_path / "s.zarr", satellites="A", products="ACC1B")
 
 
-@pytest.mark.parametrize("name", ["GA-OG-1B-ACC_MDC-2.asc", "acc1b.dat", "a (1).dat"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GA-OG-1B-ACC_MDC-2.asc",
+        "acc1b_2008-01-01_a_02.dat",
+        "ACC1B_2008-01-01_A_02 (1).dat",
+        "ACC1B_2008-001_A_02.dat",
+        "ACC1B_2008-01-01_A_02.ASC",
+    ],
+)
 def test_a_named_file_is_known_by_its_content(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(GOOD[1])

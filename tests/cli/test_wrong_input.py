@@ -426,6 +426,21 @@ def test_a_damaged_chunk_names_its_store(shell: Shell, store: Path) -> None:
         assert f"{store}/lin_accl is damaged (" in shell.error(*command)
 
 
+@pytest.mark.parametrize("kept", [8, 600, 5_000])
+def test_info_of_a_damaged_netcdf(shell: Shell, kept: int) -> None:
+    xr.Dataset({"a": ("x", np.arange(9_000.0))}).to_netcdf("a.nc")
+    path = Path("a.nc")
+    path.write_bytes(path.read_bytes()[:kept])
+    assert "a.nc" in shell.error("info", path)
+
+
+def test_a_device_is_no_data_file(shell: Shell) -> None:
+    Path("in").mkdir()
+    Path("in", NAME).symlink_to("/dev/zero")
+    for command in (["info", f"in/{NAME}"], ["ingest", "in", "out.zarr", "--quiet"]):
+        assert f"{NAME} is a device" in shell.error(*command)
+
+
 def spoil_models() -> list[str]:
     packed = io.BytesIO()
     np.savez(packed, a=1)
@@ -530,6 +545,11 @@ def test_outputs_that_cannot_be_written(shell: Shell, store: Path) -> None:
             assert message in shell.error(*call), call
     assert Path("file").read_text() == "precious"
     assert open_store(store).sizes["time"] == 7200
+    for command in (["fit", store, "m.gracelstm"], ["fill", store, "m", "out.nc"]):
+        Path(command[-1]).write_text("mine")
+        for option in ([], ["--overwrite"]):
+            assert "was not written by" in shell.error(*command, *option)
+        assert Path(command[-1]).read_text() == "mine"
 
 
 def test_a_folder_without_permission(

@@ -8,6 +8,7 @@ import io
 import numpy as np
 import pytest
 
+import gracelstm_xr as gx
 from gracelstm_xr import l1b
 from gracelstm_xr.errors import GraceWarning, L1BFormatError
 
@@ -91,6 +92,23 @@ def test_wrong_record_count(acc_case, kind):
     with pytest.warns(GraceWarning, match="2 of 9 announced"):
         found = l1b.read_bytes(data, f"{case.stem}.{kind}")
     assert (found.report.records, found.report.announced) == (2, 9)
+
+
+def test_the_size_counts_where_no_record_count_can_be_read(acc_case, tmp_path):
+    label = b"NUMBER OF DATA RECORDS        : "
+    data = acc_case([T, T + 1]).dat().replace(label + b"2", label + b"x")
+    line = f"{'FILESIZE (BYTES)':<30}: {len(data) + 81:<48}\n".encode()
+    data = data.replace(b"END OF HEADER", line + b"END OF HEADER", 1)
+    name = "ACC1B_2003-09-14_A_02.dat"
+    assert l1b.read_bytes(data, name).report.mismatches == ()
+    record = (len(data) - data.index(b"END OF HEADER") - 81) // 2
+    with pytest.warns(GraceWarning, match=f"{len(data)} bytes and no number of rec"):
+        found = l1b.read_bytes(data[:-record], name)
+    assert (found.report.records, found.report.announced) == (1, None)
+    (tmp_path / name).write_bytes(data[:-record])
+    done = gx.ingest(tmp_path, tmp_path / "a.zarr", products=["ACC1B"])
+    assert done.counts["mismatched_files"] == 1
+    assert f"{len(data) - record} bytes found" in done.problems[0]
 
 
 def test_unknown_product(acc_case):

@@ -5,6 +5,7 @@ Damage at random is in tests/long/test_random_stores.py.
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -48,11 +49,27 @@ def fill_with_ones(store: Path) -> None:
     path.write_text(path.read_text().replace('"fill_value": 0', '"fill_value": 1'))
 
 
+def announce_huge_chunks(store: Path) -> None:
+    path = store / "lin_accl/zarr.json"
+    said = json.loads(path.read_text())
+    said["chunk_grid"]["configuration"]["chunk_shape"][1] *= 1 << 42
+    path.write_text(json.dumps(said))
+
+
+def announce_many_labels(store: Path) -> None:
+    path = store / "satellite/zarr.json"
+    said = json.loads(path.read_text())
+    said["shape"] = said["chunk_grid"]["configuration"]["chunk_shape"] = [1 << 40]
+    path.write_text(json.dumps(said))
+
+
 DAMAGES = {
     write_v2: "Zarr of version 2, expected version 3",
     lose_an_array: "no array 'lin_accl'",
     swap_arrays: "acc_qualflg",
     rename_a_satellite: r"satellites \['A', 'D'\], its attributes say \['A', 'B'\]",
+    announce_huge_chunks: "lin_accl/zarr.json: chunks of",
+    announce_many_labels: "satellite has 1099511627776 along",
     fill_with_ones: "acc_qualflg/zarr.json: fill 1 found, 0 was written",
 }
 
