@@ -232,7 +232,7 @@ def _download(commands: Any) -> None:
     parser.set_defaults(resumes=True)
     parser.add_argument("out", metavar="OUT", help="folder for the tarballs")
     parser.add_argument(
-        "--mission", choices=[m.key for m in MISSIONS], required=True, help="which"
+        "--mission", choices=[m.key for m in MISSIONS], required=True, help="whose"
     )
     for option, text in (("--start", "first GPS date"), ("--stop", "last GPS date")):
         parser.add_argument(option, type=_date, required=True, metavar="D", help=text)
@@ -250,7 +250,9 @@ def _download(commands: Any) -> None:
         default="gfz",
         help="default gfz, which asks for no login",
     )
-    place.add_argument("--url", help="another folder that has the tarballs")
+    place.add_argument(
+        "--url", metavar="URL", help="another folder that has the tarballs"
+    )
 
 
 def _ingest(commands: Any) -> None:
