@@ -1,31 +1,32 @@
 """From the donor to the recipient: the numpy kernel of the transplant.
 
-Minus the donor's firings, to the epoch at which it was here, from its frame to that
-of the recipient. What is fitted to the overlap is `gracelstm_xr.baselines.overlap`'s.
+The donor stands in the frame of every other method (at the lag, in the recipient's
+SRF); its firings are taken off there. What is fitted to the overlap is
+`gracelstm_xr.baselines.overlap`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.arrays import Array, IntArray
-from gracelstm_xr.physics.attitude import Attitude, rotate
-from gracelstm_xr.physics.earth import GM_EARTH
-from gracelstm_xr.physics.firings import allowed, firing_acceleration
-from gracelstm_xr.physics.frames import FACING
+from gracelstm_xr.baselines.moments import NANO, columns
+from gracelstm_xr.physics.frames import Frame, Pair, assemble, loaded, to_recipient
+from gracelstm_xr.physics.geometry import Geometry, build_geometry
 from gracelstm_xr.physics.lag import lag_to_twin
 from gracelstm_xr.physics.states import StateNodes
-from gracelstm_xr.signal.interpolation import lagrange, linear, nodes_around
+from gracelstm_xr.signal.interpolation import lagrange
 
 #: Context of a day [s]: half the filter window, the lag, and a little of the orbit.
 HALO = 900.0
-#: Spacing of the epochs at which the lag is solved [s].
-LAG_STEP = 20.0
+#: Covariates of what the two satellites feel apart: they pass the same place one
+#: after the other, and turn different sides to the Sun.
+PLACE = ("harmonics", "radiation")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Chain:
         that face each other.
     components : tuple of str
         Parts of the force model that are removed and restored.
+    place : bool
+        Fit what differs along the orbit and in sunlight; needs an orbit.
     """
 
     recipient: str
@@ -50,6 +53,7 @@ class Chain:
     thrusters: bool = True
     attitude: bool = True
     components: tuple[str, ...] = ()
+    place: bool = False
 
     def attributes(self, *, orbits: bool) -> dict[str, str]:
         """Say how the series is made."""
@@ -67,6 +71,10 @@ class Chain:
             "force_model": "remove-restore: " + ", ".join(self.components)
             if self.components
             else "none",
+            "place": "differences by argument of latitude and sunlight, as the overlap "
+            "shows them"
+            if self.place
+            else "not treated",
             "comment": (
                 "scale, bias and drift from the overlap of both satellites; on an axis "
                 "where transplant_overlap is 0 they are nominal and sigma says so"
@@ -82,8 +90,9 @@ class DonorLevel(NamedTuple):
     t : ndarray, shape (d,)
         GPS seconds.
     offset : ndarray, shape (3,)
-        Mean of the donor's raw series over all days [m s-2]. One number: what the
-        mean force changes from week to week is carried to the recipient.
+        Mean of the donor's raw series over all days [m s-2], NaN for an axis without
+        data. One number: what the mean force changes from week to week is carried to
+        the recipient.
     lag : ndarray, shape (d,)
         Lag for epochs without orbits [s]; NaN for none.
     """
@@ -91,6 +100,11 @@ class DonorLevel(NamedTuple):
     t: Array
     offset: Array
     lag: Array
+
+    def lag_of(self, t: Array) -> float | None:
+        """Lag in the middle of a stretch [s]; None where nothing tells."""
+        lag = float(np.interp(t[len(t) // 2], self.t, self.lag))
+        return None if np.isnan(lag) else lag
 
 
 class Carried(NamedTuple):
@@ -102,9 +116,13 @@ class Carried(NamedTuple):
         GPS seconds.
     own : ndarray, shape (n, 3)
         Recipient's raw series without its firings [m s-2].
-    terms : ndarray, shape (n, 3, 1 + components)
-        Donor at the lag, without firings and mean, rotated; then what every
-        component of the force model says recipient minus carried donor is [m s-2].
+    donor : ndarray, shape (n, 3)
+        Donor at the lag, without firings and mean, rotated [m s-2].
+    model : ndarray, shape (n, 3, components)
+        What every component of the force model says recipient minus carried donor is
+        [m s-2].
+    place : ndarray, shape (n, covariates)
+        Columns of `PLACE`; 0 where the orbit is unknown.
     fired, donor_fired : ndarray, shape (n, 3)
         Firings of the recipient, and of the donor at the lag, rotated [m s-2].
     lag : ndarray, shape (n,)
@@ -115,18 +133,31 @@ class Carried(NamedTuple):
 
     t: Array
     own: Array
-    terms: Array
+    donor: Array
+    model: Array
+    place: Array
     fired: Array
     donor_fired: Array
     lag: Array
     revolution: float
+
+    def terms(self, axis: int) -> Iterator[Array]:
+        """What the factors of an axis belong to, one after the other, shape (n,).
+
+        The donor and the components of the force model [nm s-2], then `place`.
+        """
+        yield self.donor[:, axis] / NANO
+        for component in self.model[:, axis].T:
+            yield component / NANO
+        yield from self.place.T
 
 
 def donor_level(t: Array, days: list[tuple[Array, Array]], lag: Array) -> DonorLevel:
     """Level from sums and numbers of samples per day."""
     total = np.sum([one for one, _ in days], axis=0)
     count = np.sum([one for _, one in days], axis=0)
-    return DonorLevel(t, total / np.maximum(count, 1), lag)
+    mean = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    return DonorLevel(t, mean, lag)
 
 
 def carry(
@@ -155,48 +186,92 @@ def carry(
     models : tuple of ndarray, shape (n, 3, components), optional
         Force model of recipient and donor in their own frames [m s-2].
     """
-    when = t[index]
-    lag, revolution = _lag(t, arrays, when, level)
-    donor = allowed(arrays, "donor.") - level.offset
-    spikes = _fired(t, arrays, "donor", chain, responses)
-    stack = [donor - spikes, spikes]
-    if models is not None:
-        stack += [models[1][:, :, j] for j in range(models[1].shape[2])]
-    moved = lagrange(np.concatenate(stack, axis=1), t, when + lag)
-    turn = _Turn(t, arrays, when, when + lag, use=chain.attitude)
-    turned = [turn(moved[:, 3 * j : 3 * j + 3]) for j in range(len(stack))]
-    terms = [turned[0]]
-    if models is not None:
-        here = models[0][index]
-        # where the model knows nothing, recipient and donor are taken as alike
-        terms += [np.nan_to_num(here[:, :, j] - v) for j, v in enumerate(turned[2:])]
-    fired = _fired(t, arrays, "own", chain, responses)
+    when, data = t[index], loaded(arrays)
+    offset = (float(level.offset[0]), float(level.offset[1]), float(level.offset[2]))
+    pair = Pair(chain.recipient, chain.donor, offset, level.lag_of(when))
+    geometry = build_geometry(t, data, pair, index)
+    if not chain.attitude:
+        geometry = replace(geometry, own_attitude=None, twin_attitude=None)
+    frame = assemble(t, data, pair, geometry, index)
+    unknown = np.full((len(when), 3), np.nan)
+    fired = _fired(frame.own_thrust, responses.get(chain.recipient), len(when))
+    spikes = _fired(frame.donor_thrust, responses.get(chain.donor), len(when))
+    spikes = np.nan_to_num(to_recipient(spikes, geometry))
+    donor = unknown if frame.donor is None else frame.donor - spikes
+    donor[:, np.isnan(level.offset)] = np.nan
     return Carried(
         t=when,
-        own=(allowed(arrays, "own.") - fired)[index],
-        terms=np.stack(terms, axis=2),
-        fired=fired[index],
-        donor_fired=np.nan_to_num(turned[1]),
-        lag=lag,
-        revolution=revolution,
+        own=frame.own - fired,
+        donor=donor,
+        model=_model_difference(t, index, frame, geometry, models),
+        place=_place(frame, chain),
+        fired=fired,
+        donor_fired=spikes,
+        lag=unknown[:, 0] if frame.lag is None else frame.lag,
+        revolution=_revolution(frame),
     )
 
 
-def _fired(
+def _fired(thrust: Array | None, response: Array | None, size: int) -> Array:
+    """Acceleration of firings [m s-2] from filtered on-times, shape (n, 3)."""
+    total = np.zeros((size, 3))
+    if thrust is None or response is None:
+        return total
+    # pair after pair: the last bits of a matrix product would depend on its size
+    for on_time, value in zip(thrust.T, response, strict=True):
+        total += 1e-3 * on_time[:, None] * value
+    return total
+
+
+def _model_difference(
     t: Array,
-    arrays: Mapping[str, npt.NDArray[Any]],
-    role: str,
-    chain: Chain,
-    responses: Mapping[str, Array],
+    index: slice | IntArray,
+    frame: Frame,
+    geometry: Geometry,
+    models: tuple[Array, Array] | None,
 ) -> Array:
-    on_time = arrays.get(f"{role}.thruster_on_time")
-    satellite = chain.recipient if role == "own" else chain.donor
-    if on_time is None or satellite not in responses:
-        return np.zeros((len(t), 3))
-    return firing_acceleration(t, on_time, responses[satellite])
+    """Force model of the recipient minus that of the carried donor [m s-2].
+
+    Where the model knows nothing the two are taken as alike.
+    """
+    if models is None or frame.lag is None:
+        count = 0 if models is None else models[0].shape[2]
+        return np.zeros((len(frame), 3, count))
+    own, twin = models
+    size = twin.shape[2]
+    moved = lagrange(twin.reshape(len(t), 3 * size), t, frame.t + frame.lag)
+    there = moved.reshape(len(frame), 3, size)
+    turned = [to_recipient(there[:, :, j], geometry) for j in range(size)]
+    return np.asarray(np.nan_to_num(own[index] - np.stack(turned, axis=2)))
 
 
-def orbits(
+def _place(frame: Frame, chain: Chain) -> Array:
+    """Covariates of place and sunlight, shape (n, covariates)."""
+    if not chain.place:
+        return np.zeros((len(frame), 0))
+    return np.nan_to_num(columns(frame, PLACE).T)
+
+
+def _revolution(frame: Frame) -> float:
+    """Time of a revolution [s], as the argument of latitude grows."""
+    if frame.latitude_argument is None:
+        return float("nan")
+    rate = np.diff(frame.latitude_argument) / np.diff(frame.t)
+    rate = rate[rate > 0]
+    return float(2 * np.pi / np.median(rate)) if len(rate) else float("nan")
+
+
+def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> float:
+    """Median lag over the times ``when`` [s]; NaN without both orbits."""
+    both = _orbits(t, arrays, when[0], when[-1])
+    if len(both) < 2:
+        return float("nan")
+    lag = lag_to_twin(both[0], both[1], when[:: max(len(when) // 24, 1)])
+    finite = lag[np.isfinite(lag)]
+    return float(np.median(finite)) if len(finite) else float("nan")
+
+
+def _orbits(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], first: float, last: float
 ) -> list[StateNodes]:
     """Orbits of recipient and donor, closed over holes; fewer where one is missing."""
@@ -208,80 +283,3 @@ def orbits(
             nodes = StateNodes.from_grid(t, position, velocity)
             twins.append(nodes.filled(first - 120.0, last + 120.0))
     return [nodes for nodes in twins if len(nodes.t) > 1]
-
-
-def day_lag(when: Array, arrays: Mapping[str, npt.NDArray[Any]], t: Array) -> float:
-    """Median lag over the times ``when`` [s]; NaN without both orbits."""
-    both = orbits(t, arrays, when[0], when[-1])
-    if len(both) < 2:
-        return float("nan")
-    lag = lag_to_twin(both[0], both[1], when[:: max(len(when) // 24, 1)])
-    finite = lag[np.isfinite(lag)]
-    return float(np.median(finite)) if len(finite) else float("nan")
-
-
-def _lag(
-    t: Array, arrays: Mapping[str, npt.NDArray[Any]], when: Array, level: DonorLevel
-) -> tuple[Array, float]:
-    """Lag at ``when`` [s], and the time of a revolution."""
-    both = orbits(t, arrays, when[0], when[-1])
-    if len(both) < 2:
-        return np.interp(when, level.t, level.lag), float("nan")
-    nodes = nodes_around(when, LAG_STEP)
-    lag = linear(when, nodes, lag_to_twin(both[0], both[1], nodes))
-    unknown = np.isnan(lag)
-    if unknown.any():
-        lag[unknown] = np.interp(when[unknown], level.t, level.lag)
-    return lag, _revolution(both[0])
-
-
-def _revolution(nodes: StateNodes) -> float:
-    """Mean time of a revolution [s], by Kepler's third law."""
-    radius = np.linalg.norm(nodes.position, axis=1)
-    speed = (nodes.velocity**2).sum(1)
-    axis = 1 / (2 / radius - speed / GM_EARTH)
-    return float(2 * np.pi * np.sqrt(np.median(axis) ** 3 / GM_EARTH))
-
-
-class _Turn:
-    """From the donor's frame at one time to the recipient's at another."""
-
-    def __init__(
-        self,
-        t: Array,
-        arrays: Mapping[str, npt.NDArray[Any]],
-        when: Array,
-        there: Array,
-        *,
-        use: bool,
-    ) -> None:
-        own, twin = arrays.get("own.quaternion"), arrays.get("donor.quaternion")
-        self.both = None
-        if use and own is not None and twin is not None:
-            here = Attitude.from_grid(t, own).at(when)
-            self.both = _product(Attitude.from_grid(t, twin).at(there), here)
-            self.unknown = np.isnan(self.both[:, 0])
-
-    def __call__(self, vector: Array) -> Array:
-        nominal: Array = vector * FACING
-        if self.both is None:
-            return nominal
-        turned = rotate(self.both, vector)
-        # without an attitude, the half turn of facing satellites is a good guess
-        turned[self.unknown] = nominal[self.unknown]
-        return turned
-
-
-def _product(twin: Array, own: Array) -> Array:
-    """Quaternion from the twin's frame to the own one: conj(twin) then own."""
-    a, b, c, d = twin[:, 0], -twin[:, 1], -twin[:, 2], -twin[:, 3]
-    p, q, r, s = own.T
-    return np.stack(
-        [
-            a * p - b * q - c * r - d * s,
-            a * q + b * p + c * s - d * r,
-            a * r - b * s + c * p + d * q,
-            a * s + b * r - c * q + d * p,
-        ],
-        axis=1,
-    )

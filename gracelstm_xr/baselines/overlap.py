@@ -1,7 +1,8 @@
-"""What the overlap of donor and recipient says: scale, bias, drift and errors.
+"""What the overlap of donor and recipient says: factors, bias, drift and errors.
 
-Everything is fitted to a table of ten-minute bins: means, and second moments about a
-straight line in each bin. The means carry scale and bias, the moments scale and noise.
+Factors of the terms come first, from second moments of every day: about straight lines
+in ten-minute bins, and of the changes from bin to bin. Bias, drift and errors follow
+from the bins of what the terms leave.
 """
 
 from __future__ import annotations
@@ -15,13 +16,22 @@ import numpy.typing as npt
 
 from gracelstm_xr.baselines.carry import Carried
 from gracelstm_xr.baselines.drift import BIN, REVOLUTION, Drift
+from gracelstm_xr.baselines.moments import NANO
 
-__all__ = ["Prior", "Solution", "bin_table", "solve"]
+__all__ = [
+    "Factors",
+    "Prior",
+    "Solution",
+    "bin_table",
+    "day_moments",
+    "factors",
+    "solve",
+]
 
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
-NANO = 1e-9
 #: Bins per day.
 BINS = round(86_400.0 / BIN)
 #: Independent samples are this many times fewer than samples.
@@ -41,7 +51,7 @@ class Prior:
     Attributes
     ----------
     scale, scale_sigma : ndarray, shape (3, terms)
-        Factor of the donor and of each component of the force model.
+        Factor of every term of `Carried.terms` and its error.
     level, level_sigma : ndarray, shape (3,)
         Recipient's bias [m s-2] and its error.
     """
@@ -53,15 +63,38 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Solution:
-    """Fit of the whole span.
+class Factors:
+    """Factors of the terms over the whole span.
 
     Attributes
     ----------
     day : ndarray, shape (d,)
         GPS seconds of the middle of every day.
-    scale : ndarray, shape (d, 3, terms)
+    value : ndarray, shape (d, 3, terms)
         Factors at those times, linear between.
+    """
+
+    day: Array
+    value: Array
+
+    def parts(self, found: Carried) -> tuple[Array, Array]:
+        """What comes from the donor, and from all else [m s-2], shape (n, 3) each."""
+        donor, rest = np.zeros((2, len(found.t), 3))
+        for k in range(3):
+            for j, term in enumerate(found.terms(k)):
+                part = rest if j else donor
+                part[:, k] += term * np.interp(found.t, self.day, self.value[:, k, j])
+        return NANO * donor, NANO * rest
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Fit of the whole span.
+
+    Attributes
+    ----------
+    factors : Factors
+        Of the terms.
     bin : ndarray, shape (b,)
         GPS seconds of the middle of every bin.
     bias, variance : ndarray, shape (b, 3)
@@ -80,8 +113,7 @@ class Solution:
         the fit lie within sigma.
     """
 
-    day: Array
-    scale: Array
+    factors: Factors
     bin: Array
     bias: Array
     variance: Array
@@ -90,12 +122,6 @@ class Solution:
     overlap: Array
     noise: Array
     factor: Array
-
-    def scale_at(self, t: Array) -> Array:
-        """Factors at ``t``, shape (n, 3, terms)."""
-        flat = self.scale.reshape(len(self.day), -1)
-        at = np.stack([np.interp(t, self.day, column) for column in flat.T], axis=1)
-        return np.asarray(at.reshape(len(t), *self.scale.shape[1:]))
 
     def bias_at(self, t: Array) -> Array:
         """Bias at ``t`` [m s-2], shape (n, 3)."""
@@ -113,8 +139,8 @@ class Solution:
         return np.asarray(NANO * np.sqrt(self.factor * total), dtype=np.float64)
 
 
-def bin_table(found: Carried, start: float) -> dict[str, Array]:
-    """Means and second moments of one day in its bins.
+def day_moments(found: Carried, start: float) -> dict[str, Array]:
+    """Second moments of one day.
 
     Parameters
     ----------
@@ -126,56 +152,159 @@ def bin_table(found: Carried, start: float) -> dict[str, Array]:
     Returns
     -------
     dict of str to ndarray
-        ``count`` (b, 3); ``mean`` (b, 3, 1 + terms) of own series and terms;
-        ``moment`` (b, 3, 1 + terms, 1 + terms) about straight lines, summed;
-        ``power`` (b, 3) variance of the donor about its line; ``fired`` (b, 3, 2)
-        mean square of the firings of recipient and donor. All in nm s-2.
+        Of own series and terms (q): ``fast`` (3, q, q) about straight lines in bins,
+        ``slow`` (3, q, q) of the changes between bins, and ``count`` (3,), samples.
     """
-    series = np.concatenate([found.own[:, :, None], found.terms], axis=2) / NANO
-    number = np.floor((found.t - start) / BIN).astype(np.int64)
-    width = int(np.bincount(number, minlength=BINS).max(initial=1))
-    place = np.arange(len(number)) - np.searchsorted(number, number)
-    full = np.full((BINS, width, *series.shape[1:]), np.nan)
-    full[number, place] = series
-    clock = np.zeros((BINS, width))
-    clock[number, place] = (found.t - start) / BIN - number - 0.5
-    use: BoolArray = np.asarray(np.isfinite(full).all(axis=3))
-    count, mean, left = _about_lines(full, use, clock)
-    moment = np.einsum("bnki,bnkj->bkij", left, left)
-    donor = np.isfinite(full[..., 1])
-    number_of, _, alone = _about_lines(full[..., 1:2], donor, clock)
-    power = (alone[..., 0] ** 2).sum(1) / np.maximum(number_of, 1)
-    squares = np.zeros((BINS, width, 3, 2))
-    squares[number, place] = (
-        np.stack([found.fired, found.donor_fired], axis=2) / NANO
-    ) ** 2
-    fired = (squares * use[..., None]).sum(1) / np.maximum(count, 1)[..., None]
+    place = _Bins.of(found.t, start)
+    fast, slow, number = [], [], []
+    for k in range(3):
+        series = np.stack([found.own[:, k] / NANO, *found.terms(k)], axis=1)
+        count, mean, left = _about_lines(place.table(series), place.clock)
+        good = count > 0.5 * place.width
+        both = (good[1:] & good[:-1])[:, None]
+        change = np.where(both, np.diff(mean, axis=0), 0.0)
+        fast.append(np.einsum("bni,bnj->ij", left, left))
+        slow.append(np.einsum("bi,bj->ij", change, change))
+        number.append(count.sum())
+    return {"fast": np.stack(fast), "slow": np.stack(slow), "count": np.array(number)}
+
+
+def bin_table(found: Carried, start: float, factors: Factors) -> dict[str, Array]:
+    """What the terms leave of one day, in its bins.
+
+    Parameters
+    ----------
+    found, start
+        As in `day_moments`.
+    factors : Factors
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``count`` and ``mean`` (b, 3) of what is left, and its ``square`` (b, 3), the
+        variance about a line; ``power`` (b, 3) the same of the donor; ``fired``
+        (b, 3, 2) mean square of the firings of recipient and donor. All in nm s-2.
+    """
+    place = _Bins.of(found.t, start)
+    donor, rest = factors.parts(found)
+    left = (found.own - donor - rest) / NANO
+    squares = (np.stack([found.fired, found.donor_fired], axis=2) / NANO) ** 2
+    rows: dict[str, list[Array]] = {n: [] for n in ("count", "mean", "square", "power")}
+    fired = []
+    for k in range(3):
+        table = place.table(left[:, k, None])
+        count, mean, about = _about_lines(table, place.clock)
+        of_donor, _, alone = _about_lines(
+            place.table(found.donor[:, k, None] / NANO), place.clock
+        )
+        rows["count"].append(count)
+        rows["mean"].append(mean[:, 0])
+        rows["square"].append((about[..., 0] ** 2).sum(1) / np.maximum(count, 1))
+        rows["power"].append((alone[..., 0] ** 2).sum(1) / np.maximum(of_donor, 1))
+        each = np.where(np.isfinite(table), place.table(squares[:, k]), 0.0)
+        fired.append(each.sum(1) / np.maximum(count, 1)[:, None])
     return {
-        "count": count, "mean": mean, "moment": moment, "power": power,
-        "fired": fired, "width": np.full(1, float(width)),
+        **{name: np.stack(columns, axis=1) for name, columns in rows.items()},
+        "fired": np.stack(fired, axis=1),
+        "width": np.full(1, float(place.width)),
         "revolution": np.full(1, found.revolution),
-    }  # fmt: skip
+    }
 
 
-def _about_lines(
-    full: Array, use: BoolArray, clock: Array
-) -> tuple[Array, Array, Array]:
-    """Samples per bin, value of the line in the middle of the data, what it leaves."""
+@dataclass(frozen=True)
+class _Bins:
+    """Where the samples of a day stand in its bins.
+
+    Attributes
+    ----------
+    number, place : ndarray of int64, shape (n,)
+        Bin, and place in it.
+    width : int
+        Samples of the fullest bin.
+    clock : ndarray, shape (b, width)
+        Time from the middle of the bin in units of it.
+    """
+
+    number: IntArray
+    place: IntArray
+    width: int
+    clock: Array
+
+    @classmethod
+    def of(cls, t: Array, start: float) -> _Bins:
+        number = np.floor((t - start) / BIN).astype(np.int64)
+        width = int(np.bincount(number, minlength=BINS).max(initial=1))
+        place = np.arange(len(number)) - np.searchsorted(number, number)
+        clock = np.zeros((BINS, width))
+        clock[number, place] = (t - start) / BIN - number - 0.5
+        return cls(number, place, width, clock)
+
+    def table(self, series: Array) -> Array:
+        """Series (n, q) by bin and place, NaN where there is no sample."""
+        full = np.full((BINS, self.width, series.shape[1]), np.nan)
+        full[self.number, self.place] = series
+        return full
+
+
+def _about_lines(full: Array, clock: Array) -> tuple[Array, Array, Array]:
+    """Complete rows per bin, value of the line in their middle, and what it leaves.
+
+    Of a table (b, n, q); shapes (b,), (b, q) and (b, n, q).
+    """
+    use: BoolArray = np.asarray(np.isfinite(full).all(axis=2))
     weight = use.astype(np.float64)
     count = weight.sum(1)
     safe = np.maximum(count, 1)
     values = np.where(use[..., None], full, 0.0)
-    mean = values.sum(1) / safe[..., None]
-    middle = (weight * clock[:, :, None]).sum(1) / safe
-    x = weight * (clock[:, :, None] - middle[:, None])
+    mean = values.sum(1) / safe[:, None]
+    middle = (weight * clock).sum(1) / safe
+    x = weight * (clock - middle[:, None])
     spread = np.maximum((x**2).sum(1), 1e-12)
-    slope = (x[..., None] * values).sum(1) / spread[..., None]
+    slope = (x[..., None] * values).sum(1) / spread[:, None]
     left = values - mean[:, None] - x[..., None] * slope[:, None]
     return count, mean, np.where(use[..., None], left, 0.0)
 
 
-def solve(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Solution:
-    """Fit scale, bias, drift and errors to the bins of all days.
+def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Factors:
+    """Factors per day from the days within `REACH`, drawn to those of all.
+
+    Parameters
+    ----------
+    days : list of list of dict
+        Results of `day_moments`, in order of time, one per GPS day.
+    first : float
+        GPS second of the first midnight.
+    prior : Prior
+    """
+    table = [day for group in days for day in group]
+    fast, slow, count = (
+        np.stack([d[n] for d in table]) for n in ("fast", "slow", "count")
+    )
+    middle: Array = first + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
+    result = np.zeros((len(middle), *prior.scale.shape))
+    for k in range(3):
+        every = (fast[:, k].sum(0), slow[:, k].sum(0), float(count[:, k].sum()))
+        overall = _solve_factors(*every, prior, k)
+        pull = PULL * 8640.0 / max(every[2], 8640.0)
+        for i, now in enumerate(middle):
+            near = np.abs(middle - now) <= (REACH + 0.5) * 86_400.0
+            if near.all() or not count[near, k].any():
+                result[i, k] = overall
+                continue
+            result[i, k] = _solve_factors(
+                fast[near, k].sum(0) + pull * every[0],
+                slow[near, k].sum(0) + pull * every[1],
+                float(count[near, k].sum()) + pull * every[2],
+                prior,
+                k,
+            )
+    return Factors(middle, result)
+
+
+def solve(
+    days: list[list[dict[str, Array]]], first: float, prior: Prior, factors: Factors
+) -> Solution:
+    """Fit bias, drift and errors to the bins of all days.
 
     Parameters
     ----------
@@ -184,6 +313,8 @@ def solve(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Sol
     first : float
         GPS second of the first midnight.
     prior : Prior
+    factors : Factors
+        Of the terms.
 
     Returns
     -------
@@ -193,13 +324,9 @@ def solve(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Sol
 
     table = [day for group in days for day in group]
     bins = {name: np.concatenate([day[name] for day in table]) for name in table[0]}
-    middle: Array = first + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
     when: Array = first + BIN * np.arange(0.5, len(table) * BINS).astype(np.float64)
-    scale = _scales(bins, middle, prior)
-    each = np.repeat(scale, BINS, axis=0)
-    count, width = bins["count"], float(bins["width"].max())
-    share = count / width
-    mean = bins["mean"][:, :, 0] - (bins["mean"][:, :, 1:] * each).sum(2)
+    count, mean = bins["count"], bins["mean"]
+    share = count / float(bins["width"].max())
     turn = bins["revolution"]
     turn = turn[np.isfinite(turn)]
     revolution = float(np.median(turn)) if len(turn) else REVOLUTION
@@ -211,13 +338,12 @@ def solve(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Sol
         np.tile(mean, (1, 2)), both, level=np.tile(level, 2), spread=np.tile(spread, 2)
     )
     bias, variance = smoothed[:, :3], squared[:, :3] + drift.noise
-    noise = _noise(bins, each)
+    noise = _noise(bins)
     check = hidden[:, None] & (share > 0.5)
     wrong, expected = mean - smoothed[:, 3:], squared[:, 3:] + drift.noise
-    factor = _coverage_factor(check, wrong, expected, *_fast(bins, each, noise))
+    factor = _coverage_factor(check, wrong, expected, *_fast(bins, noise))
     return Solution(
-        day=middle,
-        scale=scale,
+        factors=factors,
         bin=when,
         bias=bias,
         variance=variance,
@@ -239,48 +365,9 @@ def _level(mean: Array, count: Array, prior: Prior) -> tuple[Array, Array]:
     return level, np.where(seen, 300.0, prior.level_sigma / NANO)
 
 
-def _scales(bins: Mapping[str, Array], middle: Array, prior: Prior) -> Array:
-    """Factors per day from the bins within `REACH` days, drawn to those of all."""
-    moment = bins["moment"].reshape(len(middle), BINS, *bins["moment"].shape[1:])
-    daily = moment.sum(1)
-    slow = _slow_moment(bins, len(middle))
-    count = bins["count"].reshape(len(middle), BINS, 3).sum(1)
-    terms = prior.scale.shape[1]
-    result = np.zeros((len(middle), 3, terms))
-    for k in range(3):
-        overall = _solve_scale(
-            daily[:, k].sum(0), slow[:, k].sum(0), count[:, k].sum(), prior, k
-        )
-        pull = PULL * 8640.0 / max(count[:, k].sum(), 8640.0)
-        for i, now in enumerate(middle):
-            near = np.abs(middle - now) <= (REACH + 0.5) * 86_400.0
-            if near.all() or not count[near, k].any():
-                result[i, k] = overall
-                continue
-            result[i, k] = _solve_scale(
-                daily[near, k].sum(0) + pull * daily[:, k].sum(0),
-                slow[near, k].sum(0) + pull * slow[:, k].sum(0),
-                count[near, k].sum() + pull * count[:, k].sum(),
-                prior,
-                k,
-            )
-    return result
-
-
-def _slow_moment(bins: Mapping[str, Array], days: int) -> Array:
-    """Second moments of the changes between neighbouring bins, per day."""
-    good = bins["count"] > 0.5 * bins["width"].max()
-    change = np.diff(bins["mean"], axis=0, prepend=np.nan * bins["mean"][:1])
-    both = good & np.roll(good, 1, axis=0)
-    both[0] = False
-    change = np.where(both[..., None], change, 0.0)
-    moment = np.einsum("bki,bkj->bkij", change, change)
-    size = moment.shape[-1]
-    shape = (days, BINS, 3, size, size)
-    return np.asarray(moment.reshape(shape).sum(axis=1), dtype=np.float64)
-
-
-def _solve_scale(fast: Array, slow: Array, count: float, prior: Prior, k: int) -> Array:
+def _solve_factors(
+    fast: Array, slow: Array, count: float, prior: Prior, k: int
+) -> Array:
     """Factors from both moments, each weighted by what it leaves unexplained."""
     mean: Array = prior.scale[k]
     sigma = prior.scale_sigma[k]
@@ -312,13 +399,6 @@ def _blocks(when: Array) -> BoolArray:
     return np.asarray((turn < 3) | ((turn >= 15) & (turn < 21)) | (turn >= 42))
 
 
-def _squares(bins: Mapping[str, Array], each: Array) -> Array:
-    """Mean square of what the scaled donor leaves about the line of each bin."""
-    change = np.concatenate([np.ones((*each.shape[:2], 1)), -each], axis=2)
-    total = np.einsum("bki,bkij,bkj->bk", change, bins["moment"], change)
-    return np.asarray(np.maximum(total, 0.0) / np.maximum(bins["count"], 1))
-
-
 def _rows(bins: Mapping[str, Array]) -> Array:
     """What the variance of single samples may follow, shape (b, 3, 4)."""
     power = bins["power"]
@@ -326,16 +406,16 @@ def _rows(bins: Mapping[str, Array]) -> Array:
     return np.asarray(np.stack([np.ones_like(power), power, *both], axis=2))
 
 
-def _fast(bins: Mapping[str, Array], each: Array, noise: Array) -> tuple[Array, Array]:
+def _fast(bins: Mapping[str, Array], noise: Array) -> tuple[Array, Array]:
     """Variance of single samples per bin, found and expected."""
-    return _squares(bins, each), np.einsum("bkf,kf->bk", _rows(bins), noise)
+    return bins["square"], np.einsum("bkf,kf->bk", _rows(bins), noise)
 
 
-def _noise(bins: Mapping[str, Array], each: Array) -> Array:
+def _noise(bins: Mapping[str, Array]) -> Array:
     """How the variance of single samples follows donor and firings."""
     from scipy.optimize import nnls
 
-    squares, every = _squares(bins, each), _rows(bins)
+    squares, every = bins["square"], _rows(bins)
     result = np.zeros((3, 4))
     for k in range(3):
         use = bins["count"][:, k] > 0.5 * bins["width"].max()

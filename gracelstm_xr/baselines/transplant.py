@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from gracelstm_xr.baselines.carry import HALO, Chain, carry, day_lag, donor_level
+from gracelstm_xr.baselines.carry import (
+    HALO,
+    Carried,
+    Chain,
+    carry,
+    day_lag,
+    donor_level,
+)
 from gracelstm_xr.baselines.nominal import MODEL_SIGMA, nominal_prior
-from gracelstm_xr.baselines.overlap import bin_table, solve
+from gracelstm_xr.baselines.overlap import bin_table, day_moments, factors, solve
 from gracelstm_xr.baselines.screen import counts_of, marks_of, screened, tell
 from gracelstm_xr.compute.blocks import Output, gps_axis
 from gracelstm_xr.compute.days import day_blocks, day_results, midnight, thinned
@@ -29,8 +36,8 @@ from gracelstm_xr.physics.thrusterfit import day_sums
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gracelstm_xr.baselines.carry import Chain, DonorLevel
-    from gracelstm_xr.baselines.overlap import Solution
+    from gracelstm_xr.baselines.carry import DonorLevel
+    from gracelstm_xr.baselines.overlap import Factors, Solution
     from gracelstm_xr.physics.frames import Pair
     from gracelstm_xr.physics.thrusterfit import Response
 
@@ -76,8 +83,9 @@ def transplant(
 
     The donor's series is freed of its thruster firings, shifted by the lag of every
     epoch, rotated into the recipient's frame with both attitudes, scaled and given
-    the recipient's bias and drift as the overlap of both shows them; then the
-    recipient's own firings are put back.
+    the recipient's bias and drift as the overlap of both shows them, and, where there
+    are orbits, what both feel apart at a place along the orbit and in sunlight; then
+    the recipient's own firings are put back.
 
     Parameters
     ----------
@@ -177,6 +185,7 @@ def _chain(
         thrusters=thrusters and "thruster_on_time" in ds,
         attitude=attitude and "quaternion" in ds,
         components=() if model is None else tuple(MODEL_SIGMA),
+        place="position" in ds and "velocity" in ds,
     )
 
 
@@ -265,22 +274,43 @@ def _solution(
     ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, known: Any,
     options: Mapping[str, Any],
 ) -> Any:  # fmt: skip
-    """Fit of the whole span, as one Delayed."""
+    """Fit of the whole span, as one Delayed: factors first, then bias and errors."""
     import dask
 
-    days = day_results(_overlap_day, inputs, ds, chain, known, dict(options), halo=HALO)
-    return dask.delayed(_solved, pure=False)(days, _first_midnight(ds), chain, known)
+    common = (ds, chain, known, dict(options))
+    first = _first_midnight(ds)
+    days = day_results(_moments_of_day, inputs, *common, halo=HALO)
+    factors = dask.delayed(_factors, pure=False)(days, first, chain, known)
+    days = day_results(_bins_of_day, inputs, *common, factors, halo=HALO)
+    return dask.delayed(_solved, pure=False)(days, first, chain, known, factors)
 
 
-def _overlap_day(
+def _moments_of_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
     known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
+    found = _thinned_day(t, arrays, keep, chain, known, options)
+    return day_moments(found, midnight(t[keep.start]))
+
+
+def _bins_of_day(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
+    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
+    factors: Factors,
+) -> dict[str, Array]:  # fmt: skip
+    found = _thinned_day(t, arrays, keep, chain, known, options)
+    return bin_table(found, midnight(t[keep.start]), factors)
+
+
+def _thinned_day(
+    t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
+    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
+) -> Carried:  # fmt: skip
+    """Both satellites at the sampling of the overlap."""
     index = thinned(t, STEP)
     index = index[(index >= keep.start) & (index < keep.stop)]
     models = _models(t, arrays, chain, options)
-    found = carry(t, arrays, index, chain, *known, models)
-    return bin_table(found, midnight(t[keep.start]))
+    return carry(t, arrays, index, chain, *known, models)
 
 
 def _models(
@@ -303,11 +333,20 @@ def _models(
     return found[0], found[1]
 
 
-def _solved(
+def _factors(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
     known: tuple[dict[str, Array], DonorLevel],
+) -> Factors:  # fmt: skip
+    size = days[0][0]["fast"].shape[1] - 1
+    return factors(days, midnight, nominal_prior(chain, known[1], size))
+
+
+def _solved(
+    days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
+    known: tuple[dict[str, Array], DonorLevel], factors: Factors,
 ) -> Solution:  # fmt: skip
-    return solve(days, midnight, nominal_prior(chain, known[1]))
+    prior = nominal_prior(chain, known[1], factors.value.shape[2])
+    return solve(days, midnight, prior, factors)
 
 
 def _series_day(
@@ -318,11 +357,8 @@ def _series_day(
     """Transplant of one day and its parts."""
     models = _models(t, arrays, chain, options)
     found = carry(t, arrays, keep, chain, *known, models)
-    scaled = found.terms * solution.scale_at(found.t)
-    donor, bias = scaled[:, :, 0], solution.bias_at(found.t)
-    model = np.zeros_like(donor)
-    for j in range(1, scaled.shape[2]):
-        model = model + scaled[:, :, j]
+    donor, model = solution.factors.parts(found)
+    bias = solution.bias_at(found.t)
     total = donor + model + found.fired + bias
     return {
         "lin_accl_transplant": total,

@@ -145,7 +145,8 @@ VARIABLES: dict[str, Variable] = {
     "transplant_model": Variable(
         _VECTOR,
         "m s-2",
-        "part of the transplant from the force model, recipient minus donor",
+        "part of the transplant from place, sunlight and force model, recipient minus "
+        "donor",
         content=_MODEL,
     ),
     "transplant_overlap": Variable(

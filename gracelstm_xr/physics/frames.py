@@ -349,7 +349,7 @@ def assemble(
     if "donor.lin_accl" not in data:
         return frame
     raw = _unbiased(data["donor.lin_accl"], np.array(pair.donor_offset))
-    return replace(frame, donor=_rotated(lagrange(raw, t, inner + lag), geometry))
+    return replace(frame, donor=to_recipient(lagrange(raw, t, inner + lag), geometry))
 
 
 def _extras(
@@ -386,8 +386,8 @@ def _unbiased(raw: Array, offset: Array) -> Array:
     return result
 
 
-def _rotated(shifted: Array, geometry: Geometry) -> Array:
-    """Donor vectors in the recipient's SRF.
+def to_recipient(shifted: Array, geometry: Geometry) -> Array:
+    """Donor vectors at the lag, shape (n, 3), in the recipient's SRF.
 
     Where neither SCA1B nor an orbit gives an attitude, by the half turn about z of
     two satellites that face each other.
