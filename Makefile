@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.docs-installed
+LOWEST := $(VENV)-lowest
 DEMO_DIR ?= demo
 
-.PHONY: demo test test-long test-jax docs lint types house clean
+.PHONY: demo test test-long test-jax test-lowest docs lint types house clean
 
 demo: $(STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
@@ -22,6 +23,16 @@ test-long: $(STAMP)
 test-jax: $(STAMP)
 	$(BIN)/python -m pip install --quiet jax
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 --dist loadfile -m lstm
+
+# not part of CI: the quick tests with the oldest versions that pyproject.toml allows
+test-lowest:
+	$(PYTHON) -m venv $(LOWEST)
+	$(PYTHON) tests/lowest.py > $(LOWEST)/lowest.txt
+	$(LOWEST)/bin/python -m pip install --quiet uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python \
+		--constraint $(LOWEST)/lowest.txt --editable ".[test]"
+	$(LOWEST)/bin/python -m pytest -n 2 --dist loadfile \
+		-m "not (long or slow or lstm or distributed or benchmark)"
 
 # the site, into docs/_build/html; with GRACELSTM_EXECUTE_NOTEBOOKS=1 the notebooks run
 docs: $(DOCS_STAMP)
@@ -51,4 +62,4 @@ $(DOCS_STAMP): pyproject.toml
 	touch $(DOCS_STAMP)
 
 clean:
-	rm -rf $(VENV) docs/_build docs/notebooks docs/reference/generated build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(LOWEST) docs/_build docs/notebooks docs/reference/generated build dist .mypy_cache .ruff_cache .pytest_cache
