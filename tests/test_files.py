@@ -122,6 +122,19 @@ def test_originals(store: Path, tmp_path: Path) -> None:
     assert l1b.parse_name(next(iter(before))) is not None
 
 
+def test_a_filled_series_has_the_name_of_an_official_product(
+    make_grid: Any, tmp_path: Path
+) -> None:
+    ds = make_grid(size=600, satellites="CD", start="2019-02-01", filled=True)
+    (path, *_) = to_l1b(ds, tmp_path)
+    assert path.name == "ACT1B_2019-02-01_C_04.txt"
+    official = path.read_bytes().replace(b"gracelstm_xr", b"jpl software")
+    path.write_bytes(official)
+    with pytest.raises(GraceError, match="will not be replaced"):
+        to_l1b(ds, tmp_path, overwrite=True)
+    assert path.read_bytes() == official
+
+
 def test_leftovers_of_the_dead(tmp_path: Path) -> None:
     code = (
         "import os, sys; from gracelstm_xr.files import writing\n"
@@ -147,7 +160,8 @@ def test_an_array_of_the_user_in_our_store_stays(store: Path, make_grid: Any) ->
     zarr.open_group(store, mode="a").create_array("mine", data=np.array([1.0, 2.0]))
     with pytest.raises(GraceError, match="mine in it was not written by"):
         to_zarr(make_grid(size=60), store, mode="w")
-    assert zarr.open_group(store, mode="r")["mine"][:].tolist() == [1.0, 2.0]
+    group = zarr.open_group(store, mode="r", use_consolidated=False)
+    assert group["mine"][:].tolist() == [1.0, 2.0]
 
 
 def test_parts_and_reports_of_others(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -57,6 +58,7 @@ def faults_in(
                 files += 1
                 faults += _faults_of(array, file, axis)
         faults += _unrecorded(group, meta, where)
+        faults += _other_copy(group)
     return files, faults
 
 
@@ -98,3 +100,23 @@ def _unrecorded(group: Any, meta: Mapping[str, Any], where: str) -> Iterator[str
                 f"manifest/{name} is gone from {where}; ingest the source files again "
                 "to have it written anew"
             )
+
+
+def _other_copy(group: Any) -> Iterator[str]:
+    """Arrays whose metadata are not those in the copy that the root has of them."""
+    import zarr
+
+    root = zarr.open_group(group.store_path, mode="r", zarr_format=3)
+    if root.metadata.consolidated_metadata is None:
+        return
+    copy = root.metadata.consolidated_metadata.metadata
+    for name, array in sorted(group.arrays()):
+        if name not in copy or _as_text(copy[name]) != _as_text(array.metadata):
+            yield (
+                f"zarr.json holds other metadata of {name} than {name}/zarr.json; "
+                "other programs read these: renew them with zarr.consolidate_metadata"
+            )
+
+
+def _as_text(metadata: Any) -> str:
+    return json.dumps(metadata.to_dict(), sort_keys=True)

@@ -24,7 +24,7 @@ from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError
 from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.agree import form_of
-from gracelstm_xr.store.layout import axis_meta, plain_attributes
+from gracelstm_xr.store.layout import axis_meta, complete_root, plain_attributes
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, gap_count, shard_name
 from gracelstm_xr.store.plan import plan
@@ -324,7 +324,7 @@ def _complete(
         "written": written(group, site.layout.shard),
         "problems": problems[:MOST_PROBLEMS],
     }
-    group.attrs.put(new)
+    complete_root(group, new)
     site.target.publish(replace=site.replace)
     return kept
 

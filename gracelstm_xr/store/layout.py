@@ -116,6 +116,30 @@ def enlarge(
     group.attrs.update({META: {**meta, "made": sorted({*written, *map(str, names)})}})
 
 
+def complete_root(group: Any, attrs: Mapping[str, Any]) -> None:
+    """Write the root of a finished store, with the metadata of its arrays, at once.
+
+    Other programs open the store by this one object. This package reads the arrays'
+    own metadata, and whatever it writes to the root before it changes an array drops
+    the copy, so that there is none while a store grows.
+
+    Parameters
+    ----------
+    group : zarr.Group
+        Root, opened without a copy.
+    attrs : mapping
+        All that the store says about itself.
+    """
+    import zarr
+    from zarr.core.group import AsyncGroup, ConsolidatedMetadata, GroupMetadata
+
+    arrays = {name: array.metadata for name, array in group.arrays()}
+    copy = ConsolidatedMetadata(metadata=arrays)
+    metadata = GroupMetadata(attributes=dict(attrs), consolidated_metadata=copy)
+    root = zarr.Group(AsyncGroup(metadata=metadata, store_path=group.store_path))
+    root.attrs.put(dict(attrs))
+
+
 def _remove_half_made(group: Any, new: xr.Dataset, written: Collection[str]) -> None:
     """Remove what a killed run has made of `new`: values of it there are none yet."""
     arrays = dict(group.arrays())

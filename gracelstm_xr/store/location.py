@@ -307,7 +307,11 @@ class Target:
 
         with readable(where):
             return zarr.open_group(
-                where, mode=mode, zarr_format=3, storage_options=self._storage()
+                where,
+                mode=mode,
+                zarr_format=3,
+                use_consolidated=False,
+                storage_options=self._storage(),
             )
 
     def publish(self, *, replace: bool = False) -> None:

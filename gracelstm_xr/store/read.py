@@ -221,7 +221,11 @@ def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
 
     try:
         return zarr.open_group(
-            where, mode="r", zarr_format=3, storage_options=storage(where, options)
+            where,
+            mode="r",
+            zarr_format=3,
+            use_consolidated=False,
+            storage_options=storage(where, options),
         )
     except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
         if os.path.isfile(where):

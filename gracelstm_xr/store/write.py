@@ -44,7 +44,7 @@ from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.guard import at_work
 from gracelstm_xr.store.ingest import SHARD_DAYS, ingest_selection
-from gracelstm_xr.store.layout import create
+from gracelstm_xr.store.layout import complete_root, create
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     ShardRecord,
@@ -292,12 +292,12 @@ class _Job:
         for record in records:
             for satellite, gaps in record.gaps.items():
                 observed[satellite] = observed.get(satellite, 0) + gaps.observed
-        meta: Any = group.attrs.asdict()[META]
-        said = {k: v for k, v in meta.items() if k not in PASSING}
+        attrs: dict[str, Any] = group.attrs.asdict()
+        said = {k: v for k, v in attrs[META].items() if k not in PASSING}
         forms = {name: form_of(array) for name, array in sorted(group.arrays())}
         done = {"complete": True, "observed": observed, "arrays": forms}
         files = written(group, self.shard)
-        group.attrs[META] = {**said, **done, "written": files}
+        complete_root(group, {**attrs, META: {**said, **done, "written": files}})
         self.target.publish(replace=self.replace)
 
 

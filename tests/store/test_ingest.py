@@ -371,7 +371,7 @@ def test_quantised_stores_grow_and_decode_everywhere(tmp_path: Path) -> None:
     exact = gx.open_archive(folder).load()
     for back in (
         gx.open_store(tmp_path / "a.zarr").load(),
-        xr.open_zarr(tmp_path / "a.zarr", consolidated=False).load(),
+        xr.open_zarr(tmp_path / "a.zarr").load(),
     ):
         for name in ("lin_accl", "acl_res"):
             error = np.abs(back[name].values - exact[name].values)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,9 @@ import pytest
 import xarray as xr
 import zarr
 
+from gracelstm_xr.store.check import faults_in
+from gracelstm_xr.store.location import Target
+from gracelstm_xr.store.read import open_store
 from gracelstm_xr.store.write import to_zarr
 
 DAY = 86_400
@@ -24,9 +29,11 @@ def written(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     return ds, path
 
 
+@pytest.mark.filterwarnings("error")
 def test_plain_xarray(written: Any) -> None:
     ds, path = written
-    plain = xr.open_zarr(path, consolidated=False)
+    plain = xr.open_zarr(path)
+    xr.testing.assert_identical(plain, xr.open_zarr(path, consolidated=False))
     assert set(plain.data_vars) == set(ds.data_vars)
     np.testing.assert_array_equal(plain.time.values, ds.time.values)
     for name, variable in ds.variables.items():
@@ -88,3 +95,19 @@ def test_what_holds_nothing_is_not_on_disk(written: Any) -> None:
     # of the first shard B has one day, A two
     sizes = files("lin_accl")
     assert 0.4 < sizes["1/0/0"] / sizes["0/0/0"] < 0.6
+
+
+def test_the_copy_of_metadata_is_never_believed(written: Any, tmp_path: Path) -> None:
+    """Another program may change an array and leave the copy in the root as it is."""
+    path = shutil.copytree(written[1], tmp_path / "a.zarr")
+    assert faults_in(path)[1] == []
+    zarr.open_group(path, mode="r+")["acl_res"].attrs["comment"] = "mine"
+    assert "comment" not in xr.open_zarr(path)["acl_res"].attrs
+    assert open_store(path)["acl_res"].attrs["comment"] == "mine"
+    (fault,) = faults_in(path)[1]
+    assert fault.startswith("zarr.json holds other metadata of acl_res than")
+    # whatever this package writes to the root first drops the copy
+    Target.at(path).in_place().group().attrs.update({"note": "growing"})
+    with pytest.raises(ValueError, match="Consolidated metadata"):
+        xr.open_zarr(path, consolidated=True)
+    assert faults_in(path)[1] == []
