@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
+import numpy as np
 import pytest
+from l1b_cases import legacy_header
 
 from gracelstm_xr import l1b
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, L1BFormatError
+from gracelstm_xr.l1b.products import product_of
 
 LINES = ["946728000 C 1 2 3 0 0 0 0 0 0  00000000"]
 NAME = "ACC1B_2030-01-01_C_04.txt"
@@ -59,3 +64,18 @@ def test_long_lines_of_a_legacy_header(acc_case):
     line = f"{'TIME FIRST OBS(SEC PAST EPOCH)':<30}: {'(' * 400_000}\n".encode()
     data = data.replace(b"FILE TYPE", line + b"FILE TYPE", 1)
     assert l1b.read_bytes(data, "ACC1B_2003-09-14_A_02.dat").report.records == 1
+
+
+def test_one_long_text_among_short_ones():
+    """Every record would get the room of the longest: 40 GB."""
+    record = np.zeros(1, product_of("IHK1B", "A").record_dtype())
+    record["GRACE_id"] = b"A"
+    texts = [b"short"] * 20_000 + [b"x" * 2_000_000]
+    body = b"".join(record.tobytes() + text + b"\0" for text in texts)
+    data = legacy_header("IHK1B", len(texts)) + body
+    tracemalloc.start()
+    with pytest.raises(L1BFormatError, match="a text of 2000000 characters; expected"):
+        l1b.read_bytes(data, "IHK1B_2003-09-14_A_02.dat")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6
