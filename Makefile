@@ -3,13 +3,14 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO_STAMP := $(VENV)/.demo-installed
 DOCS_STAMP := $(VENV)/.docs-installed
 LOWEST := $(VENV)-lowest
 DEMO_DIR ?= demo
 
 .PHONY: demo test test-long test-jax test-lowest docs lint types house clean
 
-demo: $(STAMP)
+demo: $(DEMO_STAMP)
 	$(BIN)/gracelstm demo --out $(DEMO_DIR)
 
 test: $(STAMP)
@@ -48,6 +49,13 @@ types: $(STAMP)
 # code lines, modules and definitions per room
 house:
 	$(PYTHON) tests/test_house.py
+
+# the package alone; what tests and site need comes with them
+$(DEMO_STAMP): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --editable .
+	touch $(DEMO_STAMP)
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
