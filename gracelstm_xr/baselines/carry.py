@@ -121,7 +121,7 @@ class Carried(NamedTuple):
     model : ndarray, shape (n, 3, components)
         What every component of the force model says recipient minus carried donor is
         [m s-2].
-    place : ndarray, shape (n, covariates)
+    place : ndarray, shape (covariates, n)
         Columns of `PLACE`; 0 where the orbit is unknown.
     fired, donor_fired : ndarray, shape (n, 3)
         Firings of the recipient, and of the donor at the lag, rotated [m s-2].
@@ -149,7 +149,7 @@ class Carried(NamedTuple):
         yield self.donor[:, axis] / NANO
         for component in self.model[:, axis].T:
             yield component / NANO
-        yield from self.place.T
+        yield from self.place
 
 
 def donor_level(t: Array, days: list[tuple[Array, Array]], lag: Array) -> DonorLevel:
@@ -246,10 +246,10 @@ def _model_difference(
 
 
 def _place(frame: Frame, chain: Chain) -> Array:
-    """Covariates of place and sunlight, shape (n, covariates)."""
+    """Covariates of place and sunlight, shape (covariates, n)."""
     if not chain.place:
-        return np.zeros((len(frame), 0))
-    return np.nan_to_num(columns(frame, PLACE).T)
+        return np.zeros((0, len(frame)))
+    return np.nan_to_num(columns(frame, PLACE))
 
 
 def _revolution(frame: Frame) -> float:

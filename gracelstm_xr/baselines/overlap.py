@@ -80,10 +80,19 @@ class Factors:
     def parts(self, found: Carried) -> tuple[Array, Array]:
         """What comes from the donor, and from all else [m s-2], shape (n, 3) each."""
         donor, rest = np.zeros((2, len(found.t), 3))
-        for k in range(3):
-            for j, term in enumerate(found.terms(k)):
-                part = rest if j else donor
-                part[:, k] += term * np.interp(found.t, self.day, self.value[:, k, j])
+        low, high = np.searchsorted(self.day, (found.t[0], found.t[-1]))
+        near = slice(max(int(low) - 1, 0), int(high) + 1)
+        days = self.day[near]
+        for one, value in zip(np.eye(len(days)), self.value[near], strict=True):
+            weight = np.interp(found.t, days, one)
+            for k in range(3):
+                terms = zip(value[k], found.terms(k), strict=True)
+                factor, series = next(terms)
+                donor[:, k] += weight * (factor * series)
+                total = np.zeros(len(found.t))
+                for factor, series in terms:
+                    total += factor * series
+                rest[:, k] += weight * total
         return NANO * donor, NANO * rest
 
 

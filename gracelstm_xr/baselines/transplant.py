@@ -73,6 +73,7 @@ def transplant(
     recipient: str | None = None,
     thrusters: bool = True,
     attitude: bool = True,
+    place: bool = True,
     force_model: Literal["remove-restore"] | None = None,
     f107: float | xr.DataArray | None = None,
     ap: float | xr.DataArray | None = None,
@@ -96,10 +97,12 @@ def transplant(
         Satellites by letter; the twin of the other by default, the second satellite
         as recipient when neither is given.
     thrusters : bool, default True
-        Remove and restore firings; needs THR1B. False is the simple transplant.
+        Remove and restore firings; needs THR1B.
     attitude : bool, default True
         Rotate by the attitudes of SCA1B; False, and epochs without, turn by half a
         turn about z.
+    place : bool, default True
+        Fit what both feel apart along the orbit and in sunlight; needs GNV1B.
     force_model : "remove-restore" or None, optional
         Take the difference of the non-gravitational force model
         (`gracelstm_xr.physics.forces`) between the two satellites into account. Needs
@@ -138,7 +141,7 @@ def transplant(
     conventions.require_series(ds)
     pair = _chosen(ds, donor, recipient)
     ds = screened(ds, clean=clean)
-    chain = _chain(ds, pair, thrusters, attitude, force_model)
+    chain = _chain(ds, pair, thrusters, attitude, place, force_model)
     inputs = _inputs(ds, pair)
     known = _known(ds, inputs, chain)
     options = _model_options(chain, f107, ap, mass)
@@ -167,8 +170,9 @@ def _chosen(ds: xr.Dataset, donor: str | None, recipient: str | None) -> Pair:
 
 
 def _chain(
-    ds: xr.Dataset, pair: Pair, thrusters: bool, attitude: bool, model: str | None
-) -> Chain:
+    ds: xr.Dataset, pair: Pair, thrusters: bool, attitude: bool, place: bool,
+    model: str | None,
+) -> Chain:  # fmt: skip
     if model not in (None, "remove-restore"):
         raise ValueError(
             f"found force_model={model!r}, expected 'remove-restore' or None"
@@ -185,7 +189,7 @@ def _chain(
         thrusters=thrusters and "thruster_on_time" in ds,
         attitude=attitude and "quaternion" in ds,
         components=() if model is None else tuple(MODEL_SIGMA),
-        place="position" in ds and "velocity" in ds,
+        place=place and "position" in ds and "velocity" in ds,
     )
 
 
@@ -309,6 +313,9 @@ def _thinned_day(
     """Both satellites at the sampling of the overlap."""
     index = thinned(t, STEP)
     index = index[(index >= keep.start) & (index < keep.stop)]
+    if len(index) == 0:
+        # the last seconds of a day, none of them a whole step
+        index = np.arange(keep.start, keep.stop)
     models = _models(t, arrays, chain, options)
     return carry(t, arrays, index, chain, *known, models)
 

@@ -120,7 +120,7 @@ def test_sigma_grows_away_from_the_overlap(
 
 def test_the_mean_force_reaches_a_dead_recipient() -> None:
     """Drag that grows by 5 nm s-2 a day along both tracks; series made for this."""
-    days, step = 30, 10
+    days, step = 18, 10
     t = np.arange(0.0, days * DAY, step)
     rng = np.random.default_rng(3)
     values = np.zeros((2, len(t), 3))
@@ -132,7 +132,7 @@ def test_the_mean_force_reaches_a_dead_recipient() -> None:
         values[row, :, 0] += (-1) ** row * 5e-9 * t / DAY
     values += 1e-10 * rng.normal(size=values.shape)
     exact = values[1].copy()
-    values[1, 10 * DAY // step :] = np.nan
+    values[1, 8 * DAY // step :] = np.nan
     axis = RegularAxis(
         np.datetime64("2008-01-01", "ns"), np.timedelta64(step, "s"), len(t)
     )
@@ -141,7 +141,7 @@ def test_the_mean_force_reaches_a_dead_recipient() -> None:
         coords={"satellite": ["A", "B"], "axis": list("xyz")},
     ).assign_coords(regular_coords(axis))
     wrong = transplant(ds)["lin_accl_transplant"].values - exact
-    # it grows by 100 nm s-2 while B is dead
+    # it grows by 50 nm s-2 while B is dead
     assert (rms(wrong[-DAY // step : -100]) < [5e-9, 2e-9, 2e-9]).all()
 
 
@@ -169,7 +169,9 @@ def test_donor_missing_at_the_edges(whole: xr.Dataset) -> None:
 def test_thrusters_and_attitude_help(
     both: dict[str, xr.Dataset], whole: xr.Dataset, truth: xr.Dataset
 ) -> None:
-    simple = transplant(whole, thrusters=False, attitude=False).compute()
+    simple = transplant(whole, thrusters=False, attitude=False, place=False)
+    simple = simple.compute()
+    assert not simple["transplant_model"].values.any()
     assert simple["lin_accl_transplant"].attrs["thrusters"] == "not treated"
     assert not simple["transplant_thruster"].values.any()
     fired = whole["thruster_on_time"].sel(satellite="B").values[:, :6].any(axis=1)

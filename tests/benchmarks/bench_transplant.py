@@ -55,7 +55,7 @@ def options(scenario: Scenario) -> dict[str, dict[str, object]]:
     """Ways to transplant."""
     restore = {"force_model": "remove-restore"}
     return {
-        "simple": {"thrusters": False, "attitude": False},
+        "simple": {"thrusters": False, "attitude": False, "place": False},
         "full": {},
         "remove-restore": {**restore, **activity(scenario, 1.0)},
         "F10.7, ap +30 %": {**restore, **activity(scenario, 1.3)},
