@@ -20,6 +20,7 @@ TIMEOUT = 500
 #: What C++ libraries write to the terminal is no output of a cell; figures stay small.
 OPTIONS = [
     "--IPKernelApp.capture_fd_output=False",
+    "--IPKernelApp.log_level=40",
     "--InlineBackend.rc={'figure.dpi': 80}",
 ]
 #: What a kernel gets: no GPU, no log of the libraries below, one thread for small

@@ -48,6 +48,7 @@ def download(arguments: Namespace) -> None:
                 f"none of {len(wanted)} tarballs found, the first at {wanted[0].url}; "
                 "check --mission, --start, --stop and --release"
             )
-    say(f"{total - len(absent)} tarballs fetched, {len(there)} were there: {folder}")
+    fetched = total - len(absent)
+    say(f"tarballs in {folder}: {fetched} fetched, {len(there)} there before")
     if absent:
         say("the server has none of " + ", ".join(str(t.date) for t in absent))

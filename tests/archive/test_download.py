@@ -101,7 +101,7 @@ def test_fetch_and_go_on(centre: Centre, capsys: pytest.CaptureFixture[str]) -> 
     capsys.readouterr()
     assert run(centre, "2008-01-01", "2008-01-04") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "2 tarballs fetched, 1 were there: in",
+        "tarballs in in: 2 fetched, 1 there before",
         "the server has none of 2008-01-03",
     ]
     assert first not in centre.asked
