@@ -6,10 +6,11 @@
 Archives of both missions are simulated; the second satellite is dead for the last days
 (with ``--begin`` the first). RMS of x y z in nm s-2 after a straight line every 6 h is
 taken out, as a gravity solver estimates the bias, raw in brackets, and the share of the
-raw errors of all axes within one and two sigma. Methods: a plain transplant (lag, half a
-turn, scale, bias, drift) fitted to the five days beside the dead ones;
-``ds.grace.transplant()``; ``ds.grace.fill(model)``. Without ``--network`` the fit has one
-too small to be used, and takes a minute.
+raw errors of all axes within one and two sigma.
+
+Methods: a plain transplant (lag, half a turn, scale, bias, drift) fitted to the five
+days beside the dead ones; ``ds.grace.transplant()``; ``ds.grace.fill(model)``. Without
+``--network`` the fit has one too small to be used, and takes a minute.
 """
 
 from __future__ import annotations
