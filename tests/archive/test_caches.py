@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -87,11 +88,14 @@ def test_times_are_read_only_as_those_of_any_index(
 ) -> None:
     archive = gx.open_archive(folder, satellites="A", products=["ACC1B"])
     archive.grace.to_zarr(tmp_path / "a.zarr")
+    # backwards it is an ordinary index, whose values pandas 2 lets be written
+    ordinary = archive.isel(time=slice(None, None, -1))
+    writable = pd.date_range("2008", periods=2).values.flags.writeable
     for ds in (
         xr.open_dataset(next(folder.glob("ACC1B*"))),
         xr.open_dataset(next(folder.glob("ACC1B*"))).load(),
         archive,
-        archive.isel(time=slice(None, None, -1)),
+        *([] if writable else [ordinary]),
         gx.open_store(tmp_path / "a.zarr"),
         gx.open_store(tmp_path / "a.zarr").load(),
     ):

@@ -273,9 +273,18 @@ def test_partial_date_in_a_data_array_keeps_its_index() -> None:
     assert "time" not in ordinary().sel(time=label).indexes
 
 
+#: Labels that stand for no time.
+NO_TIME = ("empty text", "pd.NaT", "array with NaT")
+
+
 @pytest.mark.parametrize("method", ["nearest", "ffill", "backfill"])
 @pytest.mark.parametrize("label", LABELS.values(), ids=LABELS.keys())
-def test_sel_with_method(label: Any, method: Any) -> None:
+def test_sel_with_method(
+    label: Any, method: Any, request: pytest.FixtureRequest
+) -> None:
+    kind = request.node.callspec.id.partition("-")[0]
+    if kind in NO_TIME and int(pd.__version__.partition(".")[0]) < 3:
+        pytest.skip("an index of pandas 2 has a nearest time to none")
     compare(lambda ds: ds.sel(time=label, method=method))
 
 
