@@ -107,8 +107,9 @@ def gaps(arguments: Namespace) -> None:
     if arguments.csv:
         _check_file(arguments.csv)
         _check_free(arguments, arguments.csv, "table of gaps")
-    ds = _open(arguments.store)
-    every = find_gaps(ds).to_dataframe()[["satellite", "start", "stop", "length"]]
+    with contextlib.ExitStack() as opened:
+        table = find_gaps(open_series(arguments.store, opened)).to_dataframe()
+    every = table[["satellite", "start", "stop", "length"]]
     shortest = duration(arguments.min_length, name="--min-length", zero=True)
     rows = every[every["length"] >= shortest]
     if arguments.csv:
@@ -224,11 +225,12 @@ def plot(arguments: Namespace) -> None:
         raise UsageError(f"{arguments.out}: expected the name of a figure in .png")
     _check_file(arguments.out)
     _check_free(arguments, arguments.out, "figure")
-    ds = _cut(_open(arguments.store), arguments)
-    if arguments.satellite:
-        satellite_pairs(ds, recipient=arguments.satellite)
-        ds = ds.sel(satellite=[arguments.satellite])
-    drawn = getattr(figures, arguments.kind.replace("-", "_"))(ds)
+    with contextlib.ExitStack() as opened:
+        ds = _cut(open_series(arguments.store, opened), arguments)
+        if arguments.satellite:
+            satellite_pairs(ds, recipient=arguments.satellite)
+            ds = ds.sel(satellite=[arguments.satellite])
+        drawn = getattr(figures, arguments.kind.replace("-", "_"))(ds)
     figure = getattr(drawn, "figure", drawn)
     with writing(arguments.out, replace=arguments.overwrite) as work:
         about = {"Software": PROGRAM}

@@ -15,7 +15,7 @@ from gracelstm_xr.evaluate.report import check_report, write_report
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import PROGRAM, check_output, writing
 
-#: Size of the demonstration: about ten minutes on two cores.
+#: Size of the demonstration: ten to fifteen minutes on two cores.
 MISSION = "grace"
 START = "2008-01-01"
 DAYS = 12

@@ -319,7 +319,7 @@ def _info(commands: Any) -> None:
 
 def _gaps(commands: Any) -> None:
     parser = _command(commands, "gaps", "List the gaps of a store.")
-    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("store", metavar="STORE", help="Zarr store or netCDF file")
     parser.add_argument(
         "--min-length",
         type=_duration,
@@ -433,7 +433,7 @@ FIGURES = (
 
 def _plot(commands: Any) -> None:
     parser = _command(commands, "plot", "Draw a figure of a store.")
-    parser.add_argument("store", metavar="STORE", help="Zarr store to read")
+    parser.add_argument("store", metavar="STORE", help="Zarr store or netCDF file")
     parser.add_argument("out", metavar="OUT.png", help="figure")
     parser.add_argument(
         "--kind", choices=FIGURES, default="overview", help="default overview"

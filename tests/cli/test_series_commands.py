@@ -63,7 +63,7 @@ def test_fill_by_a_baseline_and_export_what_it_made(
     span = ("--start", "2008-01-01T09:00", "--stop", "2008-01-01T11:00")
     series = gx.open_store(store)["lin_accl"].sel(time=slice(*span[1::2]))
     missing = series.isel(time=slice(7200)).isnull().sum("time")
-    days = []
+    days, gaps = [], []
     for name in ("a.zarr", "a.nc"):
         assert run("fill", store, tmp_path / name, "--method", "linear", *span) == 0
         told = capsys.readouterr().out
@@ -71,9 +71,14 @@ def test_fill_by_a_baseline_and_export_what_it_made(
             assert counts.all()
             by_method = f"interpolation {' '.join(map(str, counts.values))}"
             assert f"{letter}: {by_method}\n" in told
+        assert run("gaps", tmp_path / name, "--min-length", "1s") == 0
+        gaps.append(capsys.readouterr().out)
+        assert run("plot", tmp_path / name, tmp_path / f"{name}.png") == 0
         folder = tmp_path / f"{name}.days"
         assert run("export", tmp_path / name, folder, "--format", "l1b") == 0
         days.append({path.name: l1b.read(path).columns for path in folder.iterdir()})
+    assert gaps[0] == gaps[1]
+    assert "2008-01-01T" in gaps[0]
     assert list(days[0]) == list(days[1]) != []
     for name, columns in days[0].items():
         assert name.startswith("ACT1B_2008-01-01")
