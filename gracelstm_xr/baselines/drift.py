@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.arrays import Array
+from gracelstm_xr.physics.earth import REVOLUTION
 
 #: Averaging interval [s]; bins stand at whole multiples of it.
 BIN = 600.0
@@ -22,8 +23,6 @@ BIN = 600.0
 SCALES = np.array([1800.0, 7200.0, 28_800.0, 115_200.0, 921_600.0])
 #: Processes that repeat: cycles per revolution, and time to lose the phase [s].
 CYCLES = ((1, 72_000.0), (1, 432_000.0), (2, 72_000.0))
-#: Revolution where there is no orbit [s].
-REVOLUTION = 5620.0
 #: Least power of the longest process [nm2 s-4]: biases drift by 0.2, 1.2 and 0.2 nm
 #: s-2 a day (GRACE TN-02) even when a short span does not show it.
 LEAST = (SCALES[-1] / 86_400.0) ** 2 / 3 * np.array([0.2, 1.2, 0.2]) ** 2

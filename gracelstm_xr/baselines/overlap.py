@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.baselines.carry import Carried
-from gracelstm_xr.baselines.drift import BIN, REVOLUTION, Drift
+from gracelstm_xr.baselines.drift import BIN, Drift
 from gracelstm_xr.baselines.moments import NANO
+from gracelstm_xr.physics.earth import REVOLUTION
 
 __all__ = [
     "Factors",

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gracelstm_xr.arrays import Array, BoolArray, IntArray
-from gracelstm_xr.baselines.drift import BIN, REVOLUTION, Drift
+from gracelstm_xr.baselines.drift import BIN, Drift
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.signal.bins import bin_means, curve, line, near
 
 #: Windows serve stretches of so many seconds at whole multiples of it.

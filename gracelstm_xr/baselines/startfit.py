@@ -8,7 +8,7 @@ import numpy as np
 
 from gracelstm_xr.arrays import Array, BoolArray, IntArray
 from gracelstm_xr.baselines.bridge import Bridge
-from gracelstm_xr.baselines.drift import BIN, REVOLUTION
+from gracelstm_xr.baselines.drift import BIN
 from gracelstm_xr.baselines.moments import NANO, columns
 from gracelstm_xr.baselines.regression import (
     RIDGE_TERMS,
@@ -21,6 +21,7 @@ from gracelstm_xr.baselines.repeating import Repeating
 from gracelstm_xr.baselines.slow import SlowResidual
 from gracelstm_xr.baselines.start import Track
 from gracelstm_xr.core.gaps import log_uniform_gaps
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.physics.frames import Frame
 from gracelstm_xr.signal.bins import bin_means
 

@@ -37,7 +37,7 @@ IntArray = npt.NDArray[np.int64]
 #: Time behind an origin whose residual is looked at [s]: four revolutions and a bit.
 BEHIND = 24_000.0
 #: Length of a revolution at the longest [s].
-REVOLUTION = 5760.0
+LONGEST = 5760.0
 #: Time before an origin that is built anew for each [s], and over which the attitude
 #: is compared with the nominal one [s].
 NEAR, FACING = 1800.0, 20_000.0
@@ -278,7 +278,7 @@ def _turns(part: Frame, left: Array, index: IntArray) -> dict[str, Array]:
     }
     for turn in (1, 2, 3):
         known = seen.copy()
-        known[max(index[0] - round((turn - 1) * REVOLUTION / step), 0) :] = False
+        known[max(index[0] - round((turn - 1) * LONGEST / step), 0) :] = False
         method = PreviousOrbit(turn + 4)
         for half, name in ((NARROW, f"turn_{turn}"), (WIDE, f"turn_{turn}_mean")):
             if half == WIDE or turn == 1:
@@ -290,7 +290,7 @@ def _activity(part: Frame, cut: int) -> Array:
     """RMS change of the smoothed series between the last two revolutions."""
     step = float(part.t[1] - part.t[0])
     smooth = replace(part, own=_mean(part.own, WIDE / step))
-    first = max(cut - round(REVOLUTION / step), 0)
+    first = max(cut - round(LONGEST / step), 0)
     known = np.isfinite(part.own)
     known[first:] = False
     index = np.arange(first, cut)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.core.gaps import place_gaps, runs
+from gracelstm_xr.physics.earth import REVOLUTION
 
 __all__ = ["EVERYTHING", "GAP_LENGTHS", "hidden_rounds", "stretches", "thinned"]
 
@@ -17,7 +18,7 @@ IntArray = npt.NDArray[np.int64]
 
 #: Default gap lengths [s]: 10 s to a day, one revolution among them.
 GAP_LENGTHS = (
-    *(10.0, 20.0, 30.0, 60.0, 100.0, 300.0, 900.0, 1800.0, 5640.0),
+    *(10.0, 20.0, 30.0, 60.0, 100.0, 300.0, 900.0, 1800.0, REVOLUTION),
     *(10_800.0, 21_600.0, 43_200.0, 86_400.0),
 )
 #: The length that hides all a recipient ever observed.

@@ -20,6 +20,7 @@ from gracelstm_xr.filling.lessons import ORDER, Sample
 from gracelstm_xr.filling.onestep import one_step_rms
 from gracelstm_xr.filling.outlook import Outcome
 from gracelstm_xr.filling.present import as_fitted
+from gracelstm_xr.physics.earth import REVOLUTION
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -31,7 +32,7 @@ __all__ = ["LEADS", "hindcast"]
 Array = npt.NDArray[np.float64]
 
 #: Default lead times [s]: 1, 10, 60 min, one revolution and the step of the paper.
-LEADS = (10.0, 60.0, 600.0, 3600.0, 5640.0)
+LEADS = (10.0, 60.0, 600.0, 3600.0, REVOLUTION)
 #: Steps whose lead time differs by less than this part count for a lead time.
 NEAR = 0.1
 #: Names in the table; the others keep theirs.

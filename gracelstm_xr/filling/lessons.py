@@ -11,6 +11,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines.autoregression import AutoRegression
 from gracelstm_xr.filling.ahead import Ahead, process_term
 from gracelstm_xr.filling.outlook import TERMS, ForecastCalibration, hats
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.physics.frames import Frame
 
 __all__ = ["LEADS", "Sample", "learn", "spread"]
@@ -18,10 +19,10 @@ __all__ = ["LEADS", "Sample", "learn", "spread"]
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
-#: Lead times tabulated [s]; one revolution is 5640 s.
+#: Lead times tabulated [s].
 LEADS = (
-    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0, 5640.0,
-    11_280.0, 16_920.0,
+    10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0, 1800.0, 3600.0,
+    REVOLUTION, 2 * REVOLUTION, 3 * REVOLUTION,
 )  # fmt: skip
 #: Parts of the hindcasts of which each is forecast with weights from the others.
 FOLDS = 4

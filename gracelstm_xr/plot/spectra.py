@@ -12,6 +12,7 @@ from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError, NotEnoughDataError
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.plot.blocks import by_block, one_satellite, one_series
 from gracelstm_xr.plot.style import (
     ASD_UNIT,
@@ -185,11 +186,11 @@ def finish_spectrum(ax: Axes, axis: str, label: str) -> None:
     )  # fmt: skip
     ax.set_xlim(f[0], f[-1])
     ax.set_ylim(low, high)
-    if f[0] < 1 / 5640:
-        ax.axvline(1 / 5640, color=grey, lw=0.7)
+    if f[0] < 1 / REVOLUTION:
+        ax.axvline(1 / REVOLUTION, color=grey, lw=0.7)
         ax.annotate(
-            " 1 per revolution", (1 / 5640, 0.02), xycoords=ax.get_xaxis_transform(),
-            fontsize="small", color="0.35",
+            " 1 per revolution", (1 / REVOLUTION, 0.02),
+            xycoords=ax.get_xaxis_transform(), fontsize="small", color="0.35",
         )  # fmt: skip
     plain_log(ax)
     plain_log(ax, which="x")

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from gracelstm_xr.baselines.drift import BIN, REVOLUTION
+from gracelstm_xr.baselines.drift import BIN
 from gracelstm_xr.baselines.slow import CONTEXT, CORE, MEMORY, SlowResidual
+from gracelstm_xr.physics.earth import REVOLUTION
 from gracelstm_xr.signal.bins import bin_means
 
 STEP = 10.0
