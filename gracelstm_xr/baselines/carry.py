@@ -107,6 +107,20 @@ class DonorLevel(NamedTuple):
         return None if np.isnan(lag) else lag
 
 
+class Constants(NamedTuple):
+    """What one number tells of the whole span.
+
+    Attributes
+    ----------
+    responses : dict of str to ndarray, shape (6, 3)
+        Thruster response per satellite [m s-2].
+    level : DonorLevel
+    """
+
+    responses: dict[str, Array]
+    level: DonorLevel
+
+
 class Carried(NamedTuple):
     """Both satellites in the recipient's frame, n samples.
 
@@ -165,8 +179,7 @@ def carry(
     arrays: Mapping[str, npt.NDArray[Any]],
     index: slice | IntArray,
     chain: Chain,
-    responses: Mapping[str, Array],
-    level: DonorLevel,
+    constants: Constants,
     models: tuple[Array, Array] | None = None,
 ) -> Carried:
     """Carry the donor to the epochs ``t[index]``.
@@ -180,13 +193,12 @@ def carry(
     index : slice or ndarray
         Samples wanted.
     chain : Chain
-    responses : mapping of str to ndarray, shape (6, 3)
-        Thruster response per satellite [m s-2].
-    level : DonorLevel
+    constants : Constants
     models : tuple of ndarray, shape (n, 3, components), optional
         Force model of recipient and donor in their own frames [m s-2].
     """
     when, data = t[index], loaded(arrays)
+    responses, level = constants
     offset = (float(level.offset[0]), float(level.offset[1]), float(level.offset[2]))
     pair = Pair(chain.recipient, chain.donor, offset, level.lag_of(when))
     geometry = build_geometry(t, data, pair, index)

@@ -78,19 +78,19 @@ class Factors:
     day: Array
     value: Array
 
-    def parts(self, found: Carried) -> tuple[Array, Array]:
+    def parts(self, carried: Carried) -> tuple[Array, Array]:
         """What comes from the donor, and from all else [m s-2], shape (n, 3) each."""
-        donor, rest = np.zeros((2, len(found.t), 3))
-        low, high = np.searchsorted(self.day, (found.t[0], found.t[-1]))
+        donor, rest = np.zeros((2, len(carried.t), 3))
+        low, high = np.searchsorted(self.day, (carried.t[0], carried.t[-1]))
         near = slice(max(int(low) - 1, 0), int(high) + 1)
         days = self.day[near]
         for one, value in zip(np.eye(len(days)), self.value[near], strict=True):
-            weight = np.interp(found.t, days, one)
+            weight = np.interp(carried.t, days, one)
             for k in range(3):
-                terms = zip(value[k], found.terms(k), strict=True)
+                terms = zip(value[k], carried.terms(k), strict=True)
                 factor, series = next(terms)
                 donor[:, k] += weight * (factor * series)
-                total = np.zeros(len(found.t))
+                total = np.zeros(len(carried.t))
                 for factor, series in terms:
                     total += factor * series
                 rest[:, k] += weight * total
@@ -138,23 +138,23 @@ class Solution:
         inside = np.clip(t, self.bin[0], self.bin[-1])
         return np.asarray(NANO * self.curve(inside), dtype=np.float64)
 
-    def sigma_at(self, found: Carried) -> Array:
+    def sigma_at(self, carried: Carried) -> Array:
         """Error of every transplanted sample [m s-2], shape (n, 3)."""
         both = np.concatenate([self.variance, self.power], axis=1)
-        at = np.stack([np.interp(found.t, self.bin, c) for c in both.T], axis=1)
+        at = np.stack([np.interp(carried.t, self.bin, c) for c in both.T], axis=1)
         constant, share, own, donor = self.noise.T
         total = at[:, :3] + constant + share * at[:, 3:]
-        total += own * (found.fired / NANO) ** 2
-        total += donor * (found.donor_fired / NANO) ** 2
+        total += own * (carried.fired / NANO) ** 2
+        total += donor * (carried.donor_fired / NANO) ** 2
         return np.asarray(NANO * np.sqrt(self.factor * total), dtype=np.float64)
 
 
-def day_moments(found: Carried, start: float) -> dict[str, Array]:
+def day_moments(carried: Carried, start: float) -> dict[str, Array]:
     """Second moments of one day.
 
     Parameters
     ----------
-    found : Carried
+    carried : Carried
         Samples of the day.
     start : float
         GPS second of its midnight.
@@ -165,13 +165,13 @@ def day_moments(found: Carried, start: float) -> dict[str, Array]:
         Of own series and terms (q): ``fast`` (3, q, q) about straight lines in bins,
         ``slow`` (3, q, q) of the changes between bins, and ``count`` (3,), samples.
     """
-    place = _Bins.of(found.t, start)
+    place = _Bins.of(carried.t, start)
     fast, slow, number = [], [], []
     for k in range(3):
-        series = np.stack([found.own[:, k] / NANO, *found.terms(k)], axis=1)
+        series = np.stack([carried.own[:, k] / NANO, *carried.terms(k)], axis=1)
         count, mean, left = _about_lines(place.table(series), place.clock)
-        good = count > 0.5 * place.width
-        both = (good[1:] & good[:-1])[:, None]
+        enough = count > 0.5 * place.width
+        both = (enough[1:] & enough[:-1])[:, None]
         change = np.where(both, np.diff(mean, axis=0), 0.0)
         fast.append(np.einsum("bni,bnj->ij", left, left))
         slow.append(np.einsum("bi,bj->ij", change, change))
@@ -179,12 +179,12 @@ def day_moments(found: Carried, start: float) -> dict[str, Array]:
     return {"fast": np.stack(fast), "slow": np.stack(slow), "count": np.array(number)}
 
 
-def bin_table(found: Carried, start: float, factors: Factors) -> dict[str, Array]:
+def bin_table(carried: Carried, start: float, factors: Factors) -> dict[str, Array]:
     """What the terms leave of one day, in its bins.
 
     Parameters
     ----------
-    found, start
+    carried, start
         As in `day_moments`.
     factors : Factors
 
@@ -195,17 +195,17 @@ def bin_table(found: Carried, start: float, factors: Factors) -> dict[str, Array
         variance about a line; ``power`` (b, 3) the same of the donor; ``fired``
         (b, 3, 2) mean square of the firings of recipient and donor. All in nm s-2.
     """
-    place = _Bins.of(found.t, start)
-    donor, rest = factors.parts(found)
-    left = (found.own - donor - rest) / NANO
-    squares = (np.stack([found.fired, found.donor_fired], axis=2) / NANO) ** 2
+    place = _Bins.of(carried.t, start)
+    donor, rest = factors.parts(carried)
+    left = (carried.own - donor - rest) / NANO
+    squares = (np.stack([carried.fired, carried.donor_fired], axis=2) / NANO) ** 2
     rows: dict[str, list[Array]] = {n: [] for n in ("count", "mean", "square", "power")}
     fired = []
     for k in range(3):
         table = place.table(left[:, k, None])
         count, mean, about = _about_lines(table, place.clock)
         of_donor, _, alone = _about_lines(
-            place.table(found.donor[:, k, None] / NANO), place.clock
+            place.table(carried.donor[:, k, None] / NANO), place.clock
         )
         rows["count"].append(count)
         rows["mean"].append(mean[:, 0])
@@ -217,7 +217,7 @@ def bin_table(found: Carried, start: float, factors: Factors) -> dict[str, Array
         **{name: np.stack(columns, axis=1) for name, columns in rows.items()},
         "fired": np.stack(fired, axis=1),
         "width": np.full(1, float(place.width)),
-        "revolution": np.full(1, found.revolution),
+        "revolution": np.full(1, carried.revolution),
     }
 
 
@@ -417,7 +417,7 @@ def _rows(bins: Mapping[str, Array]) -> Array:
 
 
 def _fast(bins: Mapping[str, Array], noise: Array) -> tuple[Array, Array]:
-    """Variance of single samples per bin, found and expected."""
+    """Variance of single samples per bin, seen and expected."""
     return bins["square"], np.einsum("bkf,kf->bk", _rows(bins), noise)
 
 
@@ -436,9 +436,9 @@ def _noise(bins: Mapping[str, Array]) -> Array:
         expected = np.maximum(target, 1e-4)
         for _ in range(4):
             # the scatter of a variance is proportional to it
-            found, _ = nnls(rows / expected[:, None], target / expected)
-            expected = np.maximum(rows @ found, 1e-4)
-        result[k] = found
+            shares, _ = nnls(rows / expected[:, None], target / expected)
+            expected = np.maximum(rows @ shares, 1e-4)
+        result[k] = shares
     result[:, 2:] = np.minimum(result[:, 2:], FIRING_SCATTER)
     return result
 

@@ -12,6 +12,7 @@ from gracelstm_xr.baselines.carry import (
     HALO,
     Carried,
     Chain,
+    Constants,
     carry,
     day_lag,
     donor_level,
@@ -36,7 +37,6 @@ from gracelstm_xr.physics.thrusterfit import day_sums
 if TYPE_CHECKING:
     import xarray as xr
 
-    from gracelstm_xr.baselines.carry import DonorLevel
     from gracelstm_xr.baselines.overlap import Factors, Solution
     from gracelstm_xr.physics.frames import Pair
     from gracelstm_xr.physics.thrusterfit import Response
@@ -143,10 +143,10 @@ def transplant(
     ds = screened(ds, clean=clean)
     chain = _chain(ds, pair, thrusters, attitude, place, force_model)
     inputs = _inputs(ds, pair)
-    known = _known(ds, inputs, chain)
+    constants = _constants(ds, inputs, chain)
     options = _model_options(chain, f107, ap, mass)
-    solution = _solution(ds, inputs, chain, known, options)
-    return _labelled(ds, inputs, chain, known, solution, options)
+    solution = _solution(ds, inputs, chain, constants, options)
+    return _labelled(ds, inputs, chain, constants, solution, options)
 
 
 def _model_options(chain: Chain, f107: Any, ap: Any, mass: Any) -> dict[str, Any]:
@@ -204,18 +204,18 @@ def _inputs(ds: xr.Dataset, pair: Pair) -> dict[str, Any]:
     }
 
 
-def _known(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
+def _constants(ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain) -> Any:
     """Thruster responses and the donor's level, of the whole span, as one Delayed."""
     import dask
 
     wanted = ["lin_accl", "position", "velocity"]
     if chain.thrusters:
         wanted.append("thruster_on_time")
-    few = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
+    series = {k: v for k, v in inputs.items() if k.partition(".")[2] in wanted}
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
         if (marks := marks_of(ds, satellite)) is not None:
-            few[f"{role}.marks"] = marks
-    days = day_results(_first_day, few, ds, halo=thrusterfit.HALO)
+            series[f"{role}.marks"] = marks
+    days = day_results(_first_day, series, ds, halo=thrusterfit.HALO)
     return dask.delayed(_first, pure=False)(days, _first_midnight(ds), chain)
 
 
@@ -227,31 +227,31 @@ def _first_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice
 ) -> dict[str, Any]:
     """Sums for thruster responses and donor mean of one day, and its lag."""
-    found: dict[str, Any] = {}
+    day: dict[str, Any] = {}
     for role in ("own", "donor"):
-        part = {
+        mine = {
             name.partition(".")[2]: array
             for name, array in arrays.items()
             if name.startswith(f"{role}.")
         }
-        if "marks" in part:
-            found[f"{role}.marks"] = counts_of(part["marks"][keep])
-        if "thruster_on_time" in part:
-            found[role] = day_sums(t, part, keep)
+        if "marks" in mine:
+            day[f"{role}.marks"] = counts_of(mine["marks"][keep])
+        if "thruster_on_time" in mine:
+            day[role] = day_sums(t, mine, keep)
     values = allowed(arrays, "donor.")[keep]
-    good = np.isfinite(values)
-    found["total"] = np.where(good, values, 0.0).sum(0)
-    found["count"] = good.sum(0)
-    found["lag"] = day_lag(t[keep], arrays, t)
-    if np.isnan(found["lag"]):
+    observed = np.isfinite(values)
+    day["total"] = np.where(observed, values, 0.0).sum(0)
+    day["count"] = observed.sum(0)
+    day["lag"] = day_lag(t[keep], arrays, t)
+    if np.isnan(day["lag"]):
         every = thinned(t[keep], STEP)
-        found["thin"] = (allowed(arrays, "own.")[keep][every], values[every])
-    return found
+        day["thin"] = (allowed(arrays, "own.")[keep][every], values[every])
+    return day
 
 
 def _first(
     days: list[list[dict[str, Any]]], midnight: float, chain: Chain
-) -> tuple[dict[str, Array], DonorLevel]:
+) -> Constants:
     """Responses per satellite [m s-2], and the donor's level and lag."""
     table = [day for group in days for day in group]
     responses: dict[str, Response] = {}
@@ -262,53 +262,53 @@ def _first(
             responses[satellite] = thrusterfit.solve([[day[role] for day in table]])
     lag = np.array([day["lag"] for day in table])
     middle: Array = midnight + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
-    known = np.isfinite(lag)
-    if known.any():
-        lag = np.asarray(np.interp(middle, middle[known], lag[known]))
+    told = np.isfinite(lag)
+    if told.any():
+        lag = np.asarray(np.interp(middle, middle[told], lag[told]))
     else:
         both = [np.concatenate([day["thin"][i] for day in table]) for i in (0, 1)]
-        found = cross_correlation_lag(both[0], both[1], STEP)
-        lag[:] = np.nan if found is None else found.seconds
+        match = cross_correlation_lag(both[0], both[1], STEP)
+        lag[:] = np.nan if match is None else match.seconds
     sums = [(day["total"], day["count"]) for day in table]
     values = {name: r.value for name, r in responses.items()}
-    return values, donor_level(middle, sums, lag)
+    return Constants(values, donor_level(middle, sums, lag))
 
 
 def _solution(
-    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, known: Any,
+    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, constants: Any,
     options: Mapping[str, Any],
 ) -> Any:  # fmt: skip
     """Fit of the whole span, as one Delayed: factors first, then bias and errors."""
     import dask
 
-    common = (ds, chain, known, dict(options))
+    common = (ds, chain, constants, dict(options))
     first = _first_midnight(ds)
     days = day_results(_moments_of_day, inputs, *common, halo=HALO)
-    factors = dask.delayed(_factors, pure=False)(days, first, chain, known)
+    factors = dask.delayed(_factors, pure=False)(days, first, chain, constants)
     days = day_results(_bins_of_day, inputs, *common, factors, halo=HALO)
-    return dask.delayed(_solved, pure=False)(days, first, chain, known, factors)
+    return dask.delayed(_solved, pure=False)(days, first, chain, constants, factors)
 
 
 def _moments_of_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
+    constants: Constants, options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
-    found = _thinned_day(t, arrays, keep, chain, known, options)
-    return day_moments(found, midnight(t[keep.start]))
+    carried = _thinned_day(t, arrays, keep, chain, constants, options)
+    return day_moments(carried, midnight(t[keep.start]))
 
 
 def _bins_of_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
+    constants: Constants, options: Mapping[str, Any],
     factors: Factors,
 ) -> dict[str, Array]:  # fmt: skip
-    found = _thinned_day(t, arrays, keep, chain, known, options)
-    return bin_table(found, midnight(t[keep.start]), factors)
+    carried = _thinned_day(t, arrays, keep, chain, constants, options)
+    return bin_table(carried, midnight(t[keep.start]), factors)
 
 
 def _thinned_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel], options: Mapping[str, Any],
+    constants: Constants, options: Mapping[str, Any],
 ) -> Carried:  # fmt: skip
     """Both satellites at the sampling of the overlap."""
     index = thinned(t, STEP)
@@ -317,7 +317,7 @@ def _thinned_day(
         # the last seconds of a day, none of them a whole step
         index = np.arange(keep.start, keep.stop)
     models = _models(t, arrays, chain, options)
-    return carry(t, arrays, index, chain, *known, models)
+    return carry(t, arrays, index, chain, constants, models)
 
 
 def _models(
@@ -327,7 +327,7 @@ def _models(
     """Force model of recipient and donor, shape (n, 3, component)."""
     if not chain.components:
         return None
-    found = []
+    models = []
     for role, satellite in (("own", chain.recipient), ("donor", chain.donor)):
         names = ("position", "velocity", "quaternion")
         series = model_series(
@@ -336,52 +336,52 @@ def _models(
             mass=options["mass"][satellite],
             activity=options["activity"],
         )
-        found.append(np.stack([series[c] for c in chain.components], axis=2))
-    return found[0], found[1]
+        models.append(np.stack([series[c] for c in chain.components], axis=2))
+    return models[0], models[1]
 
 
 def _factors(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel],
+    constants: Constants,
 ) -> Factors:  # fmt: skip
     size = days[0][0]["fast"].shape[1] - 1
-    return factors(days, midnight, nominal_prior(chain, known[1], size))
+    return factors(days, midnight, nominal_prior(chain, constants.level, size))
 
 
 def _solved(
     days: list[list[dict[str, Array]]], midnight: float, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel], factors: Factors,
+    constants: Constants, factors: Factors,
 ) -> Solution:  # fmt: skip
-    prior = nominal_prior(chain, known[1], factors.value.shape[2])
+    prior = nominal_prior(chain, constants.level, factors.value.shape[2])
     return solve(days, midnight, prior, factors)
 
 
 def _series_day(
     t: Array, arrays: Mapping[str, npt.NDArray[Any]], keep: slice, chain: Chain,
-    known: tuple[dict[str, Array], DonorLevel], solution: Solution,
+    constants: Constants, solution: Solution,
     options: Mapping[str, Any],
 ) -> dict[str, Array]:  # fmt: skip
     """Transplant of one day and its parts."""
     models = _models(t, arrays, chain, options)
-    found = carry(t, arrays, keep, chain, *known, models)
-    donor, model = solution.factors.parts(found)
-    bias = solution.bias_at(found.t)
-    total = donor + model + found.fired + bias
+    carried = carry(t, arrays, keep, chain, constants, models)
+    donor, model = solution.factors.parts(carried)
+    bias = solution.bias_at(carried.t)
+    total = donor + model + carried.fired + bias
     return {
         "lin_accl_transplant": total,
         "lin_accl_transplant_sigma": np.where(
-            np.isfinite(total), solution.sigma_at(found), np.nan
+            np.isfinite(total), solution.sigma_at(carried), np.nan
         ),
         "transplant_donor": donor,
         "transplant_model": model,
-        "transplant_thruster": found.fired,
+        "transplant_thruster": carried.fired,
         "transplant_bias": bias,
-        "twin_lag": found.lag,
+        "twin_lag": carried.lag,
     }
 
 
 def _labelled(
-    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, known: Any,
+    ds: xr.Dataset, inputs: Mapping[str, Any], chain: Chain, constants: Any,
     solution: Any, options: Mapping[str, Any],
 ) -> xr.Dataset:  # fmt: skip
     import dask
@@ -391,7 +391,7 @@ def _labelled(
     outputs: dict[str, Output] = dict.fromkeys(PARTS, ((3,), np.float64))
     outputs["twin_lag"] = ((), np.float64)
     arrays = day_blocks(
-        _series_day, inputs, ds, chain, known, solution, dict(options),
+        _series_day, inputs, ds, chain, constants, solution, dict(options),
         halo=HALO, outputs=outputs,
     )  # fmt: skip
     pick = dask.delayed(_overlap_seconds, pure=False)

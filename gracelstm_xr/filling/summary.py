@@ -10,7 +10,7 @@ import numpy as np
 from gracelstm_xr.core.labels import length_label
 from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.filling.choice import LEAST
-from gracelstm_xr.filling.conditions import Conditions
+from gracelstm_xr.filling.conditions import FARTHEST, Conditions
 from gracelstm_xr.filling.estimates import LEARNT
 from gracelstm_xr.lstm.kerasfile import network_name
 
@@ -93,6 +93,9 @@ def _use(model: FittedModel, recipient: Recipient, axis: int) -> str:
     if not lengths:
         return "network not used, held-out gaps favour simpler methods"
     first, last = length_label(lengths[0]), length_label(lengths[-1])
+    if lengths[-1] >= 2 * FARTHEST:
+        some = f"of {first} and more" if len(lengths) > 1 else "without end"
+        return f"network used in gaps {some}"
     return f"network used in gaps of {first}" + (f" to {last}" if last != first else "")
 
 
