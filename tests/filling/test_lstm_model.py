@@ -7,15 +7,21 @@ import pickle
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 
+from gracelstm_xr.core.labels import length_label
+from gracelstm_xr.core.time import EPOCH
 from gracelstm_xr.errors import ModelFileError
+from gracelstm_xr.filling.conditions import DISTANCES, FARTHEST, Grid
 from gracelstm_xr.filling.fill import fill
 from gracelstm_xr.filling.model import FittedModel, load_model
+from gracelstm_xr.filling.pools import Calibration
+from gracelstm_xr.filling.summary import expected_errors
 
 pytestmark = pytest.mark.lstm
 
@@ -217,3 +223,51 @@ def test_threads_predict_at_once(model: FittedModel) -> None:
     assert len(trained._networks) == 1
     for batch, values in zip(batches, found, strict=True):
         np.testing.assert_array_equal(values, model.predict("twin", batch))
+
+
+def test_a_summary_tells_spans_errors_and_gaps(model: FittedModel) -> None:
+    told = model.summary().splitlines()
+    assert told[0] == repr(model)
+    stop = np.datetime_as_string(
+        EPOCH + np.timedelta64(round(model.split.train[1]), "s")
+    )
+    assert any(line.startswith("train:") and stop[:19] in line for line in told)
+    for letter, recipient in model.recipients.items():
+        first = told.index(f"satellite {letter} from {recipient.pair.donor}")
+        for axis, line in zip(range(3), told[first + 1 :], strict=False):
+            assert line.startswith(f"  {'xyz'[axis]}: network ")
+            for length, sigma in expected_errors(recipient, axis).items():
+                assert f"{1e9 * sigma:.2g} in {length_label(length)}" in line
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([], "network not used"),
+        ([0], "in gaps of 10 s;"),
+        ([0, 1], "in gaps of 10 s to 20 s;"),
+        ([0, -1], "in gaps of 10 s and more;"),
+        ([-1], "in gaps without end;"),
+    ],
+)
+def test_a_summary_names_the_gaps_of_the_network(
+    model: FittedModel, rows: list[int], words: str
+) -> None:
+    recipient = model.recipients["B"]
+    assert recipient.calibration is not None
+    name = recipient.names(recipient.tracks[0])["lstm"]
+    lengths = np.array([10.0, 20.0, 86_400.0, 2 * FARTHEST])
+    grid = Grid(lengths, np.array(DISTANCES))
+    shares = np.zeros((2, 4, len(DISTANCES), 3, 1))
+    shares[:, rows] = 1.0
+    first = recipient.calibration.pools[0]
+    pool = replace(first, methods=(name,), grid=grid, shares=shares)
+    network = replace(model.networks["twin"], gain=np.ones(3))
+    made = replace(
+        model,
+        networks={**model.networks, "twin": network},
+        recipients={"B": recipient.with_calibration(Calibration((pool,), {}))},
+    )
+    lines = [line for line in made.summary().splitlines() if line.startswith("  ")]
+    assert len(lines) == 3
+    assert all(words in line for line in lines)
