@@ -41,6 +41,9 @@ CORRELATION = 6.0
 REACH = 10
 #: Days of data that the coefficients of the whole span are worth to those of one day.
 PULL = 3.0
+#: Time since the overlap in which what was fitted by place falls by 1/e [days]: the
+#: Sun moves away from where it stood.
+STALE = 14.0
 #: Error of a single firing as a share of its acceleration, squared, at most.
 FIRING_SCATTER = 0.05
 
@@ -275,7 +278,9 @@ def _about_lines(full: Array, clock: Array) -> tuple[Array, Array, Array]:
     return count, mean, np.where(use[..., None], left, 0.0)
 
 
-def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Factors:
+def factors(
+    days: list[list[dict[str, Array]]], first: float, prior: Prior, places: int
+) -> Factors:
     """Factors per day from the days within `REACH`, drawn to those of all.
 
     Parameters
@@ -285,6 +290,8 @@ def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> F
     first : float
         GPS second of the first midnight.
     prior : Prior
+    places : int
+        Number of the terms by place, which stand last; they fade away from the overlap.
     """
     table = [day for group in days for day in group]
     fast, slow, count = (
@@ -308,7 +315,21 @@ def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> F
                 prior,
                 k,
             )
-    return Factors(middle, result)
+    fresh = _freshness(count)[:, :, None]
+    place = np.arange(result.shape[2]) >= result.shape[2] - places
+    return Factors(middle, np.where(place, fresh * result, result))
+
+
+def _freshness(count: Array) -> Array:
+    """Share (d, 3) of what is fitted by place that still holds on a day."""
+    day = np.arange(len(count))
+    result = np.ones(count.shape)
+    for k in range(3):
+        seen = day[count[:, k] > 0]
+        if len(seen):
+            away = np.abs(day[:, None] - seen).min(axis=1)
+            result[:, k] = np.exp(-away / STALE)
+    return result
 
 
 def solve(

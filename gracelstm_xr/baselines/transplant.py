@@ -345,7 +345,8 @@ def _factors(
     constants: Constants,
 ) -> Factors:  # fmt: skip
     size = days[0][0]["fast"].shape[1] - 1
-    return factors(days, midnight, nominal_prior(chain, constants.level, size))
+    prior = nominal_prior(chain, constants.level, size)
+    return factors(days, midnight, prior, size - 1 - len(chain.components))
 
 
 def _solved(
