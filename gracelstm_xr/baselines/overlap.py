@@ -43,7 +43,7 @@ REACH = 10
 PULL = 3.0
 #: Time since the overlap in which what was fitted by place falls by 1/e [days]: the
 #: Sun moves away from where it stood.
-STALE = 14.0
+STALE = 20.0
 #: Error of a single firing as a share of its acceleration, squared, at most.
 FIRING_SCATTER = 0.05
 
