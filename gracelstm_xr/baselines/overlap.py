@@ -17,6 +17,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines.carry import Carried
 from gracelstm_xr.baselines.drift import BIN, Drift
 from gracelstm_xr.baselines.moments import NANO
+from gracelstm_xr.core.gaps import edge_distance
 from gracelstm_xr.physics.earth import REVOLUTION
 
 __all__ = [
@@ -322,14 +323,8 @@ def factors(
 
 def _freshness(count: Array) -> Array:
     """Share (d, 3) of what is fitted by place that still holds on a day."""
-    day = np.arange(len(count))
-    result = np.ones(count.shape)
-    for k in range(3):
-        seen = day[count[:, k] > 0]
-        if len(seen):
-            away = np.abs(day[:, None] - seen).min(axis=1)
-            result[:, k] = np.exp(-away / STALE)
-    return result
+    away = [np.minimum(*edge_distance(column == 0)) for column in count.T]
+    return np.asarray(np.exp(-np.stack(away, axis=1) / STALE))
 
 
 def solve(
