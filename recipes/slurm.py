@@ -36,7 +36,9 @@ def cluster(options: argparse.Namespace) -> Iterator[None]:
 
         with (
             LocalCluster(
-                n_workers=options.workers, threads_per_worker=1, dashboard_address=":0"
+                n_workers=options.workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
             ) as local,
             Client(local),
         ):

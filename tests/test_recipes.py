@@ -159,7 +159,10 @@ def test_kubernetes_with_a_scheduler_here(s3, two_days):
     for path in two_days.glob("*.dat"):
         fs.put_file(path, f"bucket/archive/{path.name}")
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+        n_workers=2,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
     ) as cluster:
         said = recipe(
             "kubernetes.py",

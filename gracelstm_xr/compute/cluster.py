@@ -369,7 +369,10 @@ def client(
         with _signals_held():
             local = stack.enter_context(
                 LocalCluster(
-                    n_workers=workers, threads_per_worker=1, dashboard_address=None
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    # with none, it would listen on 8787 and warn where that is taken
+                    dashboard_address="127.0.0.1:0",
                 )
             )
         yield stack.enter_context(Client(local))

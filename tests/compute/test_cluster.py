@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -223,6 +224,21 @@ def test_the_client_of_a_session(
     assert tree(tmp_path / "b.zarr") == tree(tmp_path / "twice.zarr")
 
 
+def test_beside_another_cluster_on_the_usual_port() -> None:
+    import socket
+
+    from gracelstm_xr.compute.cluster import client
+
+    with socket.socket() as other, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with contextlib.suppress(OSError):  # taken already: as good
+            other.bind(("127.0.0.1", 8787))
+            other.listen()
+        with client(workers=1) as session:
+            port = session.scheduler_info()["services"]["dashboard"]
+    assert port != 8787
+
+
 def test_no_client_is_made(files: Path, tmp_path: Path) -> None:
     from distributed import default_client
 
@@ -244,7 +260,7 @@ def test_workers_that_die_again_and_again(tmp_path: Path) -> None:
     from gracelstm_xr.compute.cluster import run
     from gracelstm_xr.errors import GraceError
 
-    options = {"dashboard_address": None, "silence_logs": 50}
+    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": 50}
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         LocalCluster(1, threads_per_worker=1, local_directory=tmp_path, **options) as c,

@@ -325,7 +325,10 @@ def test_worker_processes_get_the_storage_options(
     options = s3.options
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address="127.0.0.1:0",
         ) as local,
         Client(local),
     ):

@@ -233,7 +233,7 @@ def test_on_a_cluster(make_grid: Any, tmp_path: Path) -> None:
     lazy = ds.chunk(satellite=1, time=DAY)
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None
+            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
         ) as cluster,
         Client(cluster),
     ):
