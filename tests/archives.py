@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import json
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,16 @@ def tree(store: Path) -> dict[str, str]:
         for p in sorted(store.rglob("*"))
         if p.is_file()
     }
+
+
+def model_members(path: Path) -> dict[str, Any]:
+    """Content of a model file, but for the seconds that the epochs took."""
+    with zipfile.ZipFile(path) as file:
+        content: dict[str, Any] = {name: file.read(name) for name in file.namelist()}
+    content["model.json"] = json.loads(content["model.json"])
+    for table in ("history", "scores"):
+        content["model.json"][table]["data_vars"].pop("seconds", None)
+    return content
 
 
 def same_values(store: Path, sources: Any, **options: Any) -> None:

@@ -6,10 +6,12 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from xarray.backends import ZarrStore
 
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.core.index import regular_coords
@@ -64,7 +66,7 @@ def open_store(
     group, where = open_root(store, storage_options=storage_options)
     meta = _meta_of(group, where)
     with reached(where), readable(where):
-        return _opened(group, meta, where, chunks, storage_options)
+        return _opened(group, meta, where, chunks)
 
 
 def _opened(
@@ -72,11 +74,11 @@ def _opened(
     meta: Mapping[str, Any],
     where: str,
     chunks: Mapping[str, int] | None,
-    options: Mapping[str, Any] | None,
 ) -> xr.Dataset:
+    group = _with_arrays(group)
     axis = checked_axis(group, meta, where)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
-    ds = _complete_part(group, where, options, meta)
+    ds = _complete_part(group, where, meta)
     # members of official tarballs are predicted: arrays without any file behind them
     ds = ds.drop_vars([n for n in meta.get("unseen", ()) if n in ds.data_vars])
     sizes = {k: v for k, v in grid.items() if k in ds.dims}
@@ -248,9 +250,20 @@ def _missing(where: str) -> str:
     return "make one with `gracelstm ingest` or ds.grace.to_zarr"
 
 
-def _complete_part(
-    group: Any, where: str, options: Mapping[str, Any] | None, meta: Mapping[str, Any]
-) -> xr.Dataset:
+def _with_arrays(group: zarr.Group) -> zarr.Group:
+    """Return the group with what its arrays say about themselves, read once.
+
+    Every look at an array would ask for it again, which costs a request in a bucket.
+    """
+    from zarr import AsyncGroup, Group
+    from zarr.core.group import ConsolidatedMetadata
+
+    held = ConsolidatedMetadata({name: a.metadata for name, a in group.arrays()})
+    metadata = replace(group.metadata, consolidated_metadata=held)
+    return Group(AsyncGroup(metadata, group.store_path))
+
+
+def _complete_part(group: Any, where: str, meta: Mapping[str, Any]) -> xr.Dataset:
     """Open what is complete of a store, which may be growing just now."""
     indexers: dict[Any, Any] = {
         "time": slice(0, axis_in(meta).size),
@@ -259,7 +272,7 @@ def _complete_part(
     said = meta.get("written", {})
 
     def opened(leave_out: Sequence[str]) -> xr.Dataset:
-        ds = guarded(_dataset(where, options, leave_out), group, where, said)
+        ds = guarded(_dataset(group, leave_out), group, where, said)
         return ds.isel(indexers, missing_dims="ignore")
 
     if not meta.get("pending") or "variables" not in meta:
@@ -279,17 +292,9 @@ def _complete_part(
     ].assign_attrs(pieces[0].attrs)
 
 
-def _dataset(
-    where: str, options: Mapping[str, Any] | None, leave_out: Sequence[str]
-) -> xr.Dataset:
-    ds: xr.Dataset = xr.open_zarr(
-        where,
-        chunks=None,
-        consolidated=False,
-        zarr_format=3,
-        drop_variables=list(leave_out),
-        storage_options=storage(where, options),
-    )
+def _dataset(group: zarr.Group, leave_out: Sequence[str]) -> xr.Dataset:
+    stored = ZarrStore(group, mode="r")
+    ds = xr.open_dataset(stored, drop_variables=list(leave_out))
     # Zarr lists arrays in the order in which storage answers, another every time
     return xr.Dataset(
         {name: ds.data_vars[name] for name in sorted(map(str, ds.data_vars))},

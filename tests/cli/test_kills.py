@@ -6,6 +6,7 @@ and tests/filling/test_fill_scale.py.
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 import xarray as xr
-from archives import tree
+from archives import model_members, tree
 from crashing import Forks
 
 import gracelstm_xr as gx
@@ -27,6 +28,8 @@ def place(make_grid: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ds = make_grid(start="2008-01-01T21", size=6 * 3600, gaps=gaps)
     ds.grace.to_zarr(folder / "grace.zarr")
     gx.fit_baseline(ds, method="linear", recipient="B").save(folder / "m.gracelstm")
+    few = {"windows_per_epoch": 64, "units": 4, "window": 24, "embargo": 600.0}
+    (folder / "few.json").write_text(json.dumps({**few, "hindcasts": 0}))
     return folder
 
 
@@ -40,8 +43,12 @@ def request(command: str, place: Path, out: Path) -> dict[str, Any]:
             "--lengths", "60",
         ],
         "export": [store, out / "days", "--format", "l1b"],
+        "fit": [
+            store, out / "a.gracelstm", "--checkpoint", out / "state", "--config",
+            place / "few.json", "--epochs", "2", "--gaps-per-length", "2",
+        ],
     }  # fmt: skip
-    if command == "fit":
+    if command == "fit_baseline":
         return {"work": "fit", "store": store, "out": str(out / "a.gracelstm")}
     if command == "simulate":
         return {"work": "simulate", "out": str(out / "in")}
@@ -50,8 +57,15 @@ def request(command: str, place: Path, out: Path) -> dict[str, Any]:
 
 
 def contents(folder: Path) -> dict[str, Any]:
-    """Files by name: their bytes, or values where HDF5 places chunks as they come."""
+    """Files by name: their bytes, or values where HDF5 places chunks as they come.
+
+    Without the seconds that epochs of a network took.
+    """
     found: dict[str, Any] = dict(tree(folder))
+    for path in (folder / "state").rglob("*.npz"):
+        found[path.relative_to(folder).as_posix()] = "state of a training"
+    for path in folder.rglob("*.gracelstm"):
+        found[path.relative_to(folder).as_posix()] = model_members(path)
     for path in folder.rglob("*.nc"):
         with xr.open_dataset(path, decode_cf=False) as ds:
             values = {n: (v.values.tobytes(), str(v.attrs)) for n, v in ds.items()}
@@ -63,7 +77,8 @@ def contents(folder: Path) -> dict[str, Any]:
     ("command", "kills"),
     [
         pytest.param("simulate", 1, marks=pytest.mark.long),
-        ("fit", 1),
+        ("fit_baseline", 1),
+        pytest.param("fit", 4, marks=[pytest.mark.long, pytest.mark.lstm]),
         ("fill", 2),
         pytest.param("evaluate", 1, marks=pytest.mark.long),
         ("export", 3),
@@ -80,7 +95,8 @@ def test_killed_and_run_again(
     assert done["status"] == 0, done
     expected, events = contents(out), done["events"]
     points = ((events // 2 + 1, signal.SIGTERM), (events // 2, signal.SIGKILL))
-    for point, how in (*points, (events, signal.SIGKILL))[:kills]:
+    more = ((events, signal.SIGKILL), (3 * events // 4, signal.SIGTERM))
+    for point, how in (*points, *more)[:kills]:
         shutil.rmtree(out)
         out.mkdir()
         dead = forks(**asked, kill=point, signal=how)

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import xarray as xr
+from archives import model_members
 from clusters import Cluster
 from datasets import make_grid
 
@@ -134,16 +134,6 @@ def assert_same(a: FittedModel, b: FittedModel) -> None:
     xr.testing.assert_identical(a.history[names], b.history[names])
 
 
-def members(path: Path) -> dict[str, Any]:
-    """Content of a model file, but for the seconds that the epochs took."""
-    with zipfile.ZipFile(path) as file:
-        found: dict[str, Any] = {name: file.read(name) for name in file.namelist()}
-    found["model.json"] = json.loads(found["model.json"])
-    for part in ("history", "scores"):
-        del found["model.json"][part]["data_vars"]["seconds"]
-    return found
-
-
 @pytest.mark.slow
 def test_a_killed_fit_goes_on_to_the_same_model(
     store: Path, whole: FittedModel, tmp_path: Path
@@ -163,7 +153,7 @@ def test_a_killed_fit_goes_on_to_the_same_model(
     # covariates were made once
     assert {p: p.stat().st_mtime_ns for p in (folder / "days").iterdir()} == stamps
     assert_same(load_model(out), whole)
-    assert members(out) == members(whole.save(tmp_path / "w.gracelstm"))
+    assert model_members(out) == model_members(whole.save(tmp_path / "w.gracelstm"))
 
 
 def test_an_interrupted_fit_goes_on(
