@@ -10,6 +10,7 @@ __all__ = [
     "ModelFileError",
     "NotEnoughDataError",
     "StoreError",
+    "number_of",
     "visible",
 ]
 
@@ -24,6 +25,11 @@ def visible(text: str) -> str:
         c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
         for c in text
     )
+
+
+def number_of(count: int, noun: str) -> str:
+    """Return a count and what is counted, as in ``1 day`` and ``2 days``."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 class GraceError(ValueError):

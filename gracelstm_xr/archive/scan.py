@@ -15,7 +15,7 @@ from gracelstm_xr.archive.catalogue import Catalogue, Entry
 from gracelstm_xr.archive.identity import check_identity
 from gracelstm_xr.core.conventions import COUNTS
 from gracelstm_xr.core.time import EPOCH, ONE_DAY
-from gracelstm_xr.errors import ArchiveError, L1BFormatError
+from gracelstm_xr.errors import ArchiveError, L1BFormatError, number_of
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,9 @@ def count_file(file: l1b.L1BFile, day: dt.date, source: str) -> FileCounts:
     missing = max(0, (report.announced or 0) - report.records)
     clauses = list(report.mismatches)
     if report.foreign:
-        clauses.append(f"{report.foreign} records of another satellite left out")
+        clauses.append(
+            f"{number_of(report.foreign, 'record')} of another satellite left out"
+        )
     if report.truncated or report.announced not in (None, report.records):
         clauses.append(
             f"{report.records} of {report.announced} announced records found, "

@@ -24,7 +24,7 @@ from gracelstm_xr.compute.blocks import (
     stack_satellites,
 )
 from gracelstm_xr.core.gaps import tell_of_step
-from gracelstm_xr.errors import GraceWarning
+from gracelstm_xr.errors import GraceWarning, number_of
 from gracelstm_xr.preprocess.outliers import (
     IMPOSSIBLE,
     IMPOSSIBLE_HALO,
@@ -181,9 +181,9 @@ def tell(satellite: str, counts: IntArray, where: str = "") -> None:
         if count
     )
     warnings.warn(
-        f"found {counts[0]} impossible samples of satellite {satellite}{where} "
-        f"({kinds}), which count as missing: look with ds.grace.clean(), or pass "
-        "clean=False to keep them",
+        f"found {number_of(counts[0], 'impossible sample')} of satellite "
+        f"{satellite}{where} ({kinds}), which count as missing: look with "
+        "ds.grace.clean(), or pass clean=False to keep them",
         GraceWarning,
         stacklevel=2,
     )

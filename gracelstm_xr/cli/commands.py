@@ -19,7 +19,7 @@ from gracelstm_xr.cli.told import fill_table, gap_table, open_series
 from gracelstm_xr.cli.words import UsageError
 from gracelstm_xr.core.labels import duration, time_slice
 from gracelstm_xr.core.remote import is_url
-from gracelstm_xr.errors import GraceError, GraceWarning, StoreError, visible
+from gracelstm_xr.errors import GraceError, GraceWarning, StoreError, number_of, visible
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import (
     PROGRAM,
@@ -65,7 +65,7 @@ def simulate(arguments: Namespace) -> None:
         overwrite=arguments.overwrite,
         progress=not arguments.quiet,
     )
-    say(f"{arguments.days} simulated days in {folder}")
+    say(f"{number_of(arguments.days, 'simulated day')} in {folder}")
     say("How close the first days are to what is known of real data:")
     first = open_truth(folder).isel(time=slice(0, ANCHOR_DAYS * 86_400))
     say(anchors_table(anchors(first)))

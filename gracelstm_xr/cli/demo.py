@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from gracelstm_xr.cli.commands import say
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, number_of
 from gracelstm_xr.evaluate.report import check_report, write_report
 from gracelstm_xr.evaluate.text import score_table
 from gracelstm_xr.files import PROGRAM, check_output, writing
@@ -37,7 +37,7 @@ def demo(arguments: Namespace) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     progress = not arguments.quiet
     days = arguments.days or DAYS
-    say(f"1/6 simulate {days} days of Level-1B files of both satellites")
+    say(f"1/6 simulate {number_of(days, 'day')} of Level-1B files of both satellites")
     archive = simulate_archive(
         folder / "archive",
         mission=MISSION,

@@ -12,7 +12,7 @@ from typing import Any
 from gracelstm_xr.cli.commands import say
 from gracelstm_xr.cli.words import UsageError, in_shell
 from gracelstm_xr.core.remote import is_url
-from gracelstm_xr.errors import GraceError, L1BFormatError
+from gracelstm_xr.errors import GraceError, L1BFormatError, number_of
 from gracelstm_xr.l1b import FileName, members, parse_name, read
 from gracelstm_xr.l1b.source import check_regular
 
@@ -36,7 +36,8 @@ def _check(path: str) -> int:
     files, faults = faults_in(path)
     for fault in faults:
         say(f"fault:      {fault}")
-    say(f"checked:    {files} files, {len(faults) or 'no'} faults")
+    told = number_of(len(faults), "fault") if faults else "no faults"
+    say(f"checked:    {number_of(files, 'file')}, {told}")
     return 1 if faults else 0
 
 

@@ -11,7 +11,7 @@ import xarray as xr
 from gracelstm_xr.core.conventions import attributes_now
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.time import DAY_NS
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, number_of
 from gracelstm_xr.missions import missions_of
 
 if TYPE_CHECKING:
@@ -51,9 +51,13 @@ def _span(ds: xr.Dataset) -> list[str]:
     first, end = (np.datetime_as_string(t, unit="s") for t in (axis.start, last))
     days = axis.size * axis.step_ns / DAY_NS
     return [
-        f"time:       {first} to {end} GPS ({days:.6g} days)",
-        f"sampling:   {axis.step_ns / 1e9:g} s, {axis.size} epochs",
+        f"time:       {first} to {end} GPS ({_days(days)})",
+        f"sampling:   {axis.step_ns / 1e9:g} s, {number_of(axis.size, 'epoch')}",
     ]
+
+
+def _days(days: float) -> str:
+    return number_of(1, "day") if days == 1 else f"{days:.6g} days"
 
 
 def _counted(ds: xr.Dataset) -> list[str]:
@@ -67,19 +71,23 @@ def _counted(ds: xr.Dataset) -> list[str]:
         if "records" not in attributes_now(ds, axis_of(ds)):
             return []
     words = {
-        "duplicate_epochs": "epochs repeated",
-        "out_of_order_epochs": "steps back in time",
-        "overlap_records": "records outside their day",
-        "missing_records": "announced records missing",
-        "truncated_files": "files cut short",
-        "foreign_records": "records of another satellite",
-        "mismatched_files": "files that are not what their header says",
-        "absent_files": "files absent from their tarball",
-        "unreadable_files": "files unreadable",
+        "duplicate_epochs": ("epoch", "repeated"),
+        "out_of_order_epochs": ("step", "back in time"),
+        "overlap_records": ("record", "outside their day"),
+        "missing_records": ("announced record", "missing"),
+        "truncated_files": ("file", "cut short"),
+        "foreign_records": ("record", "of another satellite"),
+        "mismatched_files": ("file", "not what the header says"),
+        "absent_files": ("file", "absent from their tarball"),
+        "unreadable_files": ("file", "unreadable"),
     }
-    told = [f"{ds.attrs[n]} {text}" for n, text in words.items() if ds.attrs.get(n)]
+    told = [
+        f"{number_of(ds.attrs[n], noun)} {text}"
+        for n, (noun, text) in words.items()
+        if ds.attrs.get(n)
+    ]
     faults = ", ".join(told) or "no fault"
-    return [f"files:      {ds.attrs['records']} records, {faults}"]
+    return [f"files:      {number_of(ds.attrs['records'], 'record')}, {faults}"]
 
 
 def describe(ds: xr.Dataset) -> str:
@@ -129,24 +137,39 @@ def ingested(done: Ingested) -> str:
     """
     counts = done.counts
     if done.shards:
-        work = f"{done.files} files read ({done.read / 1e6:.4g} MB), {done.changed} new"
-        lines = [f"{done.store}: {work}, {done.shards} shards written"]
+        lines = [
+            f"{done.store}: {number_of(done.files, 'file')} read "
+            f"({done.read / 1e6:.4g} MB), {done.changed} new, "
+            f"{number_of(done.shards, 'shard')} written"
+        ]
     else:
         lines = [f"{done.store} is up to date, nothing to do"]
     gaps = ", ".join(f"{s} {n}" for s, n in done.gaps.items())
+    told = {
+        name: number_of(counts[name], noun)
+        for name, noun in (
+            ("duplicate_epochs", "epoch"),
+            ("out_of_order_epochs", "step"),
+            ("overlap_records", "record"),
+            ("flagged_records", "record"),
+            ("truncated_files", "file"),
+            ("missing_records", "announced record"),
+            ("absent_files", "member"),
+            ("unreadable_files", "file"),
+        )
+    }
     lines += [
         f"days:       {done.days} with data",
         f"records:    {counts['records']}",
         f"gaps:       {gaps}",
-        f"duplicates: {counts['duplicate_epochs']} epochs repeated, "
-        f"{counts['out_of_order_epochs']} steps back in time, "
-        f"{counts['overlap_records']} records outside their day",
-        f"flagged:    {counts['flagged_records']} records",
-        f"cut short:  {counts['truncated_files']} files, "
-        f"{counts['missing_records']} announced records missing",
-        f"absent:     {counts['absent_files']} members absent from their tarballs",
+        f"duplicates: {told['duplicate_epochs']} repeated, "
+        f"{told['out_of_order_epochs']} back in time, "
+        f"{told['overlap_records']} outside their day",
+        f"flagged:    {told['flagged_records']}",
+        f"cut short:  {told['truncated_files']}, {told['missing_records']} missing",
+        f"absent:     {told['absent_files']} absent from their tarballs",
     ]
-    failed = counts["unreadable_files"]
-    words = "could not be read; the manifest says why" if failed else "unreadable"
-    lines.append(f"failed:     {failed} files {words}")
+    why = "could not be read; the manifest says why"
+    words = why if counts["unreadable_files"] else "unreadable"
+    lines.append(f"failed:     {told['unreadable_files']} {words}")
     return "\n".join(lines)

@@ -17,7 +17,7 @@ from gracelstm_xr.compute.blocks import cut, piece_at
 from gracelstm_xr.core.conventions import read_by, require_series, utc_now
 from gracelstm_xr.core.index import axis_of
 from gracelstm_xr.core.time import RegularAxis, day_slices
-from gracelstm_xr.errors import GraceError, GraceWarning
+from gracelstm_xr.errors import GraceError, GraceWarning, number_of
 from gracelstm_xr.export.l1bday import SUFFIX, SYNTHETIC_BIT, Day, DayReport, write_day
 from gracelstm_xr.files import check_output, check_sources, interrupted, resumable
 from gracelstm_xr.missions import mission_of
@@ -276,25 +276,26 @@ def _tell(reports: Sequence[DayReport], source: str) -> None:
         if empty:
             more = ", ..." if len(empty) > MOST_DAYS else ""
             said.append(
-                f"no complete epoch on {len(empty)} of {len(mine)} days, which have no "
-                f"file ({', '.join(empty[:MOST_DAYS])}{more})"
+                f"no complete epoch on {len(empty)} of {number_of(len(mine), 'day')}, "
+                f"which have no file ({', '.join(empty[:MOST_DAYS])}{more})"
             )
         if partial := sum(r.partial for r in mine):
             said.append(
-                f"{partial} epochs with only some of x, y and z are left out, as "
-                "Level-1B records hold all three"
+                f"{number_of(partial, 'epoch')} with only some of x, y and z left out, "
+                "as Level-1B records hold all three"
             )
         absent = sum(r.absent for r in written)
         if absent and source != "lin_accl":
-            said.append(f"{absent} epochs have no estimate and stay absent")
+            said.append(f"{number_of(absent, 'epoch')} without an estimate left absent")
         if marked := sum(r.marked for r in mine):
             said.append(
-                f"{marked} observed epochs have flag bit {SYNTHETIC_BIT} from their "
-                "source, the headers tell them from synthetic ones"
+                f"{number_of(marked, 'observed epoch')} with flag bit {SYNTHETIC_BIT} "
+                "from their source, the headers tell them from synthetic ones"
             )
         if doubted := sum(r.doubted for r in written):
             said.append(
-                f"{doubted} epochs that cleaning doubts are written as measured"
+                f"{number_of(doubted, 'epoch')} that cleaning doubts written as "
+                "measured"
             )
         if said:
             warnings.warn(f"{letter}: {'; '.join(said)}", GraceWarning, stacklevel=3)

@@ -14,7 +14,7 @@ from gracelstm_xr import l1b
 from gracelstm_xr.arrays import AnyArray
 from gracelstm_xr.core.conventions import FILL_METHODS
 from gracelstm_xr.core.time import RegularAxis, datetime64_to_gps
-from gracelstm_xr.errors import GraceError
+from gracelstm_xr.errors import GraceError, number_of
 
 #: Bit of ``acc_qualflg`` set on synthetic epochs; unused in official ACC1B files.
 SYNTHETIC_BIT = 1
@@ -230,21 +230,29 @@ def _header(
 def _counts(day: Day, report: DayReport) -> list[str]:
     total = sum(report.synthetic.values())
     lines = [
-        f"{day.source}: {report.records} of {day.axis.size} epochs written, "
-        f"{report.records - total} observed"
+        f"{day.source}: {report.records} of {number_of(day.axis.size, 'epoch')} "
+        f"written, {report.records - total} observed"
     ]
     if total:
         kinds = ", ".join(f"{n} {name}" for name, n in report.synthetic.items())
-        lines.append(f"{total} synthetic epochs, flag bit {SYNTHETIC_BIT} set: {kinds}")
+        lines.append(
+            f"{number_of(total, 'synthetic epoch')}, flag bit {SYNTHETIC_BIT} set: "
+            f"{kinds}"
+        )
     else:
         lines.append("no synthetic epochs")
     if report.partial:
-        lines.append(f"{report.partial} epochs left out: only some of x, y, z known")
+        lines.append(
+            f"{number_of(report.partial, 'epoch')} left out: only some of x, y, z known"
+        )
     if report.doubted:
-        lines.append(f"{report.doubted} observed epochs that cleaning doubts")
+        lines.append(
+            f"{number_of(report.doubted, 'observed epoch')} that cleaning doubts"
+        )
     if report.marked:
         lines.append(
-            f"{report.marked} observed epochs had flag bit {SYNTHETIC_BIT} set before"
+            f"{number_of(report.marked, 'observed epoch')} had flag bit "
+            f"{SYNTHETIC_BIT} set before"
         )
     return lines
 
@@ -256,7 +264,10 @@ def _listed(spans: list[tuple[str, int, int]], most: int) -> list[str]:
     if rest := len(spans) - len(chosen):
         epochs = sum(b - a + 1 for _, a, b in spans)
         epochs -= sum(b - a + 1 for _, a, b in chosen)
-        lines.append(f"and {rest} shorter spans, {epochs} epochs; see the flags")
+        lines.append(
+            f"and {number_of(rest, 'shorter span')}, {number_of(epochs, 'epoch')}; "
+            "see the flags"
+        )
     return lines
 
 

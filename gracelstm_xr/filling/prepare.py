@@ -18,6 +18,7 @@ from gracelstm_xr.baselines.startfit import TrackFit
 from gracelstm_xr.compute.blocks import gps_axis
 from gracelstm_xr.compute.cluster import run
 from gracelstm_xr.compute.days import day_number, day_results
+from gracelstm_xr.errors import number_of
 from gracelstm_xr.filling.constantlag import (
     constant_lag,
     lags_of_days,
@@ -121,7 +122,7 @@ def day_facts(
     for name in names:
         marks = [facts.marks[name] for facts in days if name in facts.marks]
         if marks:
-            tell(name, np.sum(marks, axis=0), f" in {len(marks)} days")
+            tell(name, np.sum(marks, axis=0), f" in {number_of(len(marks), 'day')}")
     return days
 
 

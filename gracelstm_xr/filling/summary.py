@@ -9,6 +9,7 @@ import numpy as np
 
 from gracelstm_xr.core.labels import length_label
 from gracelstm_xr.core.time import gps_label
+from gracelstm_xr.errors import number_of
 from gracelstm_xr.filling.choice import LEAST
 from gracelstm_xr.filling.conditions import FARTHEST, Conditions
 from gracelstm_xr.filling.estimates import LEARNT
@@ -59,7 +60,7 @@ def _networks(model: FittedModel) -> Iterator[str]:
             f"network:    {track}: {network_name(network.members[0])}, "
             f"{f'ensemble of {number}' if number > 1 else 'one network'}, window "
             f"{model.settings.window} x {model.settings.step:g} s, "
-            f"{_epochs(model, track)} epochs, gain "
+            f"{number_of(_epochs(model, track), 'epoch')}, gain "
             + ", ".join(f"{axis} {gain:.2f}" for axis, gain in gains)
         )
 

@@ -9,6 +9,7 @@ import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gracelstm_xr.errors import number_of
 from gracelstm_xr.l1b.header import ATTRIBUTE_OF_LABEL
 from gracelstm_xr.l1b.model import GPS_EPOCH, Attribute, Field, Product
 from gracelstm_xr.l1b.products import PRODUCTS, is_grace_fo
@@ -91,7 +92,10 @@ def _history(content: Content) -> list[tuple[str, str]]:
     room = _MOST_RECORDS - len(_fixed_labels(content))
     if len(history) > room:
         left = len(history) - room + 1
-        history = [*history[: room - 1], ("HISTORY", f"{left} more lines left out")]
+        history = [
+            *history[: room - 1],
+            ("HISTORY", f"{number_of(left, 'more line')} left out"),
+        ]
     return history
 
 

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 
 from gracelstm_xr.arrays import AnyArray
-from gracelstm_xr.errors import GraceWarning, L1BFormatError
+from gracelstm_xr.errors import GraceWarning, L1BFormatError, number_of
 from gracelstm_xr.l1b import binary, text
 from gracelstm_xr.l1b.header import parse_header, read_until_end
 from gracelstm_xr.l1b.model import (
@@ -126,7 +126,7 @@ def read_bytes(
     mismatches = (*_mismatches(header, source), *_size_mismatch(header, len(data)))
     report = replace(report, foreign=foreign, mismatches=mismatches)
     if foreign:
-        problems.append(f"{foreign} records of another satellite left out")
+        problems.append(f"{number_of(foreign, 'record')} of another satellite left out")
     problems += mismatches
     if kept is not None:
         columns = {k: v for k, v in columns.items() if k in kept}
@@ -154,7 +154,7 @@ def _decode(
         columns, leftover = binary.decode(body, product)
         if names is not None:
             columns = {k: v for k, v in columns.items() if k in names}
-        clause = f"the last {leftover} bytes are no complete record"
+        clause = f"no complete record in the last {number_of(leftover, 'byte')}"
         return columns, int(leftover > 0), clause
     try:
         columns, bad = text.decode(body, product, names=names)
@@ -282,14 +282,15 @@ def _notes(product: Product, columns: dict[str, AnyArray]) -> list[str]:
     scale = columns.get("time_ref")
     receiver = 0 if scale is None else int((scale == b"R").sum())
     if receiver:
-        notes.append(f"{receiver} records carry receiver time (time_ref R)")
+        notes.append(f"receiver time (time_ref R) in {number_of(receiver, 'record')}")
     if len(product.time_fields) > 1:
         fraction = columns[product.time_fields[1]]
         limit = 1_000_000_000 if product.frac_units == "ns" else 1_000_000
         outside = int(((fraction < 0) | (fraction >= limit)).sum())
         if outside:
             notes.append(
-                f"{outside} time fractions outside 0 to 1 s in {product.frac_units}"
+                f"{number_of(outside, 'time fraction')} outside 0 to 1 s in "
+                f"{product.frac_units}"
             )
     return notes
 

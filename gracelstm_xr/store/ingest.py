@@ -21,7 +21,7 @@ from gracelstm_xr.core.conventions import append_history
 from gracelstm_xr.core.packing import quantisation_step
 from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
-from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError
+from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError, number_of
 from gracelstm_xr.files import MANIFEST
 from gracelstm_xr.store.agree import form_of
 from gracelstm_xr.store.layout import axis_meta, complete_root, plain_attributes
@@ -196,8 +196,9 @@ def ingest_selection(
         )
         if site.lost:
             warnings.warn(
-                f"{target.final}: files of {len(site.lost)} shards are gone (of "
-                f"{min(site.lost)}, for one); they are written again from the sources",
+                f"{target.final}: files of {number_of(len(site.lost), 'shard')} are "
+                f"gone (of {min(site.lost)}, for one); they are written again from the "
+                "sources",
                 GraceWarning,
                 stacklevel=3,
             )
@@ -268,7 +269,7 @@ class _Meter:
         self.files += result.files
         self.read += result.read
         rate = self.read / 1e6 / max(time.monotonic() - self.begun, 1e-9)
-        return result.days, f"{self.files} files, {rate:.3g} MB/s"
+        return result.days, f"{number_of(self.files, 'file')}, {rate:.3g} MB/s"
 
 
 def _complete(
@@ -289,8 +290,8 @@ def _complete(
         site.target.discard()
         first = (problems or ["no such member"])[0].removeprefix("left out: ")
         raise StoreError(
-            f"no record in any of {len(files)} files, nothing was written; the first: "
-            f"{first}"
+            f"no record in any of {number_of(len(files), 'file')}, nothing was "
+            f"written; the first: {first}"
         )
     for name in records.keys() - names:
         del group[f"{MANIFEST}/{name}"]

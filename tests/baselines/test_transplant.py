@@ -265,7 +265,7 @@ def test_grace_fo_leaves_as_act1b(tmp_path: Path) -> None:
     truth = gx.simulate.open_truth(tmp_path / "a")
     wrong = error(found, truth)[20_000:50_000]
     assert (rms(wrong) < [3e-9, 2e-8, 3e-9]).all()
-    with pytest.warns(GraceWarning, match="epochs have no estimate and stay absent"):
+    with pytest.warns(GraceWarning, match="epochs without an estimate left absent"):
         [path] = found.grace.to_l1b(tmp_path / "out")
     assert path.name == "ACT1B_2019-05-01_D_04.txt"
     back = xr.open_dataset(path, engine="grace_l1b")

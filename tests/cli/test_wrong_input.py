@@ -25,6 +25,7 @@ from gracelstm_xr.errors import (
     L1BFormatError,
     ModelFileError,
     StoreError,
+    number_of,
 )
 from gracelstm_xr.store.read import open_store
 from gracelstm_xr.store.write import to_zarr
@@ -158,7 +159,7 @@ def test_unreadable_files(case: str, shell: Shell) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(L1BFormatError, match=name):
         gx.open_archive("in").load()
-    with pytest.raises(StoreError, match="no record in any of 1 files"):
+    with pytest.raises(StoreError, match="no record in any of 1 file"):
         gx.open_archive("in", errors="ignore").grace.to_zarr("out.zarr")
     assert not Path("out.zarr").exists()
 
@@ -168,7 +169,7 @@ def test_nothing_but_headers_makes_no_store(shell: Shell) -> None:
     Path("in").mkdir()
     Path("in", NAME).write_bytes(data[: header_length(data, NAME)])
     line = shell.error("ingest", "in", "out.zarr", "--quiet")
-    assert line.startswith("no record in any of 1 files, nothing was written")
+    assert line.startswith("no record in any of 1 file, nothing was written")
     assert f"{NAME}: 0 of 60 announced records found, 0 incomplete" in line
     out, err = shell.ok("info", Path("in", NAME))
     assert "records:          0 of 60 announced" in out
@@ -203,7 +204,8 @@ def test_complete_records_are_kept(
     assert err[0].startswith("gracelstm: warning: ")
     assert said in err[0]
     assert f"records:    {records}\n" in out
-    assert f"files, {60 - records} announced records missing" in out
+    missing = number_of(60 - records, "announced record")
+    assert f", {missing} missing\n" in out
     stored = open_store("out.zarr")
     assert int(stored["lin_accl"].isel(axis=0).count()) == records
     expected = {
@@ -235,7 +237,7 @@ def test_a_bad_file_among_good_ones(shell: Shell) -> None:
     assert err[0].startswith(f"gracelstm: warning: left out: {bad.absolute()}: ")
     assert "records:    120\n" in out
     last = out.splitlines()[-1]
-    assert last == "failed:     1 files could not be read; the manifest says why"
+    assert last == "failed:     1 file could not be read; the manifest says why"
     stored = open_store("out.zarr")
     seen = stored["lin_accl"].isel(satellite=0, axis=0).notnull().values
     assert [int(seen[i * 86400 :][:86400].sum()) for i in range(3)] == [60, 0, 60]
@@ -254,8 +256,7 @@ def test_ingest_counts_what_is_odd(shell: Shell) -> None:
     assert err == []
     assert "records:    9\n" in out
     assert (
-        "duplicates: 1 epochs repeated, 1 steps back in time, 1 records outside their "
-        "day"
+        "duplicates: 1 epoch repeated, 1 step back in time, 1 record outside their day"
     ) in out
     counted = gx.open_archive("in", scan=True).attrs
     stored = open_store("out.zarr").attrs

@@ -178,7 +178,7 @@ def test_local_workers_and_a_bad_file(tmp_path: Path) -> None:
     status, said, told = end(command)
     assert status == 1
     assert said.splitlines()[-1] == (
-        "failed:     1 files could not be read; the manifest says why"
+        "failed:     1 file could not be read; the manifest says why"
     )
     assert re.fullmatch(r"gracelstm: warning: left out: .*_B_02\.dat.*\n", told)
     assert tree(store) == tree(tmp_path / "local.zarr")

@@ -274,8 +274,8 @@ def test_nothing_is_lost_without_a_word(make_grid: Any, tmp_path: Path) -> None:
     assert len(said) == 2
     assert "A: no complete epoch on 1 of 3 days" in said[0]
     assert "2008-01-02" in said[0]
-    assert "15 epochs with only some of x, y and z are left out" in said[0]
-    assert "4 epochs that cleaning doubts are written as measured" in said[0]
+    assert "15 epochs with only some of x, y and z left out" in said[0]
+    assert "4 epochs that cleaning doubts written as measured" in said[0]
     assert "B: no complete epoch on 3 of 3 days" in said[1]
     records, body = legacy_parts(paths[0].read_bytes())
     assert len(binary_rows(body)) == DAY - 15
@@ -300,7 +300,7 @@ def test_a_bit_taken_by_the_source_is_kept_and_told(
 ) -> None:
     ds = filled.copy(deep=True)
     ds["acc_qualflg"][0, :5] |= np.uint8(2)
-    with pytest.warns(GraceWarning, match="A: 5 observed epochs have flag bit 1"):
+    with pytest.warns(GraceWarning, match="A: 5 observed epochs with flag bit 1"):
         path = to_l1b(ds, tmp_path)[0]
     assert binary_rows(legacy_parts(path.read_bytes())[1]) == wanted_rows(ds, "A")
 

@@ -94,7 +94,7 @@ def test_a_baseline_and_a_transplant(twin: xr.Dataset, truth: xr.Dataset) -> Non
         made = filled_b(ds, method="ar")["lin_accl_filled"].values
     usual = filled_b(twin, method="ar")["lin_accl_filled"].values
     assert (error(made, truth) < 1.1 * error(usual, truth)).all()
-    with pytest.warns(GraceWarning, match=r"1 impossible samples of satellite A"):
+    with pytest.warns(GraceWarning, match=r"1 impossible sample of satellite A"):
         moved = ds.grace.transplant(donor="A", recipient="B")
     best = twin.grace.transplant(donor="A", recipient="B")
     name = "lin_accl_transplant"

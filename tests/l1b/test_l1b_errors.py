@@ -64,7 +64,7 @@ def test_truncated_record(acc_case):
     assert len(caught) == 1
     text = str(caught[0].message)
     assert "2 of 3 announced records found" in text
-    assert "last 48 bytes are no complete record" in text
+    assert "no complete record in the last 48 bytes" in text
     assert found.columns["gps_time"].tolist() == [T, T + 1]
     assert found.report.truncated == 1
     with pytest.raises(L1BFormatError, match="download the file again") as error:

@@ -21,7 +21,7 @@ from clusters import wait_until
 from crashing import Forks
 
 import gracelstm_xr as gx
-from gracelstm_xr.errors import GraceWarning, StoreError
+from gracelstm_xr.errors import GraceWarning, StoreError, number_of
 from gracelstm_xr.store.manifest import read_records
 
 #: Killed points per case, of about 200; all of them have been tried once.
@@ -271,8 +271,8 @@ def test_an_interrupt_keeps_what_is_finished(
     done = forks("command", **request)
     assert done["code"] == 0
     left = len(DAYS) - len(records)
-    assert f": {left} files read " in done["said"]
-    assert f"{left} shards written" in done["said"]
+    assert f": {number_of(left, 'file')} read " in done["said"]
+    assert f"{number_of(left, 'shard')} written" in done["said"]
     again = forks("command", **request)
     assert "is up to date, nothing to do" in again["said"]
 

@@ -78,7 +78,7 @@ def test_store_says_what_the_files_held(
     assert ds.attrs["overlap_records"] == 2
     assert main(["info", str(store)]) == 0
     told = capsys.readouterr().out
-    assert f"{DAY}T00:00:00 to {DAY}T23:59:59 GPS (1 days)" in told
+    assert f"{DAY}T00:00:00 to {DAY}T23:59:59 GPS (1 day)" in told
     assert "files:      358 records, 2 records outside their day" in told
     assert "missing:    A 99.9 %, B 100 %" in told
 
