@@ -37,7 +37,7 @@ SMALL: dict[str, Any] = {
     "recipient": "B",
     "epochs": 1,
     "windows_per_epoch": 32,
-    "gaps_per_length": 2,
+    "gaps_per_length": 1,
     "hindcasts": 0,
 }
 
@@ -138,10 +138,10 @@ def cluster(options: argparse.Namespace) -> Iterator[Any]:
 
 
 def simulated(folder: Path) -> str:
-    """A store of two simulated days."""
-    archive = gx.simulate_archive(folder / "archive", days=2, seed=0, truth=False)
+    """A store of a simulated day."""
+    archive = gx.simulate_archive(folder / "archive", days=1, seed=0, truth=False)
     gx.ingest(archive, folder / "grace.zarr")
-    print("simulated two days")
+    print("simulated a day")
     return str(folder / "grace.zarr")
 
 
