@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         if not versions_agree(client):
             return 1
         done = gx.ingest(options.source, store, progress=True)
-        print(f"ingested {done.files} files in {done.shards} shards, {done.days} days")
+        print(f"ingested files {done.files}, shards {done.shards}, days {done.days}")
         ds = gx.open_store(store)
         out = ds.grace.fill(method=options.method)
         out.grace.to_zarr(filled, mode="w", progress=True)

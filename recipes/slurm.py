@@ -93,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     store, filled = options.folder / "grace.zarr", options.folder / "filled.zarr"
     with cluster(options):
         done = gx.ingest(options.archive, store, progress=True)
-        print(f"ingested {done.files} files in {done.shards} shards, {done.days} days")
+        print(f"ingested files {done.files}, shards {done.shards}, days {done.days}")
         ds = gx.open_store(store)
         model = gx.load_model(options.model) if options.model else None
         out = ds.grace.fill(model, method=None if model else "transplant")

@@ -100,7 +100,7 @@ def two_days(tmp_path_factory):
 @pytest.mark.slow
 def test_slurm_here_and_its_job(two_days, tmp_path):
     said = recipe("slurm.py", two_days, tmp_path, "--local")
-    assert "ingested 16 files in 1 shards, 2 days" in said
+    assert "ingested files 16, shards 1, days 2" in said
     assert "seconds without data: 600 before, 0 after filling" in said
     assert said.endswith("check passed\n")
     shown = recipe(
@@ -171,7 +171,7 @@ def test_kubernetes_with_a_scheduler_here(s3, two_days):
             *("--scheduler", cluster.scheduler_address, "--workers", 2),
             *("--method", "cubic"),
         )
-    assert "ingested 16 files in 1 shards, 2 days" in said
+    assert "ingested files 16, shards 1, days 2" in said
     assert said.endswith("check passed\n")
 
 
