@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
 #: The donor's factor without calibration: 1 give or take so much.
 SCALE_SIGMA = 0.05
-#: Differences by place and sunlight: 0 give or take so much [nm s-2].
-PLACE_SIGMA = 5.0
+#: Differences by place and sunlight per axis: 0 give or take so much [nm s-2], near
+#: the overlap and far from it: what a few weeks show across the track turns as the Sun
+#: moves.
+PLACE_SIGMA, PLACE_SIGMA_FAR = (5.0, 5.0, 5.0), (5.0, 1e-6, 5.0)
 #: Errors of the published biases of A and B [m s-2], an estimate of this package.
 PUBLISHED_BIAS = (5e-8, 2e-7, 5e-8)
 #: Raw biases that occur [m s-2]; the error of a bias nobody knows.
@@ -42,8 +44,13 @@ def nominal_prior(chain: Chain, donor: DonorLevel, size: int) -> Prior:
         From GRACE TN-02 for A and B; scale 1 and no bias for others.
     """
     model = [MODEL_SIGMA[name] for name in chain.components]
-    place = [PLACE_SIGMA] * (size - 1 - len(model))
-    sigma = [SCALE_SIGMA, *model, *place]
+    sigma = np.tile(np.array([SCALE_SIGMA, *model]), (3, 1))
+    near, far = (
+        np.concatenate(
+            [sigma, np.tile(np.array(place)[:, None], size - sigma.shape[1])], axis=1
+        )
+        for place in (PLACE_SIGMA, PLACE_SIGMA_FAR)
+    )
     modelled = slice(1, 1 + len(model))
     scale = np.zeros((3, size))
     scale[:, : modelled.stop] = 1.0
@@ -59,7 +66,8 @@ def nominal_prior(chain: Chain, donor: DonorLevel, size: int) -> Prior:
         level, level_sigma = (force - bias[0]) / own, np.array(PUBLISHED_BIAS)
     return Prior(
         scale=scale,
-        scale_sigma=np.tile(np.array(sigma), (3, 1)),
+        scale_sigma=near,
+        scale_sigma_far=far,
         level=level,
         level_sigma=level_sigma,
     )

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from gracelstm_xr.baselines.carry import Carried
 from gracelstm_xr.baselines.drift import BIN, Drift
 from gracelstm_xr.baselines.moments import NANO
-from gracelstm_xr.core.gaps import edge_distance
+from gracelstm_xr.core.gaps import runs
 from gracelstm_xr.physics.earth import REVOLUTION
 
 __all__ = [
@@ -42,9 +42,9 @@ CORRELATION = 6.0
 REACH = 10
 #: Days of data that the coefficients of the whole span are worth to those of one day.
 PULL = 3.0
-#: Time since the overlap in which what was fitted by place falls by 1/e [days]: the
-#: Sun moves away from where it stood.
-STALE = 20.0
+#: From so many days without both on, these days are far from the overlap, and so many
+#: beside them: the bias takes up there what changes with the factors.
+FAR, BESIDE = 4, 2
 #: Error of a single firing as a share of its acceleration, squared, at most.
 FIRING_SCATTER = 0.05
 
@@ -57,12 +57,15 @@ class Prior:
     ----------
     scale, scale_sigma : ndarray, shape (3, terms)
         Factor of every term of `Carried.terms` and its error.
+    scale_sigma_far : ndarray, shape (3, terms)
+        The same on days that are far from the overlap.
     level, level_sigma : ndarray, shape (3,)
         Recipient's bias [m s-2] and its error.
     """
 
     scale: Array
     scale_sigma: Array
+    scale_sigma_far: Array
     level: Array
     level_sigma: Array
 
@@ -279,9 +282,7 @@ def _about_lines(full: Array, clock: Array) -> tuple[Array, Array, Array]:
     return count, mean, np.where(use[..., None], left, 0.0)
 
 
-def factors(
-    days: list[list[dict[str, Array]]], first: float, prior: Prior, places: int
-) -> Factors:
+def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> Factors:
     """Factors per day from the days within `REACH`, drawn to those of all.
 
     Parameters
@@ -291,8 +292,6 @@ def factors(
     first : float
         GPS second of the first midnight.
     prior : Prior
-    places : int
-        Number of the terms by place, which stand last; they fade away from the overlap.
     """
     table = [day for group in days for day in group]
     fast, slow, count = (
@@ -300,31 +299,31 @@ def factors(
     )
     middle: Array = first + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
     result = np.zeros((len(middle), *prior.scale.shape))
-    for k in range(3):
+    for k, mean in enumerate(prior.scale):
+        far = _far(count[:, k])
         every = (fast[:, k].sum(0), slow[:, k].sum(0), float(count[:, k].sum()))
-        overall = _solve_factors(*every, prior, k)
         pull = PULL * 8640.0 / max(every[2], 8640.0)
         for i, now in enumerate(middle):
+            sums = every
             near = np.abs(middle - now) <= (REACH + 0.5) * 86_400.0
-            if near.all() or not count[near, k].any():
-                result[i, k] = overall
-                continue
-            result[i, k] = _solve_factors(
-                fast[near, k].sum(0) + pull * every[0],
-                slow[near, k].sum(0) + pull * every[1],
-                float(count[near, k].sum()) + pull * every[2],
-                prior,
-                k,
-            )
-    fresh = _freshness(count)[:, :, None]
-    place = np.arange(result.shape[2]) >= result.shape[2] - places
-    return Factors(middle, np.where(place, fresh * result, result))
+            if not near.all() and count[near, k].any():
+                sums = (
+                    fast[near, k].sum(0) + pull * every[0],
+                    slow[near, k].sum(0) + pull * every[1],
+                    float(count[near, k].sum()) + pull * every[2],
+                )
+            sigma = prior.scale_sigma_far if far[i] else prior.scale_sigma
+            result[i, k] = _solve_factors(*sums, mean, sigma[k])
+    return Factors(middle, result)
 
 
-def _freshness(count: Array) -> Array:
-    """Share (d, 3) of what is fitted by place that still holds on a day."""
-    away = [np.minimum(*edge_distance(column == 0)) for column in count.T]
-    return np.asarray(np.exp(-np.stack(away, axis=1) / STALE))
+def _far(count: Array) -> BoolArray:
+    """Days that are far from the overlap, from the samples of each."""
+    result = np.zeros(len(count), dtype=bool)
+    for first, past in runs(count == 0):
+        if past - first >= FAR:
+            result[max(first - BESIDE, 0) : past + BESIDE] = True
+    return result
 
 
 def solve(
@@ -392,11 +391,9 @@ def _level(mean: Array, count: Array, prior: Prior) -> tuple[Array, Array]:
 
 
 def _solve_factors(
-    fast: Array, slow: Array, count: float, prior: Prior, k: int
+    fast: Array, slow: Array, count: float, mean: Array, sigma: Array
 ) -> Array:
     """Factors from both moments, each weighted by what it leaves unexplained."""
-    mean: Array = prior.scale[k]
-    sigma = prior.scale_sigma[k]
     if count < 1:
         return mean
     number = (max(count, 1.0), max(count / 60.0, 1.0))

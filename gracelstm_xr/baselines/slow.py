@@ -28,7 +28,7 @@ CORE = 43_200.0
 #: They see so much on either side [s]: a longer memory is cut.
 MEMORY = 86_400.0
 #: Time on either side of a multiple of `CORE` over which its windows are blended [s].
-BLEND = 7200.0
+BLEND = 21_600.0
 #: Width of the bell that smooths the twin's series, and how far it reaches [bins].
 BELL, TAIL = 6.0, 18
 #: Time before and after a sample that its estimate depends on [s].

@@ -346,7 +346,7 @@ def _factors(
 ) -> Factors:  # fmt: skip
     size = days[0][0]["fast"].shape[1] - 1
     prior = nominal_prior(chain, constants.level, size)
-    return factors(days, midnight, prior, size - 1 - len(chain.components))
+    return factors(days, midnight, prior)
 
 
 def _solved(
