@@ -397,7 +397,7 @@ def _solve_factors(
     if count < 1:
         return mean
     number = (max(count, 1.0), max(count / 60.0, 1.0))
-    theta = mean
+    theta: Array = mean
     for _ in range(3):
         change = np.concatenate([[1.0], -theta])
         left = np.diag(1 / sigma**2)
