@@ -397,7 +397,7 @@ def _solve_factors(
     if count < 1:
         return mean
     number = (max(count, 1.0), max(count / 60.0, 1.0))
-    theta: Array = mean
+    theta = mean
     for _ in range(3):
         change = np.concatenate([[1.0], -theta])
         left = np.diag(1 / sigma**2)
@@ -409,8 +409,8 @@ def _solve_factors(
             variance = apart * max(float(change @ moment @ change) / n, 1e-6)
             left = left + moment[1:, 1:] / variance
             right = right + moment[1:, 0] / variance
-        theta = np.linalg.solve(left, right)
-    return np.asarray(theta, dtype=np.float64)
+        theta = np.asarray(np.linalg.solve(left, right), dtype=np.float64)
+    return theta
 
 
 def _blocks(when: Array) -> BoolArray:
