@@ -27,7 +27,8 @@ from gracelstm_xr.signal.bins import bin_means, curve, line, near
 CORE = 43_200.0
 #: They see so much on either side [s]: a longer memory is cut.
 MEMORY = 86_400.0
-#: Time on either side of a multiple of `CORE` over which its windows are blended [s].
+#: Time on either side of a multiple of `CORE` over which its windows are blended [s]:
+#: where one has lost sight of the data, a quick change would pass for a signal.
 BLEND = 21_600.0
 #: Width of the bell that smooths the twin's series, and how far it reaches [bins].
 BELL, TAIL = 6.0, 18

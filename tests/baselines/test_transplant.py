@@ -289,3 +289,23 @@ def test_errors(twin: xr.Dataset) -> None:
         transplant(twin.drop_vars("quaternion"), force_model="remove-restore")
     with pytest.raises(GraceError, match="f107 of 5000"):
         transplant(twin, force_model="remove-restore", f107=5000.0)
+
+
+def test_place_across_the_track_is_left_out_far_from_the_overlap() -> None:
+    from gracelstm_xr.baselines.overlap import BESIDE, Prior, factors
+
+    rng = np.random.default_rng(1)
+    donor, place = rng.normal(0, 10, (2, 8640))
+    series = np.stack([donor + 3 * place, donor, place])
+    moments = np.tile(series @ series.T, (3, 1, 1))
+    alive = {"fast": moments, "slow": 0 * moments, "count": np.full(3, 8640.0)}
+    dead = {name: 0 * values for name, values in alive.items()}
+    near, far = np.full((2, 3, 2), (0.05, 5.0))
+    far[1, 1] = 1e-6
+    prior = Prior(np.tile([1.0, 0.0], (3, 1)), near, far, np.zeros(3), np.ones(3))
+    made = factors([[alive] * 10 + [dead] * 6], 0.0, prior).value[..., 1]
+    np.testing.assert_allclose(made[:, [0, 2]], 3.0, rtol=1e-3)
+    np.testing.assert_allclose(made[: 10 - BESIDE, 1], 3.0, rtol=1e-3)
+    assert (np.abs(made[10 - BESIDE :, 1]) < 0.1).all()
+    short = factors([[alive] * 5 + [dead] * 3 + [alive] * 5], 0.0, prior).value[..., 1]
+    np.testing.assert_allclose(short, 3.0, rtol=1e-3)
