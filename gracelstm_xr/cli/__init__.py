@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import atexit
 import logging
 import os
 import signal
@@ -54,6 +55,9 @@ def _run(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt as stop:
         # what storage had begun is dropped as the process ends, which asyncio would log
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        # Zarr waits 0.2 s for its thread at exit, then raises: on a busy machine
+        if (zarr := sys.modules.get("zarr.core.sync")) is not None:
+            atexit.unregister(zarr.cleanup_resources)
         number = stop.signal if isinstance(stop, Stopped) else signal.SIGINT
         what = "interrupted" if number == signal.SIGINT else f"ended by {number.name}"
         kept = getattr(arguments, "resumes", False)
