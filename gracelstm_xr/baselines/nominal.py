@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 MODEL_SIGMA = {"drag": 0.4, "solar": 0.1, "albedo": 0.3, "infrared": 0.3}
 #: The donor's factor without calibration: 1 give or take so much.
 SCALE_SIGMA = 0.05
-#: Differences by place and sunlight per axis: 0 give or take so much [nm s-2], near
-#: the overlap and far from it: what a few weeks show across the track turns as the Sun
-#: moves.
-PLACE_SIGMA, PLACE_SIGMA_FAR = (5.0, 5.0, 5.0), (5.0, 1e-6, 5.0)
+#: Differences by place and sunlight: 0 give or take so much [nm s-2], and across the
+#: track far from the overlap: what a few weeks show there turns as the Sun moves.
+PLACE_SIGMA, PLACE_SIGMA_FAR = 5.0, 1e-6
 #: Errors of the published biases of A and B [m s-2], an estimate of this package.
 PUBLISHED_BIAS = (5e-8, 2e-7, 5e-8)
 #: Raw biases that occur [m s-2]; the error of a bias nobody knows.
@@ -44,14 +43,11 @@ def nominal_prior(chain: Chain, donor: DonorLevel, size: int) -> Prior:
         From GRACE TN-02 for A and B; scale 1 and no bias for others.
     """
     model = [MODEL_SIGMA[name] for name in chain.components]
-    sigma = np.tile(np.array([SCALE_SIGMA, *model]), (3, 1))
-    near, far = (
-        np.concatenate(
-            [sigma, np.tile(np.array(place)[:, None], size - sigma.shape[1])], axis=1
-        )
-        for place in (PLACE_SIGMA, PLACE_SIGMA_FAR)
-    )
+    place = [PLACE_SIGMA] * (size - 1 - len(model))
+    near = np.tile(np.array([SCALE_SIGMA, *model, *place]), (3, 1))
     modelled = slice(1, 1 + len(model))
+    far = near.copy()
+    far[1, modelled.stop :] = PLACE_SIGMA_FAR
     scale = np.zeros((3, size))
     scale[:, : modelled.stop] = 1.0
     level, level_sigma = np.zeros(3), np.array(RAW_BIAS)

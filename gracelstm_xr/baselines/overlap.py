@@ -42,8 +42,8 @@ CORRELATION = 6.0
 REACH = 10
 #: Days of data that the coefficients of the whole span are worth to those of one day.
 PULL = 3.0
-#: From so many days without both on, these days are far from the overlap, and so many
-#: beside them: the bias takes up there what changes with the factors.
+#: So many days in a row without both are far from the overlap, and so are so many
+#: beside them [days]: there the bias takes up what changes with the factors.
 FAR, BESIDE = 4, 2
 #: Error of a single firing as a share of its acceleration, squared, at most.
 FIRING_SCATTER = 0.05
@@ -300,20 +300,22 @@ def factors(days: list[list[dict[str, Array]]], first: float, prior: Prior) -> F
     middle: Array = first + 86_400.0 * np.arange(0.5, len(table)).astype(np.float64)
     result = np.zeros((len(middle), *prior.scale.shape))
     for k, mean in enumerate(prior.scale):
-        far = _far(count[:, k])
         every = (fast[:, k].sum(0), slow[:, k].sum(0), float(count[:, k].sum()))
+        sigmas = (prior.scale_sigma[k], prior.scale_sigma_far[k])
+        overall = [_solve_factors(*every, mean, sigma) for sigma in sigmas]
         pull = PULL * 8640.0 / max(every[2], 8640.0)
-        for i, now in enumerate(middle):
-            sums = every
-            near = np.abs(middle - now) <= (REACH + 0.5) * 86_400.0
-            if not near.all() and count[near, k].any():
-                sums = (
-                    fast[near, k].sum(0) + pull * every[0],
-                    slow[near, k].sum(0) + pull * every[1],
-                    float(count[near, k].sum()) + pull * every[2],
-                )
-            sigma = prior.scale_sigma_far if far[i] else prior.scale_sigma
-            result[i, k] = _solve_factors(*sums, mean, sigma[k])
+        for i, far in enumerate(_far(count[:, k]).astype(int).tolist()):
+            near = np.abs(middle - middle[i]) <= (REACH + 0.5) * 86_400.0
+            if near.all() or not count[near, k].any():
+                result[i, k] = overall[far]
+                continue
+            result[i, k] = _solve_factors(
+                fast[near, k].sum(0) + pull * every[0],
+                slow[near, k].sum(0) + pull * every[1],
+                float(count[near, k].sum()) + pull * every[2],
+                mean,
+                sigmas[far],
+            )
     return Factors(middle, result)
 
 
