@@ -14,6 +14,8 @@ from gracelstm_xr.core.timecode import time_attributes
 from gracelstm_xr.store.location import LAYOUT, META
 
 if TYPE_CHECKING:
+    import zarr
+
     from gracelstm_xr.store.location import Target
 
 #: Room for labels, so that one chunk holds them however many there will be.
@@ -130,14 +132,21 @@ def complete_root(group: Any, attrs: Mapping[str, Any]) -> None:
     attrs : mapping
         All that the store says about itself.
     """
+    with_arrays(group, attrs).attrs.put(dict(attrs))
+
+
+def with_arrays(group: zarr.Group, attrs: Mapping[str, Any]) -> zarr.Group:
+    """Return a root that holds what its arrays say about themselves, read once.
+
+    Every look at an array would ask for it again, which costs a request in a bucket.
+    """
     import zarr
     from zarr.core.group import AsyncGroup, ConsolidatedMetadata, GroupMetadata
 
-    arrays = {name: array.metadata for name, array in group.arrays()}
+    arrays: dict[str, Any] = {name: a.metadata for name, a in group.arrays()}
     copy = ConsolidatedMetadata(metadata=arrays)
     metadata = GroupMetadata(attributes=dict(attrs), consolidated_metadata=copy)
-    root = zarr.Group(AsyncGroup(metadata=metadata, store_path=group.store_path))
-    root.attrs.put(dict(attrs))
+    return zarr.Group(AsyncGroup(metadata=metadata, store_path=group.store_path))
 
 
 def _remove_half_made(group: Any, new: xr.Dataset, written: Collection[str]) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +26,7 @@ from gracelstm_xr.store.agree import (
     check_time,
     readable,
 )
+from gracelstm_xr.store.layout import with_arrays
 from gracelstm_xr.store.location import LAYOUT, META, Target
 from gracelstm_xr.store.stored import guarded
 
@@ -75,7 +75,7 @@ def _opened(
     where: str,
     chunks: Mapping[str, int] | None,
 ) -> xr.Dataset:
-    group = _with_arrays(group)
+    group = with_arrays(group, group.metadata.attributes)
     axis = checked_axis(group, meta, where)
     grid = {"satellite": 1, "time": int(meta["shard"])} if chunks is None else chunks
     ds = _complete_part(group, where, meta)
@@ -248,19 +248,6 @@ def _missing(where: str) -> str:
     if os.path.isfile(os.path.join(where, ".zgroup")):
         return "what is there is Zarr of version 2, expected version 3; write it again"
     return "make one with `gracelstm ingest` or ds.grace.to_zarr"
-
-
-def _with_arrays(group: zarr.Group) -> zarr.Group:
-    """Return the group with what its arrays say about themselves, read once.
-
-    Every look at an array would ask for it again, which costs a request in a bucket.
-    """
-    from zarr import AsyncGroup, Group
-    from zarr.core.group import ConsolidatedMetadata
-
-    held = ConsolidatedMetadata({name: a.metadata for name, a in group.arrays()})
-    metadata = replace(group.metadata, consolidated_metadata=held)
-    return Group(AsyncGroup(metadata, group.store_path))
 
 
 def _complete_part(group: Any, where: str, meta: Mapping[str, Any]) -> xr.Dataset:
