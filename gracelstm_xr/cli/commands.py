@@ -287,7 +287,7 @@ def export(arguments: Namespace) -> None:
     with contextlib.ExitStack() as opened:
         ds = _cut(open_series(arguments.store, opened, days=2), arguments)
         written = _exported(ds, folder, arguments, l1b)
-    say(f"{len(written)} file{'s' if len(written) > 1 else ''} in {folder}")
+    say(f"{number_of(len(written), 'file')} in {folder}")
 
 
 def _exported(

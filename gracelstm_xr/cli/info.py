@@ -170,7 +170,8 @@ def _names(names: Iterable[str], title: str) -> str:
             groups.setdefault((parsed.product, parsed.release), []).append(parsed)
     if not groups:
         raise GraceError(
-            f"{title} holds no Level-1B file names among {others} files; expected "
+            f"{title} holds no Level-1B file names among "
+            f"{number_of(others, 'file')}; expected "
             "names such as ACC1B_2008-01-01_A_02.dat"
         )
     lines = [title, f"{'product':<9}{'release':<9}{'satellites':<12}{'days':>6}  span"]
@@ -182,5 +183,5 @@ def _names(names: Iterable[str], title: str) -> str:
             f"{days[0]} to {days[-1]}"
         )
     if others:
-        lines.append(f"and {others} other file{'s' if others > 1 else ''}")
+        lines.append(f"and {number_of(others, 'other file')}")
     return "\n".join(lines)

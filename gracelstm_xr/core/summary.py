@@ -57,7 +57,8 @@ def _span(ds: xr.Dataset) -> list[str]:
 
 
 def _days(days: float) -> str:
-    return number_of(1, "day") if days == 1 else f"{days:.6g} days"
+    """Return a span, of parts of a day too, in words."""
+    return number_of(round(days), "day") if days == round(days) else f"{days:.6g} days"
 
 
 def _counted(ds: xr.Dataset) -> list[str]:
