@@ -21,6 +21,15 @@ ENVIRONMENT = {
 }
 
 
+def local_cluster(workers: int = 2, **options: Any) -> Any:
+    """Worker processes of one thread; without an address they would take port 8787."""
+    from distributed import LocalCluster
+
+    return LocalCluster(
+        workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", **options
+    )
+
+
 class Cluster:
     """Processes of ``dask scheduler`` and ``dask worker``."""
 

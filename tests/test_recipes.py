@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from clusters import local_cluster
 
 ROOT = Path(__file__).parents[1]
 HOUR = ROOT.parent / "shared/data/digitised/grace_2005-05-30_lin_accl_x_first_hour.csv"
@@ -153,17 +154,11 @@ def test_cloud_bucket_in_a_bucket(s3, two_days):
 def test_kubernetes_with_a_scheduler_here(s3, two_days):
     """Files and stores in a bucket; only addresses reach the workers."""
     import fsspec
-    from distributed import LocalCluster
 
     fs = fsspec.filesystem("s3")
     for path in two_days.glob("*.dat"):
         fs.put_file(path, f"bucket/archive/{path.name}")
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",
-    ) as cluster:
+    with local_cluster() as cluster:
         said = recipe(
             "kubernetes.py",
             "s3://bucket/archive",

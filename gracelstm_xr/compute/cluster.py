@@ -371,8 +371,9 @@ def client(
                 LocalCluster(
                     n_workers=workers,
                     threads_per_worker=1,
-                    # with none, it would listen on 8787 and warn where that is taken
+                    # without, it listens on 8787 and warns where that is taken
                     dashboard_address="127.0.0.1:0",
+                    scheduler_kwargs={"dashboard": False},
                 )
             )
         yield stack.enter_context(Client(local))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from archives import DAYS, fill_folder, tree
-from clusters import ENVIRONMENT, Cluster, wait_until
+from clusters import ENVIRONMENT, Cluster, local_cluster, wait_until
 
 import gracelstm_xr as gx
 
@@ -255,15 +255,14 @@ def die() -> None:
 
 def test_workers_that_die_again_and_again(tmp_path: Path) -> None:
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     from gracelstm_xr.compute.cluster import run
     from gracelstm_xr.errors import GraceError
 
-    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": 50}
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
-        LocalCluster(1, threads_per_worker=1, local_directory=tmp_path, **options) as c,
+        local_cluster(1, local_directory=tmp_path, silence_logs=50) as c,
         Client(c),
     ):
         tasks = [dask.delayed(die)(dask_key_name="shard-1")]

@@ -17,6 +17,7 @@ import fsspec
 import pytest
 import xarray as xr
 from archives import write_file
+from clusters import local_cluster
 from s3server import S3Server, child
 
 import gracelstm_xr as gx
@@ -317,19 +318,14 @@ def test_a_connection_that_is_lost(
 def test_worker_processes_get_the_storage_options(
     s3: S3Server, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     for name in s3.environment:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     options = s3.options
     with (
-        LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address="127.0.0.1:0",
-        ) as local,
+        local_cluster() as local,
         Client(local),
     ):
         gx.ingest(folder, URL, **OPTIONS, storage_options=options)

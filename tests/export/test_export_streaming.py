@@ -16,6 +16,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import xarray as xr
+from clusters import local_cluster
 
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.export.l1b import to_l1b
@@ -227,14 +228,12 @@ def test_a_file_can_be_copied_through_the_lazy_reader(
 
 @pytest.mark.distributed
 def test_on_a_cluster(make_grid: Any, tmp_path: Path) -> None:
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     ds = make_grid(size=3 * DAY, filled=True, orbit=True)
     lazy = ds.chunk(satellite=1, time=DAY)
     with (
-        LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
-        ) as cluster,
+        local_cluster() as cluster,
         Client(cluster),
     ):
         path = to_netcdf(lazy, tmp_path / "a.nc")

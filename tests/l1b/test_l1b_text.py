@@ -207,7 +207,9 @@ def test_laser_ranging_signal_to_noise_is_real():
 def test_receiver_time_is_kept_and_said():
     columns = list(l1b.GRACE_FO_PRODUCTS["IHK1B"].columns)
     data = _text("IHK1B", columns, "5 6 R C 01000000 V 1.5 21")
-    with pytest.warns(GraceWarning, match=r"receiver time \(time_ref R\) in 1 record"):
+    with pytest.warns(
+        GraceWarning, match=r"receiver time \(time_ref R\) in 1 record\b"
+    ):
         found = l1b.read_bytes(data, "IHK1B_2019-01-01_C_04.txt")
     assert found.columns["sensorname"].tolist() == [b"21"]
 

@@ -126,4 +126,4 @@ def test_info_check(
     told = capsys.readouterr().out
     words = "gone" if damage is Path.unlink else "damaged"
     assert f"fault:      {LOST} is {words}; remove it" in told
-    assert "1 fault" in told
+    assert ", 1 fault\n" in told
