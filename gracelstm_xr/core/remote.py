@@ -66,6 +66,20 @@ def storage(
     return {"use_listings_cache": False, **(options or {})}
 
 
+def at_once(
+    url: str | os.PathLike[str], options: Mapping[str, Any] | None = None
+) -> dict[str, Any] | None:
+    """Return options as `storage` has them, for reading objects in one request each.
+
+    s3fs asks for the size of every object first, to fetch large ones in pieces at once;
+    the objects of a store are small, or read in ranges.
+    """
+    chosen = storage(url, options)
+    if os.fspath(url).startswith(("s3://", "s3a://")):
+        return {"max_concurrency": 1, **(chosen or {})}
+    return chosen
+
+
 def files_at(url: str, options: Mapping[str, Any] | None = None) -> tuple[Any, str]:
     """Return the fsspec file system of a URL, as `storage` has it, and the path."""
     import fsspec

@@ -14,7 +14,7 @@ from xarray.backends import ZarrStore
 
 from gracelstm_xr.core.datamodel import VARIABLES
 from gracelstm_xr.core.index import regular_coords
-from gracelstm_xr.core.remote import check_place, is_url, reached, storage
+from gracelstm_xr.core.remote import at_once, check_place, is_url, reached
 from gracelstm_xr.core.time import RegularAxis
 from gracelstm_xr.errors import GraceWarning, StoreError
 from gracelstm_xr.missions import SATELLITES
@@ -227,7 +227,7 @@ def _root(where: str, options: Mapping[str, Any] | None) -> zarr.Group:
             mode="r",
             zarr_format=3,
             use_consolidated=False,
-            storage_options=storage(where, options),
+            storage_options=at_once(where, options),
         )
     except (FileNotFoundError, NotADirectoryError, GroupNotFoundError) as error:
         if os.path.isfile(where):
