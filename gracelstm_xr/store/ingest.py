@@ -23,14 +23,13 @@ from gracelstm_xr.core.remote import unbroken
 from gracelstm_xr.core.time import DAY_NS
 from gracelstm_xr.errors import GraceWarning, L1BFormatError, StoreError, number_of
 from gracelstm_xr.files import MANIFEST
-from gracelstm_xr.store.agree import form_of
-from gracelstm_xr.store.layout import axis_meta, complete_root, plain_attributes
+from gracelstm_xr.store.finish import finish
+from gracelstm_xr.store.layout import axis_meta, plain_attributes
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import ShardRecord, SourceFile, gap_count, shard_name
 from gracelstm_xr.store.plan import plan
 from gracelstm_xr.store.shard import Shard, ShardResult, write_shard
-from gracelstm_xr.store.site import PASSING, Site, find_site
-from gracelstm_xr.store.stored import written
+from gracelstm_xr.store.site import Site, find_site
 
 #: Days in a shard: 10 days of every GRACE variable of one satellite take 0.2 GB.
 SHARD_DAYS = 10
@@ -311,22 +310,21 @@ def _complete(
     history = {"history": old.get("history", "")}
     text = f"Level-1B files ingested, {len(used)} in the store"
     new = {**plain_attributes(attrs), **said, **counts, **history}
-    new = append_history(new, text)
-    new[META] = {
-        **{k: v for k, v in meta.items() if k not in PASSING},
-        "complete": True,
-        "time": axis_meta(site.layout.axis),
-        "satellites": list(letters),
-        "variables": list(site.layout.variables),
-        "unseen": _unseen(used),
-        "made_by": made_by,
-        "observed": _observed(kept.values()),
-        "arrays": {name: form_of(array) for name, array in sorted(group.arrays())},
-        "written": written(group, site.layout.shard),
-        "problems": problems[:MOST_PROBLEMS],
-    }
-    complete_root(group, new)
-    site.target.publish(replace=site.replace)
+    finish(
+        site.target,
+        kept.values(),
+        shard=site.layout.shard,
+        replace=site.replace,
+        attrs=append_history(new, text),
+        said={
+            "time": axis_meta(site.layout.axis),
+            "satellites": list(letters),
+            "variables": list(site.layout.variables),
+            "unseen": _unseen(used),
+            "made_by": made_by,
+            "problems": problems[:MOST_PROBLEMS],
+        },
+    )
     return kept
 
 
@@ -340,14 +338,6 @@ def _problems(counts: Sequence[FileCounts]) -> list[str]:
     """What is wrong, once where it is the same for all members of a tarball."""
     left = [f"left out: {c.problem}" for c in counts if c.problem and not c.absent]
     return list(dict.fromkeys(left + [c.note for c in counts if c.note]))
-
-
-def _observed(records: Iterable[ShardRecord]) -> dict[str, int]:
-    seen: dict[str, int] = {}
-    for record in records:
-        for satellite, gaps in record.gaps.items():
-            seen[satellite] = seen.get(satellite, 0) + gaps.observed
-    return seen
 
 
 def _summary(

@@ -118,23 +118,6 @@ def enlarge(
     group.attrs.update({META: {**meta, "made": sorted({*written, *map(str, names)})}})
 
 
-def complete_root(group: Any, attrs: Mapping[str, Any]) -> None:
-    """Write the root of a finished store, with the metadata of its arrays, at once.
-
-    Other programs open the store by this one object. This package reads the arrays'
-    own metadata, and whatever it writes to the root before it changes an array drops
-    the copy, so that there is none while a store grows.
-
-    Parameters
-    ----------
-    group : zarr.Group
-        Root, opened without a copy.
-    attrs : mapping
-        All that the store says about itself.
-    """
-    with_arrays(group, attrs).attrs.put(dict(attrs))
-
-
 def with_arrays(group: zarr.Group, attrs: Mapping[str, Any]) -> zarr.Group:
     """Return a root that holds what its arrays say about themselves, read once.
 

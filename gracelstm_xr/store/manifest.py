@@ -220,6 +220,15 @@ def _listed(group: zarr.Group) -> list[str]:
     return sorted(n for n in sync(names()) if n and n != "zarr.json")
 
 
+def observed(records: Iterable[ShardRecord]) -> dict[str, int]:
+    """Seconds with all three axes, by satellite, over shards."""
+    seen: dict[str, int] = {}
+    for record in records:
+        for satellite, gaps in record.gaps.items():
+            seen[satellite] = seen.get(satellite, 0) + gaps.observed
+    return seen
+
+
 def gap_count(records: Iterable[ShardRecord], satellite: str) -> int:
     """Count the spans without accelerations; one across two shards counts once."""
     total, open_end = 0, False

@@ -37,9 +37,6 @@ from gracelstm_xr.store.stored import lost_files
 
 #: Steps of a chunk: one GPS day.
 CHUNK = 86_400
-#: What a store says about itself only while it is being written: what was asked for,
-#: the run at work, that it is not complete, and the variables that have their arrays.
-PASSING = ("request", "run", "pending", "made")
 
 
 @dataclass(frozen=True)

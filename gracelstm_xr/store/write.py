@@ -41,10 +41,10 @@ from gracelstm_xr.core.time import DAY_NS, RegularAxis
 from gracelstm_xr.core.timecode import time_codes
 from gracelstm_xr.errors import StoreError
 from gracelstm_xr.files import MANIFEST
-from gracelstm_xr.store.agree import form_of
+from gracelstm_xr.store.finish import finish
 from gracelstm_xr.store.guard import at_work
 from gracelstm_xr.store.ingest import SHARD_DAYS, ingest_selection
-from gracelstm_xr.store.layout import complete_root, create
+from gracelstm_xr.store.layout import create
 from gracelstm_xr.store.location import META, Target
 from gracelstm_xr.store.manifest import (
     ShardRecord,
@@ -54,8 +54,6 @@ from gracelstm_xr.store.manifest import (
 )
 from gracelstm_xr.store.read import reads_from
 from gracelstm_xr.store.shard import gaps_in
-from gracelstm_xr.store.site import PASSING
-from gracelstm_xr.store.stored import written
 
 KINDS = "fiub"
 
@@ -288,17 +286,13 @@ class _Job:
         group = self.target.group()
         if MANIFEST in group:
             del group[MANIFEST]
-        observed: dict[str, int] = {}
-        for record in records:
-            for satellite, gaps in record.gaps.items():
-                observed[satellite] = observed.get(satellite, 0) + gaps.observed
-        attrs: dict[str, Any] = group.attrs.asdict()
-        said = {k: v for k, v in attrs[META].items() if k not in PASSING}
-        forms = {name: form_of(array) for name, array in sorted(group.arrays())}
-        done = {"complete": True, "observed": observed, "arrays": forms}
-        files = written(group, self.shard)
-        complete_root(group, {**attrs, META: {**said, **done, "written": files}})
-        self.target.publish(replace=self.replace)
+        finish(
+            self.target,
+            records,
+            shard=self.shard,
+            replace=self.replace,
+            attrs=group.attrs.asdict(),
+        )
 
 
 def _token(ds: xr.Dataset) -> str:
