@@ -87,8 +87,10 @@ def _fit_axis(frames: list[tuple[Frame, BoolArray]], axis: int) -> Array:
             for low in range(first, past, LONGEST):
                 segment = values[low : min(low + LONGEST, past)]
                 segments.append(segment - segment.mean())
-    phi = burg(segments, highest=HIGHEST)
-    if len(phi) == 0 and any(len(s) > 2 * HIGHEST for s in segments):
+    # short stretches between many gaps allow a lower order only
+    longest = max(map(len, segments), default=0)
+    phi = burg(segments, highest=min(HIGHEST, (longest - 1) // 2))
+    if len(phi) == 0 and longest > 2:
         return np.zeros(1)  # no memory, as of a constant: the mean is the estimate
     return phi
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.compute.progress import Bar
 from gracelstm_xr.core.gaps import edge_distance
+from gracelstm_xr.filling.activity import activity
 from gracelstm_xr.filling.hidden import GAP_LENGTHS, hidden_rounds, thinned
 from gracelstm_xr.physics.frames import Frame
 
@@ -67,6 +68,8 @@ class GapErrors:
         infinite where there is none within ten minutes, None without thruster data.
     thrust : ndarray, shape (m,), or None
         Filtered on-time of the recipient's thrusters [ms s-1]; None without their data.
+    activity : ndarray, shape (m, 3), or None
+        Of the recipient around the gap, see `gracelstm_xr.filling.activity` [m s-2].
     shadow : ndarray of bool, shape (m,), or None
         Within 70 s of penumbra: entry into or exit from shadow; None without orbit.
     latitude_argument : ndarray, shape (m,), or None
@@ -85,6 +88,7 @@ class GapErrors:
     truth: Array | None = None
     firing: Array | None = None
     thrust: Array | None = None
+    activity: Array | None = None
     shadow: BoolArray | None = None
     latitude_argument: Array | None = None
     sigma: Array | None = None
@@ -260,9 +264,19 @@ def score_round(
         gap=np.concatenate(labels),
         errors={k: v - reference[index] for k, v in found.items()},
         truth=reference[index],
+        activity=_activity(masked, visible, index),
         **put,
         **_regimes(frame, index),
     )
+
+
+def _activity(frame: Frame, visible: BoolArray, index: IntArray) -> Array:
+    order = np.argsort(index, kind="stable")
+    result = np.empty((len(index), 3))
+    for k in range(3):
+        seen = visible[:, k]
+        result[order, k] = activity(frame.t, frame.own[:, k], seen, index[order])
+    return result
 
 
 def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:

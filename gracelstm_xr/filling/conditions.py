@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.core.gaps import edge_distance
+from gracelstm_xr.filling.activity import activity
 from gracelstm_xr.physics.frames import Frame
 
 __all__ = [
@@ -78,9 +79,11 @@ APART = Covariate(
     ratios=True,
 )
 #: Covariates by name, in the order in which their factors on sigma are taken off:
-#: latitude along the orbit [deg], on-time of the own thrusters as the accelerometer
-#: sees it [ms s-1], and how far other methods are from the best informed [m s-2].
+#: how lively the series is around the gap [m s-2], latitude along the orbit [deg],
+#: on-time of the own thrusters as the accelerometer sees it [ms s-1], and how far other
+#: methods are from the best informed [m s-2].
 COVARIATES = {
+    "activity": Covariate(tuple(10 ** (0.5 * k) for k in range(-26, -9)), 0.7, True),
     "latitude": Covariate(tuple(11.25 * k for k in range(9)), 1.07),
     "thrust": Covariate((0.01, 0.1, 0.3, 1.0, 3.0, 6.0, 12.0, 25.0), 0.7, ratios=True),
     "polynomial": APART,
@@ -101,6 +104,8 @@ class Conditions:
         To the nearest observation [s], at most `FARTHEST`.
     firing : ndarray, shape (m,)
         1 next to a firing of either satellite, 0 far from it.
+    activity : ndarray, shape (m,), or None
+        See `gracelstm_xr.filling.activity.activity` [m s-2]; NaN where unknown.
     latitude : ndarray, shape (m,), or None
         Angle from the equator along the orbit [deg], 0 to 90; NaN where the orbit is
         unknown, None without one.
@@ -116,13 +121,16 @@ class Conditions:
     length: Array
     distance: Array
     firing: Array
+    activity: Array | None = None
     latitude: Array | None = None
     thrust: Array | None = None
     polynomial: Array | None = None
     alone: Array | None = None
 
     @classmethod
-    def of(cls, frame: Frame, missing: BoolArray, index: IntArray) -> Conditions:
+    def of(
+        cls, frame: Frame, missing: BoolArray, index: IntArray, axis: int
+    ) -> Conditions:
         """Conditions at positions of a frame.
 
         Parameters
@@ -132,7 +140,8 @@ class Conditions:
         missing : ndarray of bool, shape (n,)
             Gaps of the axis.
         index : ndarray of int64, shape (m,)
-            Positions in gaps.
+            Positions in gaps, increasing.
+        axis : int
         """
         step = float(frame.t[1] - frame.t[0]) if len(frame) > 1 else 1.0
         before, after = edge_distance(missing, index)
@@ -144,7 +153,8 @@ class Conditions:
             firing = nearness(frame.firing[index])
         latitude = along_orbit(frame.latitude_argument, index)
         distance = np.minimum(left, right)
-        return cls(length, distance, firing, latitude, frame.thrust_at(index))
+        lively = activity(frame.t, frame.own[:, axis], ~missing, index)
+        return cls(length, distance, firing, lively, latitude, frame.thrust_at(index))
 
     def checked(
         self,

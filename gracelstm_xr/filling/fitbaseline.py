@@ -1,11 +1,12 @@
 """One baseline without a network, fitted on the data themselves.
 
 Everything is a task: covariates day by day, the fit of their sum, the errors in gaps
-hidden from held-out days. `fill` hangs its blocks behind them and stays lazy.
+hidden in every quarter of the span. `fill` hangs its blocks behind them, stays lazy.
 """
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,7 +30,6 @@ from gracelstm_xr.compute.threads import one_blas_thread
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.provenance import data_origin
-from gracelstm_xr.core.time import gps_label
 from gracelstm_xr.errors import GraceError, GraceWarning, NotEnoughDataError
 from gracelstm_xr.filling.benchmark import (
     GapErrors,
@@ -69,9 +69,11 @@ __all__ = ["baseline_models", "fit_baseline", "inputs_of"]
 
 Array = npt.NDArray[np.float64]
 
-#: Leading part of the span that coefficients are learnt from; in the rest, after an
-#: embargo, gaps are hidden to learn sigma.
+#: Leading part of the span that coefficients are learnt from; the rest, after an
+#: embargo, is the last of the quarters in which gaps are hidden to learn sigma.
 TRAIN = 0.75
+#: Gaps wanted per length in one quarter; more of the short ones.
+PER_QUARTER = 2
 #: Fewest samples at the working step on an axis.
 FEWEST_SAMPLES = 60
 
@@ -232,15 +234,20 @@ def _task(
     inputs = inputs_of(ds, pair, method)
     known = _constants_task(ds, pair, split)
     thin = day_results(_thin_day, inputs, ds, known, settings.step, halo=HALO)
-    node = dask.delayed(_fitted, pure=True)(thin, known, split.train, settings, method)
-    score = dask.delayed(_scored, pure=True)
+    fit, score = (dask.delayed(task, pure=True) for task in (_fitted, _scored))
+    node = fit(thin, known, [split.train], settings, method)
     errors = []
-    for span in stretches(split.validation, most=2):
+    for held in _quarters(split):
+        judge = node
+        if METHODS[method].learns and held != split.validation:
+            # sigma comes from gaps that a fit without their quarter fills
+            judge = fit(thin, known, _beside(held, split), settings, method, quiet=True)
+        span = stretches(held, most=1)[0]
         low = max(int((span[0] - CONTEXT - HALO - first) // step), 0)
         past = min(int((span[1] + CONTEXT + HALO - first) // step) + 1, size)
         arrays = {k: as_dask(v)[low:past] for k, v in inputs.items()}
         times = (first, step, low, past)
-        errors.append(score(times, arrays, node, span, settings))
+        errors.append(score(times, arrays, judge, span, settings))
     finish = dask.delayed(_finished, pure=True)
     marks = {name: counted(ds, name) for name in (pair.recipient, *others)}
     return finish(node, errors, split, settings, method, data_origin(ds), marks)
@@ -252,6 +259,22 @@ def _split(start: float, stop: float, step: float) -> Split:
     cut = start + TRAIN * (stop - start - embargo)
     train, held = (round(t / step) * step for t in (cut, cut + embargo))
     return Split((start, train), (held, stop), (held, stop))
+
+
+def _quarters(split: Split) -> list[tuple[float, float]]:
+    """Parts of the span in which gaps are hidden: a storm may be in any of them."""
+    (start, cut), held = split.train, split.validation
+    borders = [start + (cut - start) * k / 3 for k in range(4)]
+    return [*itertools.pairwise(borders), held]
+
+
+def _beside(held: tuple[float, float], split: Split) -> list[tuple[float, float]]:
+    """What is left to train on, an embargo away from what is held out."""
+    embargo = split.validation[0] - split.train[1]
+    return [
+        (split.train[0], held[0] - embargo),
+        (held[1] + embargo, split.validation[1]),
+    ]
 
 
 def _constants_task(ds: xr.Dataset, pair: Pair, split: Split) -> Any:
@@ -308,19 +331,22 @@ def _thin_day(
 def _fitted(
     days: list[list[Frame]],
     pair: Pair,
-    train: tuple[float, float],
+    spans: list[tuple[float, float]],
     settings: Settings,
     method: str,
+    *,
+    quiet: bool = False,
 ) -> Recipient | None:
-    """Baseline from the training span; None without data there."""
+    """Baseline from training spans; None without data there."""
     frame = Frame.join([day for group in days for day in group])
     observed = np.isfinite(frame.own)
     learns = METHODS[method].learns
-    training = (frame.t >= train[0]) & ((frame.t < train[1]) | (not learns))
+    within = [(frame.t >= first) & (frame.t < past) for first, past in spans]
+    training = np.any(within, axis=0) | (not learns)
     counts = (observed & training[:, None]).sum(axis=0)
     fewest = FEWEST_SAMPLES if learns else 1
     if counts.max() < fewest:
-        if observed.any():
+        if observed.any() and not quiet:
             warnings.warn(
                 f"found {counts.max()} samples of satellite {pair.recipient} to fit "
                 f"{method} to, expected {fewest} of {settings.step:g} s: its gaps stay "
@@ -349,7 +375,7 @@ def _scored(
     with one_blas_thread():
         return gap_benchmark(
             frame, span, recipient, _no_network, settings,
-            methods=set(recipient.baselines), most=PER_GAP,
+            methods=set(recipient.baselines), count=PER_QUARTER, most=PER_GAP,
         )  # fmt: skip
 
 
@@ -384,9 +410,9 @@ def _finished(
         else:
             calibration = Calibration((), {})
             warnings.warn(
-                f"found no room to hide gaps in the series of satellite {name} from "
-                f"{gps_label(split.validation[0])} on, expected some hours: filled by "
-                f"{method}, sigma is not known (NaN); for one, fit_baseline() on data "
+                f"found no room to hide gaps in the series of satellite {name}, "
+                f"expected some hours of observations at a time: filled by {method}, "
+                "sigma is not known (NaN); for one, fit_baseline() on data "
                 "in which it observes, and fill with that",
                 GraceWarning,
                 stacklevel=2,

@@ -78,17 +78,17 @@ def calibrate(errors: GapErrors, *, label: str = "") -> Calibration | None:
         return None
     length = capped(errors.length)
     grid = Grid(np.unique(length), np.array(DISTANCES))
-    found = _conditions(errors, length)
+    found = [_conditions(errors, length, k) for k in range(3)]
     pools = []
     groups = _groups(names)
     for group in track(groups, label, unit="pool", enabled=bool(label)):
         rows = _informed(errors, group)
-        part = errors.take(rows)
-        pools.append(_pool(part, group, length[rows], found.take(rows), grid))
+        part, known = errors.take(rows), [f.take(rows) for f in found]
+        pools.append(_pool(part, group, length[rows], known, grid))
     spreads = {}
     for name in names:
         made = [
-            _scale(errors.errors[name][:, k], errors.gap, length, found, grid)
+            _scale(errors.errors[name][:, k], errors.gap, length, found[k], grid)
             for k in range(3)
         ]
         spreads[name] = _spread(made, grid)
@@ -99,14 +99,16 @@ def _informed(errors: GapErrors, names: Sequence[str]) -> BoolArray:
     """Samples that say which of ``names`` is best.
 
     Where the twin has a hole its methods have no estimate; the next pool serves there,
-    and the first must not learn to do without the twin.
+    and the first must not learn to do without the twin. Where none has an estimate
+    there is nothing to learn.
     """
-    every = np.ones(len(errors.t), dtype=bool)
     transplants = [errors.errors[name] for name in names if needs_donor(name)]
-    if not transplants:
-        return every
-    known = np.asarray(np.isfinite(np.concatenate(transplants, axis=1)).any(axis=1))
-    return known if bool(known.any()) else every
+    for asked in (transplants, [errors.errors[name] for name in names]):
+        if asked:
+            known = np.isfinite(np.concatenate(asked, axis=1)).any(axis=1)
+            if known.any():
+                return np.asarray(known)
+    return np.ones(len(errors.t), dtype=bool)
 
 
 def capped(length: Array) -> Array:
@@ -114,13 +116,14 @@ def capped(length: Array) -> Array:
     return np.minimum(length, 2 * FARTHEST)
 
 
-def _conditions(errors: GapErrors, length: Array) -> Conditions:
+def _conditions(errors: GapErrors, length: Array, axis: int) -> Conditions:
     firing = np.zeros(len(errors.t))
     if errors.firing is not None:
         firing = nearness(errors.firing)
     latitude = along_orbit(errors.latitude_argument)
     distance = np.minimum(errors.distance, FARTHEST)
-    return Conditions(length, distance, firing, latitude, errors.thrust)
+    lively = None if errors.activity is None else errors.activity[:, axis]
+    return Conditions(length, distance, firing, lively, latitude, errors.thrust)
 
 
 def _groups(names: Sequence[str]) -> list[list[str]]:
@@ -144,13 +147,13 @@ def _pool(
     errors: GapErrors,
     group: Sequence[str],
     length: Array,
-    found: Conditions,
+    found: Sequence[Conditions],
     grid: Grid,
 ) -> Pool:
     every = np.stack([errors.errors[name] for name in group], axis=2)
     arc = _arcs(errors)
     judged = _judged(every, arc, errors)
-    near = _contenders(judged, length, found.firing > 0.5)
+    near = _contenders(judged, length, found[0].firing > 0.5)
     names = [name for name, use in zip(group, near, strict=True) if use]
     every, judged = every[..., near], judged[..., near]
     shares = np.zeros((2, len(grid.lengths), len(grid.distances), 3, len(names)))
@@ -158,7 +161,7 @@ def _pool(
     first = np.unique(errors.gap, return_index=True)[1]
     wider = widening(length[first], fresh[first], grid.lengths)
     witnesses = witnesses_of(group)
-    checked = [found.checked(errors.errors, k, witnesses) for k in range(3)]
+    checked = [f.checked(errors.errors, k, witnesses) for k, f in enumerate(found)]
     helds = [
         Held(every[:, k], judged[:, k], arc, length, checked[k], fresh)
         for k in range(3)

@@ -185,7 +185,7 @@ class Recipient:
         for k in np.flatnonzero(self.observed_axes):
             rows = index[missing[index, k]]
             if len(rows):
-                conditions = Conditions.of(frame, missing[:, k], rows)
+                conditions = Conditions.of(frame, missing[:, k], rows, int(k))
                 first |= pools[0].wanted(conditions, int(k))
         return [first, *({*pool.methods, *pool.witnessing} for pool in pools[1:])]
 
@@ -230,7 +230,7 @@ class Recipient:
             rows = np.flatnonzero(missing[index, k])
             if len(rows) == 0:
                 continue
-            conditions = Conditions.of(frame, missing[:, k], index[rows])
+            conditions = Conditions.of(frame, missing[:, k], index[rows], int(k))
             part = {name: values[rows] for name, values in found.items()}
             if method is None:
                 made = self._blended(part, conditions, int(k))

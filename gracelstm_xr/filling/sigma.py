@@ -46,6 +46,12 @@ WIDTH = float(np.log(1.9600 / 0.9945)) / APART
 BINS = 1200
 #: What relative errors are multiplied by to be binned like errors [m s-2].
 UNIT = 1e-9
+#: Errors grow with this power of the activity, give or take, before gaps were seen; the
+#: largest that is believed, the variance of the logarithm of one normal error, and the
+#: smallest error over sigma in it.
+POWER, POWER_SIGMA, MOST_POWER, SCATTER, LEAST_RATIO = 0.8, 0.3, 1.2, 1.23, 1e-2
+#: Covariates that a model fitted by an earlier version may lack.
+LATER = {"activity"}
 #: Smallest sigma [m s-2]: a hundredth of the smallest noise of an instrument.
 SMALLEST = 1e-13
 
@@ -80,7 +86,9 @@ class Spread:
         wanted: dict[str, tuple[int, ...]] = {
             "sigma": (2, size, len(self.grid.distances), 3)
         }
-        wanted |= {name: (size, len(c.nodes), 3) for name, c in COVARIATES.items()}
+        for name, covariate in COVARIATES.items():
+            if name in self.factors or name not in LATER:
+                wanted[name] = (size, len(covariate.nodes), 3)
         tables = {"sigma": self.sigma, **self.factors}
         found = {name: table.shape for name, table in tables.items()}
         if found != wanted:
@@ -211,8 +219,12 @@ def factor_table(
     covariate = COVARIATES[name]
     number = np.arange(len(covariate.nodes), dtype=np.float64)
     shape = (len(grid.lengths), len(number))
-    place = covariate.place(found.covariates()[name])
+    values = found.covariates()[name]
+    place = covariate.place(values)
     good = np.isfinite(ratio) & np.isfinite(place)
+    if name == "activity":
+        log = np.log(np.array(covariate.nodes))
+        return _powers(ratio[good], gap[good], length[good], values[good], grid, log)
     row = np.searchsorted(grid.lengths, length[good])
     column = np.rint(place[good]).astype(np.int64)
     weight = _even(gap[good], length[good])
@@ -224,6 +236,39 @@ def factor_table(
     smooth = np.einsum("cd,adn->acn", along, smooth)
     factor = fair_scale(smooth) / UNIT
     return np.where(factor > 0, factor, 1.0)
+
+
+def _powers(
+    ratio: Array,
+    gap: IntArray,
+    length: Array,
+    values: Array,
+    grid: Grid,
+    nodes: Array,
+) -> Array:
+    """Factor that follows a power of a covariate, at nodes of its logarithm.
+
+    It goes on beyond what was seen: the storm to come is stronger than the last.
+    """
+    if len(ratio) == 0:
+        return np.ones((len(grid.lengths), len(nodes)))
+    _, first, place = np.unique(gap, return_index=True, return_inverse=True)
+    count = np.bincount(place)
+    x = np.log(np.maximum(values, np.exp(nodes[0])))
+    y = np.log(np.maximum(ratio, LEAST_RATIO))
+    mean_x = np.bincount(place, x) / count
+    mean_y = np.bincount(place, y) / count
+    away = np.log(length[first] / grid.lengths[:, None])
+    weight = _kernel(away, LENGTH_WIDTH)
+    total = np.maximum(weight.sum(axis=1), 1e-9)
+    middle = (weight @ mean_x) / total
+    apart = mean_x - middle[:, None]
+    level = (weight @ mean_y) / total
+    square = (weight * apart**2).sum(axis=1)
+    product = (weight * apart * (mean_y - level[:, None])).sum(axis=1)
+    sure = SCATTER / POWER_SIGMA**2
+    power = np.clip((product + sure * POWER) / (square + sure), 0.0, MOST_POWER)
+    return np.asarray(np.exp(power[:, None] * (nodes - middle[:, None])))
 
 
 def corrections(ratio: Array, gap: IntArray, length: Array, lengths: Array) -> Array:

@@ -179,3 +179,19 @@ def test_an_axis_without_training_data_has_no_estimate() -> None:
     found = method.estimate(Frame(T, own=own), visible, np.arange(100, 120))
     assert np.isnan(found[:, 1]).all()
     assert np.isfinite(found[:, [0, 2]]).all()
+
+
+def test_short_stretches_between_many_gaps_still_give_a_process() -> None:
+    x = simulated(9_000, seed=5, phi=np.array([0.9]))
+    own = np.full((len(x), 3), np.nan)
+    own[:, 0] = 1e-8 * x
+    own[::60] = np.nan
+    frame = Frame(10.0 * np.arange(len(x)), own)
+    fitted = AutoRegression.fit([(frame, np.ones(len(x), dtype=bool))])
+    assert fitted.coefficients[0][0] == pytest.approx(0.9, abs=0.05)
+    assert len(fitted.coefficients[1]) == 0
+    visible = np.isfinite(own)
+    index = np.flatnonzero(~visible[:, 0])[1:]
+    error = fitted.estimate(frame, visible, index)[:, 0] - 1e-8 * x[index]
+    # mean of both neighbours' conditional expectation: 1 / (1 + 0.81) of the variance
+    assert np.var(error) / 1e-16 == pytest.approx(1 / 1.81, rel=0.3)

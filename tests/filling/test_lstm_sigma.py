@@ -50,8 +50,8 @@ def filled(errors: GapErrors, found: Calibration) -> tuple[np.ndarray, np.ndarra
         capped(errors.length),
         np.minimum(errors.distance, FARTHEST),
         firing,
-        along_orbit(errors.latitude_argument),
-        errors.thrust,
+        latitude=along_orbit(errors.latitude_argument),
+        thrust=errors.thrust,
     )
     for k in range(3):
         value[:, k], _ = pool.blend(errors.errors, at, k)
@@ -152,7 +152,7 @@ def test_sigma_follows_the_latitude() -> None:
     for spread in (found.pools[0].spread, found.spreads["lstm"]):
         at = Conditions(
             *(np.full(4, x) for x in (600.0, 200.0, 0.0)),
-            np.array([2.0, 45.0, 88.0, np.nan]),
+            latitude=np.array([2.0, 45.0, 88.0, np.nan]),
         )
         sigma = spread.at(at, 0)
         np.testing.assert_allclose(sigma[:3], [1.1e-9, 2e-9, 2.9e-9], rtol=0.15)
