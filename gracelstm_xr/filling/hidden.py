@@ -129,11 +129,14 @@ def hidden_rounds(
     rng = np.random.default_rng([seed, 7])
     if EVERYTHING in lengths and allowed.any():
         yield np.array([[0, len(t)]], dtype=np.int64)
+    # the context around the span need not be searched
+    low, past = np.searchsorted(t, span)
+    inside = slice(int(low), int(past))
     while True:
-        placed = _one_round(allowed, closed, left, budget, step, rng)
+        placed = _one_round(allowed[inside], closed[inside], left, budget, step, rng)
         if len(placed) == 0:
             return
-        yield placed[np.argsort(placed[:, 0])]
+        yield low + placed[np.argsort(placed[:, 0])]
 
 
 def thinned(t: Array, gap: IntArray) -> IntArray:
