@@ -39,9 +39,9 @@ class Verb:
         function = getattr(import_module(f"gracelstm_xr.{module}"), name)
         if obj is None or self.dataset is None:
             return function
-        from gracelstm_xr.core.units import in_si
+        from gracelstm_xr.core.components import as_data_model
 
-        ds = in_si(obj._ds)
+        ds = as_data_model(obj._ds)
         if not self.dataset:
             return MethodType(function, ds)
         bound = partial(function, **{self.dataset: ds})

@@ -23,6 +23,7 @@ from gracelstm_xr.compute.blocks import (
     per_satellite,
     stack_satellites,
 )
+from gracelstm_xr.core.components import require_axes
 from gracelstm_xr.core.gaps import tell_of_step
 from gracelstm_xr.errors import GraceWarning, number_of
 from gracelstm_xr.preprocess.outliers import (
@@ -59,6 +60,7 @@ def screened(ds: xr.Dataset, *, clean: bool = True) -> xr.Dataset:
         ``ds`` itself where nothing is impossible, and after ``ds.grace.clean()``,
         which has decided what counts. Values do not depend on chunks.
     """
+    require_axes(ds)
     if not clean or "acc_cleanflg" in ds or "lin_accl" not in ds:
         return ds
     accl = ds["lin_accl"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import xarray as xr
 
+from gracelstm_xr.core.components import as_data_model
 from gracelstm_xr.core.conventions import FILL_METHODS, require_series
 from gracelstm_xr.core.remote import is_url
 
@@ -33,7 +34,7 @@ def open_series(
     if not is_url(path) and path.endswith(".nc") and Path(path).is_file():
         ds = opened.enter_context(xr.open_dataset(path, chunks={}))
         require_series(ds)
-        return ds
+        return as_data_model(ds)
     ds = open_store(path)
     if days is None:
         return ds

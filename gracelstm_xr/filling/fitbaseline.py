@@ -27,6 +27,7 @@ from gracelstm_xr.baselines.start import CONTEXT
 from gracelstm_xr.compute.blocks import as_dask, gps_axis, seconds_of, shared_node
 from gracelstm_xr.compute.days import day_results
 from gracelstm_xr.compute.threads import one_blas_thread
+from gracelstm_xr.core.components import as_data_model
 from gracelstm_xr.core.conventions import require_series
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.core.provenance import data_origin
@@ -127,7 +128,7 @@ def fit_baseline(
     import dask
 
     require_series(ds)
-    ds = screened(ds, clean=clean)
+    ds = screened(as_data_model(ds), clean=clean)
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
     tasks = baseline_models(
         ds, method, recipient=recipient, donor=donor,

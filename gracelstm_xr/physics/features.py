@@ -12,6 +12,7 @@ import xarray as xr
 
 from gracelstm_xr.compute.blocks import Output, map_time_blocks
 from gracelstm_xr.core import conventions
+from gracelstm_xr.core.components import require_axes
 from gracelstm_xr.core.datamodel import ORIGINS
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import MISSIONS, TWINS
@@ -128,6 +129,7 @@ def features(
     GraceError
         When the Dataset has none of the variables above.
     """
+    require_axes(ds)
     pairs = satellite_pairs(ds, recipient=recipient, donor=donor)
     if lag is not None:
         firsts = {m.satellites[0] for m in MISSIONS}

@@ -12,6 +12,7 @@ from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import Output, per_satellite, stack_satellites
 from gracelstm_xr.compute.days import day_blocks
 from gracelstm_xr.core import conventions
+from gracelstm_xr.core.components import require_axes
 from gracelstm_xr.errors import GraceError
 from gracelstm_xr.missions import MASS
 from gracelstm_xr.physics import plates
@@ -262,6 +263,7 @@ def force_model(
             f"found no {', '.join(missing)}, expected orbit and attitude: open the "
             "archive with GNV1B and SCA1B"
         )
+    require_axes(ds)
     activity, masses = weather(f107, ap, f107a=f107a), {**MASS, **(mass or {})}
     outputs: dict[str, Output] = dict.fromkeys(COMPONENTS, ((3,), np.float64))
     parts = [

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.days import day_blocks, day_results
+from gracelstm_xr.core.components import require_axes
 from gracelstm_xr.core.conventions import attributes_of
 from gracelstm_xr.core.gaps import usable
 from gracelstm_xr.errors import GraceError
@@ -104,6 +105,7 @@ def _require(ds: xr.Dataset, satellite: str | None) -> None:
             f"found variables {', '.join(str(n) for n in ds.data_vars)}, expected "
             "thruster_on_time: open the archive with product THR1B"
         )
+    require_axes(ds)
     letters = [str(s) for s in np.atleast_1d(ds["satellite"].values)]
     if satellite is not None and satellite not in letters:
         raise GraceError(

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from gracelstm_xr.arrays import Array
 from gracelstm_xr.compute.blocks import map_time_blocks, per_satellite, stack_satellites
 from gracelstm_xr.core import conventions
+from gracelstm_xr.core.components import require_axes
 from gracelstm_xr.errors import GraceError
 
 if TYPE_CHECKING:
@@ -114,6 +115,7 @@ def calibrate(ds: xr.Dataset, *, inverse: bool = False) -> xr.Dataset:
         A satellite without published values, data already calibrated, or, for
         ``inverse``, not calibrated; no accelerations.
     """
+    require_axes(ds)
     names = [name for name in (*WHOLE, *SCALED) if name in ds]
     _check(ds, names, [letter for letter, _ in per_satellite(ds)], inverse=inverse)
     result = ds.assign({name: _calibrated(ds, name, inverse) for name in names})
