@@ -89,9 +89,9 @@ def fit_baseline(
 ) -> FittedModel:
     """Fit one baseline; no network is trained.
 
-    The leading three quarters of the span give the coefficients, gaps hidden in the
-    rest give sigma; days at either end on which a recipient shows nothing are no part
-    of it.
+    The leading three quarters of the span give the coefficients, gaps hidden in every
+    quarter give sigma, in the first three by fits to the others; days at either end
+    on which a recipient shows nothing are no part of it.
 
     Parameters
     ----------
