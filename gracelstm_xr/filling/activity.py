@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gracelstm_xr.arrays import Array, BoolArray, IntArray
+from gracelstm_xr.physics.frames import whole_steps
 from gracelstm_xr.signal.bins import bin_means, line
 
 __all__ = ["activity"]
@@ -17,9 +18,9 @@ __all__ = ["activity"]
 APART, STRIDE = 300.0, 10.0
 #: Width of the means, and the time over which those around count about alike [s].
 BIN, ALIKE = 300.0, 600.0
-#: Means in one longer bin, as which they count from the next but one on; and so many of
-#: those count on either side: every fill sees two days.
-MANY, FARTHEST = 12, 46
+#: Means in an hour, as which they count from the next but one on; and so many hours
+#: count on either side: every fill sees two days.
+PER_HOUR, HOURS = 12, 46
 
 
 def activity(t: Array, own: Array, visible: BoolArray, index: IntArray) -> Array:
@@ -43,7 +44,7 @@ def activity(t: Array, own: Array, visible: BoolArray, index: IntArray) -> Array
         that fall with the square of the time from the sample; NaN without any
         observations in two days.
     """
-    thin = _thinned(t)
+    thin = whole_steps(t, STRIDE)
     clock = t[thin]
     if len(index) == 0 or len(clock) < 3:
         return np.full(len(index), np.nan)
@@ -51,42 +52,34 @@ def activity(t: Array, own: Array, visible: BoolArray, index: IntArray) -> Array
     number, mean, share = bin_means(clock, *bends, BIN)
     low, high = np.floor(t[index[[0, -1]]] / BIN - 0.5).astype(np.int64)
     bins = np.stack([mean[:, 0] * share[:, 0], share[:, 0]])
-    first, (total, weight) = _weighted(int(number[0]), bins, int(low), int(high) + 1)
+    first, (total, weight) = _weighted(number, bins, int(low), int(high) + 1)
     value = np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)
     return np.asarray(line(first, value[:, None], t[index], BIN)[:, 0])
 
 
-def _thinned(t: Array) -> slice:
-    """Samples `STRIDE` apart, the same ones wherever a series begins."""
-    step = float(t[1] - t[0]) if len(t) > 1 else STRIDE
-    ratio = max(round(STRIDE / step), 1)
-    return slice(-round(float(t[0]) / step) % ratio, None, ratio)
-
-
-def _weighted(start: int, bins: Array, low: int, last: int) -> tuple[int, Array]:
-    """Sums of ``bins`` from ``start`` on, weighted by how near; see the first bin."""
-    hours = np.arange(low // MANY, last // MANY + 1)
-    first = int(hours[0] - FARTHEST) * MANY
-    size = len(hours) + 2 * FARTHEST
-    fine = np.zeros((2, size * MANY))
-    inside = slice(max(start - first, 0), max(start - first + bins.shape[1], 0))
-    taken = bins[:, max(first - start, 0) :]
-    fine[:, inside][:, : taken.shape[1]] = taken[:, : fine[:, inside].shape[1]]
-    each = fine.reshape(2, size, MANY)
-    coarse = each.sum(axis=2)
-    total = np.zeros((2, len(hours), MANY))
-    within = np.arange(MANY)
-    far = np.arange(-FARTHEST, FARTHEST + 1)
+def _weighted(number: IntArray, bins: Array, low: int, last: int) -> tuple[int, Array]:
+    """First bin, and sums of ``bins`` weighted by how near they are, up to the last."""
+    hours = np.arange(low // PER_HOUR, last // PER_HOUR + 1)
+    size = len(hours) + 2 * HOURS
+    flat = np.zeros((2, size * PER_HOUR))
+    place = number - (hours[0] - HOURS) * PER_HOUR
+    inside = (place >= 0) & (place < flat.shape[1])
+    flat[:, place[inside]] = bins[:, inside]
+    each = flat.reshape(2, size, PER_HOUR)
+    hourly = each.sum(axis=2)
+    total = np.zeros((2, len(hours), PER_HOUR))
+    within = np.arange(PER_HOUR)
+    far = np.arange(-HOURS, HOURS + 1)
     far = far[np.abs(far) > 1]
-    near = np.arange(-MANY, 2 * MANY)
+    near = np.arange(-PER_HOUR, 2 * PER_HOUR)
     # one bin after the other: the last bits must not depend on how many there are
-    away = MANY * far[:, None] + 0.5 * (MANY - 1) - within
+    away = PER_HOUR * far[:, None] + 0.5 * (PER_HOUR - 1) - within
     for k, weight in zip(far, _weight(away), strict=True):
-        total += coarse[:, FARTHEST + k :][:, : len(hours), None] * weight
+        total += hourly[:, HOURS + k :][:, : len(hours), None] * weight
     for k, weight in zip(near, _weight(near[:, None] - within), strict=True):
-        hour = FARTHEST + k // MANY
-        total += each[:, hour : hour + len(hours), k % MANY, None] * weight
-    return int(hours[0]) * MANY, total.reshape(2, -1)
+        hour = HOURS + k // PER_HOUR
+        total += each[:, hour : hour + len(hours), k % PER_HOUR, None] * weight
+    return int(hours[0]) * PER_HOUR, total.reshape(2, -1)
 
 
 def _weight(bins: npt.NDArray[Any]) -> Array:

@@ -246,7 +246,7 @@ def score_round(
     if len(index) == 0:
         return join_errors([])
     masked = frame.hide(mask)
-    visible = np.isfinite(masked.own)
+    own, visible = masked.own, np.isfinite(masked.own)
     found = recipient.estimates(
         masked, visible, index, predict, settings, methods=methods
     )
@@ -264,19 +264,16 @@ def score_round(
         gap=np.concatenate(labels),
         errors={k: v - reference[index] for k, v in found.items()},
         truth=reference[index],
-        activity=_activity(masked, visible, index),
+        activity=np.stack(
+            [
+                activity(frame.t, x, v, index)
+                for x, v in zip(own.T, visible.T, strict=True)
+            ],
+            axis=1,
+        ),
         **put,
         **_regimes(frame, index),
     )
-
-
-def _activity(frame: Frame, visible: BoolArray, index: IntArray) -> Array:
-    order = np.argsort(index, kind="stable")
-    result = np.empty((len(index), 3))
-    for k in range(3):
-        seen = visible[:, k]
-        result[order, k] = activity(frame.t, frame.own[:, k], seen, index[order])
-    return result
 
 
 def _regimes(frame: Frame, index: IntArray) -> dict[str, Any]:

@@ -57,11 +57,14 @@ class Covariate:
         Width of the kernel by which nodes borrow from each other, in nodes.
     ratios : bool
         Interpolated in the logarithm.
+    power : bool
+        Errors go with a power of it, also beyond what was seen.
     """
 
     nodes: tuple[float, ...]
     width: float
     ratios: bool = False
+    power: bool = False
 
     def place(self, values: Array) -> Array:
         """Where values stand among the nodes, by their number; NaN where unknown."""
@@ -83,7 +86,9 @@ APART = Covariate(
 #: on-time of the own thrusters as the accelerometer sees it [ms s-1], and how far other
 #: methods are from the best informed [m s-2].
 COVARIATES = {
-    "activity": Covariate(tuple(10 ** (0.5 * k) for k in range(-26, -9)), 0.7, True),
+    "activity": Covariate(
+        tuple(10 ** (0.5 * k) for k in range(-26, -9)), 0.7, ratios=True, power=True
+    ),
     "latitude": Covariate(tuple(11.25 * k for k in range(9)), 1.07),
     "thrust": Covariate((0.01, 0.1, 0.3, 1.0, 3.0, 6.0, 12.0, 25.0), 0.7, ratios=True),
     "polynomial": APART,

@@ -23,6 +23,8 @@ __all__ = ["CONTEXT", "Calibration", "Filled", "Predictor", "Recipient"]
 Array = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+#: Rows in gaps, and their conditions, by axis.
+Known = dict[int, tuple[IntArray, Conditions]]
 
 NONE = METHOD_CODES["none"]
 #: Up to this distance from an edge [s] a bridge counts as interpolation: what it adds
@@ -154,9 +156,10 @@ class Recipient:
         index = np.flatnonzero(missing.any(axis=1) & inside)
         if len(index) == 0 or self.calibration is None:
             return blank.take(keep)
+        known = self._conditions(frame, missing, index)
         found: dict[str, Array] = {}
         open_ = np.arange(len(index))
-        for names in self._turns(frame, missing, index, method):
+        for names in self._turns(known, method):
             rows = index[open_]
             made = self.estimates(
                 frame, visible, rows, predict, settings, methods=names - set(found)
@@ -164,7 +167,8 @@ class Recipient:
             for name, values in made.items():
                 found[name] = np.full((len(index), 3), np.nan)
                 found[name][open_] = values
-            put = self.combine(frame, visible, index, found, method=method)
+            own = np.where(visible[index], frame.own[index], np.nan)
+            put = self._put(own, known, found, method)
             empty = np.isnan(put.values) & np.array(self.observed_axes)
             open_ = np.flatnonzero(empty.any(axis=1))
             if len(open_) == 0:
@@ -174,19 +178,24 @@ class Recipient:
         blank.method[index] = put.method
         return blank.take(keep)
 
-    def _turns(
-        self, frame: Frame, missing: BoolArray, index: IntArray, method: str | None
-    ) -> list[set[str]]:
+    def _conditions(self, frame: Frame, missing: BoolArray, index: IntArray) -> Known:
+        """By observed axis, which of the positions are in its gaps, and conditions."""
+        known = {}
+        for k in map(int, np.flatnonzero(self.observed_axes)):
+            rows = np.flatnonzero(missing[index, k])
+            if len(rows):
+                at = Conditions.of(frame, missing[:, k], index[rows], k)
+                known[k] = rows, at
+        return known
+
+    def _turns(self, known: Known, method: str | None) -> list[set[str]]:
         """Methods to compute first, and those for what they leave open."""
         if method is not None or self.calibration is None:
             return [{method} if method is not None else set()]
         pools = self.calibration.pools
         first: set[str] = set()
-        for k in np.flatnonzero(self.observed_axes):
-            rows = index[missing[index, k]]
-            if len(rows):
-                conditions = Conditions.of(frame, missing[:, k], rows, int(k))
-                first |= pools[0].wanted(conditions, int(k))
+        for k, (_, conditions) in known.items():
+            first |= pools[0].wanted(conditions, k)
         return [first, *({*pool.methods, *pool.witnessing} for pool in pools[1:])]
 
     def combine(
@@ -222,20 +231,23 @@ class Recipient:
             At ``index``: the observation where there is one.
         """
         missing = ~visible & np.array(self.observed_axes)
+        known = self._conditions(frame, missing, index)
         own = np.where(visible[index], frame.own[index], np.nan)
+        return self._put(own, known, found, method)
+
+    def _put(
+        self, own: Array, known: Known, found: Mapping[str, Array], method: str | None
+    ) -> Filled:
+        """`combine`, with the observations and the conditions of its positions."""
         blank = Filled.untouched(own)
         if self.calibration is None:
             return blank
-        for k in np.flatnonzero(self.observed_axes):
-            rows = np.flatnonzero(missing[index, k])
-            if len(rows) == 0:
-                continue
-            conditions = Conditions.of(frame, missing[:, k], index[rows], int(k))
+        for k, (rows, conditions) in known.items():
             part = {name: values[rows] for name, values in found.items()}
             if method is None:
-                made = self._blended(part, conditions, int(k))
+                made = self._blended(part, conditions, k)
             else:
-                made = self._alone(part, conditions, int(k), method)
+                made = self._alone(part, conditions, k, method)
             blank.values[rows, k], blank.sigma[rows, k], blank.method[rows, k] = made
         return blank
 

@@ -222,7 +222,7 @@ def factor_table(
     values = found.covariates()[name]
     place = covariate.place(values)
     good = np.isfinite(ratio) & np.isfinite(place)
-    if name == "activity":
+    if covariate.power:
         log = np.log(np.array(covariate.nodes))
         return _powers(ratio[good], gap[good], length[good], values[good], grid, log)
     row = np.searchsorted(grid.lengths, length[good])
@@ -258,12 +258,14 @@ def _powers(
     y = np.log(np.maximum(ratio, LEAST_RATIO))
     mean_x = np.bincount(place, x) / count
     mean_y = np.bincount(place, y) / count
-    away = np.log(length[first] / grid.lengths[:, None])
+    away = np.abs(np.log(length[first] / grid.lengths[:, None]))
     weight = _kernel(away, LENGTH_WIDTH)
-    total = np.maximum(weight.sum(axis=1), 1e-9)
-    middle = (weight @ mean_x) / total
+    # means of the nearest lengths, however far those are
+    nearest = away.min(axis=1, keepdims=True)
+    share = np.exp(-0.5 * (away**2 - nearest**2) / LENGTH_WIDTH**2)
+    share /= share.sum(axis=1, keepdims=True)
+    middle, level = share @ mean_x, share @ mean_y
     apart = mean_x - middle[:, None]
-    level = (weight @ mean_y) / total
     square = (weight * apart**2).sum(axis=1)
     product = (weight * apart * (mean_y - level[:, None])).sum(axis=1)
     sure = SCATTER / POWER_SIGMA**2

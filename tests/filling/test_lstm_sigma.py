@@ -10,6 +10,7 @@ import pytest
 from gracelstm_xr.filling.benchmark import GapErrors
 from gracelstm_xr.filling.conditions import (
     CHECKED,
+    COVARIATES,
     FARTHEST,
     Conditions,
     Grid,
@@ -18,7 +19,7 @@ from gracelstm_xr.filling.conditions import (
 )
 from gracelstm_xr.filling.learn import calibrate, capped
 from gracelstm_xr.filling.pools import Calibration
-from gracelstm_xr.filling.sigma import LEVELS, binned, fair_scale
+from gracelstm_xr.filling.sigma import LEVELS, binned, factor_table, fair_scale
 
 LENGTHS = (60.0, 400.0, 2400.0)
 
@@ -445,3 +446,20 @@ def test_without_any_data_methods_are_judged_without_the_wandering_bias() -> Non
     share = found.pools[0].grid.at(found.pools[0].shares[:, :, :, 0], one)[0]
     assert dict(zip(found.pools[0].methods, share, strict=True))["drifts"] > 0.9
     assert 1e-8 < found.pools[0].spread.at(one, 0)[0] < 4e-8
+
+
+def test_where_activity_is_unknown_the_nearest_length_tells_its_middle() -> None:
+    """Of gaps far longer than those around which the series is seen."""
+    rng = np.random.default_rng(6)
+    gap = np.repeat(np.arange(60), 20)
+    values = np.repeat(10 ** rng.uniform(-9, -8, 60), 20)
+    ratio = np.abs(rng.standard_normal(len(gap))) * values / 3e-9
+    length = np.full(len(gap), 60.0)
+    at = Conditions(length, length / 2, np.zeros(len(gap)), activity=values)
+    grid = Grid(np.array([60.0, 2 * FARTHEST]), np.array([1.0, 100.0]))
+    factor = factor_table(ratio, gap, length, at, grid, "activity")
+    nodes = np.array(COVARIATES["activity"].nodes)
+    middle = np.exp(np.log(values).mean())
+    for row in factor:
+        here = np.interp(np.log(middle), np.log(nodes), np.log(row))
+        assert here == pytest.approx(0.0, abs=0.02)

@@ -19,10 +19,11 @@ STORMS = (
 
 def storm(path: Path) -> xr.Dataset:
     """x of satellite C, a sample in 30 s; the other axes are not known."""
-    accl = np.full((1, *np.loadtxt(path).shape, 3), np.nan)
-    accl[0, :, 0] = PER_DENSITY * np.loadtxt(path)
+    density = np.loadtxt(path)
+    accl = np.full((1, len(density), 3), np.nan)
+    accl[0, :, 0] = PER_DENSITY * density
     day = np.datetime64(path.stem.split("_")[1], "ns")
-    time = day + np.arange(accl.shape[1]) * np.timedelta64(STEP, "s")
+    time = day + np.arange(len(density)) * np.timedelta64(STEP, "s")
     coords = {"satellite": ["C"], "time": time, "axis": ["x", "y", "z"]}
     dims = ("satellite", "time", "axis")
     return xr.Dataset({"lin_accl": (dims, accl, {"units": "m s-2"})}, coords=coords)
